@@ -1,0 +1,51 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/optional.h"
+
+// What an error carries beside its code and message. It travels inside absl::Status as payloads
+// and becomes google.rpc details where common/rpc writes it to the wire.
+namespace terminus::base {
+
+// Stable, machine-readable reasons. Clients switch on them: never rename one.
+inline constexpr char kReasonEmptyItem[] = "EMPTY_ITEM";
+inline constexpr char kReasonInvalidUtf8[] = "INVALID_UTF8";
+inline constexpr char kReasonTextTooLong[] = "TEXT_TOO_LONG";
+inline constexpr char kReasonImageUndecodable[] = "IMAGE_UNDECODABLE";
+inline constexpr char kReasonImageTooLarge[] = "IMAGE_TOO_LARGE";
+inline constexpr char kReasonUnsupportedFormat[] = "UNSUPPORTED_FORMAT";
+inline constexpr char kReasonUnknownModel[] = "UNKNOWN_MODEL";
+inline constexpr char kReasonUnknownPrompt[] = "UNKNOWN_PROMPT";
+inline constexpr char kReasonUnsupportedModality[] = "UNSUPPORTED_MODALITY";
+inline constexpr char kReasonInvalidRequest[] = "INVALID_REQUEST";
+inline constexpr char kReasonOverloaded[] = "OVERLOADED";
+inline constexpr char kReasonNoReplica[] = "NO_READY_REPLICA";
+inline constexpr char kReasonReplicaLost[] = "REPLICA_LOST";
+inline constexpr char kReasonDeadline[] = "DEADLINE_EXCEEDED";
+inline constexpr char kReasonCancelled[] = "CANCELLED";
+inline constexpr char kReasonInternal[] = "INTERNAL";
+
+// A status with a stable reason, such as kReasonTextTooLong.
+absl::Status MakeError(absl::StatusCode code, absl::string_view reason, absl::string_view message);
+
+// As above, and names the request field at fault, such as "items[3].text". INVALID_ARGUMENT.
+absl::Status FieldError(absl::string_view reason, absl::string_view field,
+                        absl::string_view message);
+
+// Attaches how long the caller should wait before it tries again.
+absl::Status WithRetryDelay(absl::Status status, absl::Duration delay);
+
+// What the helpers above attached; empty when there is none.
+std::string Reason(const absl::Status& status);
+std::string Field(const absl::Status& status);
+absl::optional<absl::Duration> RetryDelay(const absl::Status& status);
+
+// Returns `status` with "context: " before its message; payloads are kept. OK stays OK.
+absl::Status Annotate(const absl::Status& status, absl::string_view context);
+
+}  // namespace terminus::base
