@@ -1,0 +1,105 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+// The one schema of terminus.yaml, read by every process; docs/configuration.md describes each key.
+// Durations are keys that end in _ms; addresses are gRPC's: "unix:/path" or "host:port".
+namespace terminus::config {
+
+// What a client may send. A breach is answered INVALID_ARGUMENT with the limit in the message.
+struct Limits {
+  int64_t max_message_bytes = 64 << 20;
+  int max_items = 256;
+  int max_candidates = 256;
+  int max_stream_in_flight = 256;
+  int64_t max_text_bytes = 1 << 20;
+  int64_t max_image_bytes = 20 << 20;
+  int64_t max_image_pixels = 50'000'000;
+};
+
+// Permits of the router; past them a call is answered RESOURCE_EXHAUSTED with a retry delay.
+struct AdmissionOptions {
+  int64_t max_items = 4096;
+  int64_t max_bytes = 512LL << 20;
+  absl::Duration retry_delay = absl::Milliseconds(100);
+};
+
+// Batching of one modality. A batch closes as soon as a replica is idle, or when it is full.
+struct BatchingOptions {
+  // Most items in a batch.
+  int max_batch_items = 64;
+  // Most cost in a batch: tokens of text, patches of images. A single item may exceed it.
+  int64_t max_batch_cost = 16384;
+  // Batches outstanding at a replica before it counts as busy. 0: what the replica says of itself
+  // (2 on a GPU, so that the next is decoded and copied while the last computes; 1 on a CPU).
+  int max_in_flight = 0;
+  // A task is answered DEADLINE_EXCEEDED without being executed once less than this is left.
+  absl::Duration min_time_left = absl::Milliseconds(1);
+};
+
+struct HealthOptions {
+  // Between two looks at a replica that is not ready, and the patience with one look.
+  absl::Duration interval = absl::Milliseconds(500);
+  absl::Duration timeout = absl::Seconds(2);
+};
+
+struct RouterConfig {
+  std::vector<std::string> listen = {"127.0.0.1:8500"};
+  std::string metrics = "127.0.0.1:0";
+  Limits limits;
+  AdmissionOptions admission;
+  HealthOptions health;
+  BatchingOptions text_batching;
+  BatchingOptions vision_batching = {.max_batch_items = 32, .max_batch_cost = 32 * 256};
+  std::vector<std::string> text_replicas;
+  std::vector<std::string> vision_replicas;
+  // For calls that come without a deadline of their own.
+  absl::Duration default_deadline = absl::Seconds(60);
+  // How long calls in flight may go on after SIGTERM.
+  absl::Duration drain_timeout = absl::Seconds(10);
+};
+
+struct EncoderConfig {
+  std::vector<std::string> listen;
+  std::string metrics = "127.0.0.1:0";
+  // "cpu", "cuda:N", or "auto": cuda:0 where there is one.
+  std::string device = "auto";
+  // Compute threads of LibTorch; 0: all cores.
+  int threads = 0;
+  // Threads that decode and resize images, or tokenise. 0: as many as `threads`.
+  int preprocess_threads = 0;
+  // Batches taken in at once; 0: 2 on a GPU, 1 on a CPU. One more is refused.
+  int max_in_flight = 0;
+  Limits limits;
+  absl::Duration drain_timeout = absl::Seconds(10);
+};
+
+struct ClusterConfig {
+  // Folder that holds bundle.yaml.
+  std::string bundle;
+  // trace, debug, info, warn, error.
+  std::string log_level = "info";
+  RouterConfig router;
+  EncoderConfig text;
+  EncoderConfig vision;
+};
+
+// Reads and checks a whole config. Every error names the path of what is wrong, such as
+// "router.batching.text.max_batch_items: 0, at least 1"; an unknown key names the nearest known.
+absl::StatusOr<ClusterConfig> ParseClusterConfig(const std::string& yaml);
+absl::StatusOr<ClusterConfig> LoadClusterConfig(const std::string& path);
+
+// Overrides one key, written "text.threads=2"; the same checks apply.
+absl::StatusOr<ClusterConfig> ParseClusterConfig(const std::string& yaml,
+                                                 const std::vector<std::string>& overrides);
+
+// YAML that ParseClusterConfig reads back to the same config.
+std::string ToYaml(const ClusterConfig& config);
+
+}  // namespace terminus::config
