@@ -73,3 +73,16 @@ function(terminus_use_torch target scope)
     target_precompile_headers(${target} REUSE_FROM terminus_torch_pch)
   endif()
 endfunction()
+
+# terminus_python_test(NAME x COMMAND script.py ARGS...) runs with the Python that setup made, in the
+# calling folder.
+function(terminus_python_test)
+  cmake_parse_arguments(ARG "" "NAME" "COMMAND;LABELS" ${ARGN})
+  add_test(NAME ${ARG_NAME} COMMAND ${TERMINUS_HOME}/venv/bin/python3 ${ARG_COMMAND}
+    WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+  set(labels unit)
+  if(ARG_LABELS)
+    set(labels ${ARG_LABELS})
+  endif()
+  set_tests_properties(${ARG_NAME} PROPERTIES LABELS "${labels}")
+endfunction()
