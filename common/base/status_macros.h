@@ -18,9 +18,9 @@
 #define TERMINUS_ASSIGN_OR_RETURN(lhs, expr) \
   TERMINUS_ASSIGN_OR_RETURN_IMPL(TERMINUS_CONCAT(status_or_, __LINE__), lhs, expr)
 
-#define TERMINUS_ASSIGN_OR_RETURN_IMPL(result, lhs, expr)\
-  auto result = (expr);                                  \
-  if (!result.ok()) {                                    \
-    return std::move(result).status();                   \
-  }                                                      \
+#define TERMINUS_ASSIGN_OR_RETURN_IMPL(result, lhs, expr) \
+  auto result = (expr);                                   \
+  if (!result.ok()) {                                     \
+    return std::move(result).status();                    \
+  }                                                       \
   lhs = std::move(result).value()
