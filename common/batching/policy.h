@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+
+// Which tasks go into the next batch, as a pure function over a snapshot.
+namespace terminus::batching {
+
+struct BatchLimits {
+  // At least 1.
+  int max_items = 64;
+  // At least 1. A single task may exceed it, and then goes alone.
+  int64_t max_cost = 16384;
+};
+
+// What the policy sees of a waiting task.
+struct TaskView {
+  int64_t cost = 1;
+  absl::Time deadline = absl::InfiniteFuture();
+};
+
+struct Snapshot {
+  absl::Time now;
+  // In order of arrival.
+  absl::Span<const TaskView> waiting;
+  // Sum over `waiting`.
+  int64_t waiting_cost = 0;
+  // Replicas that take one more batch now.
+  int open_replicas = 0;
+  // Of these, the ones with nothing to do at all.
+  int idle_replicas = 0;
+  // How long a batch lately took from being sent to being answered.
+  absl::Duration batch_time;
+};
+
+// What bounded a batch.
+enum class CloseReason {
+  // A replica was free and nothing more was waiting, or the rest was left to other idle replicas.
+  kIdleReplica,
+  kCost,
+  kItems,
+  // Full, and tasks that would have missed their deadline went ahead of earlier ones.
+  kDeadline,
+};
+
+struct BatchPlan {
+  // Places in `waiting`, ascending. Empty: no batch now.
+  std::vector<size_t> picks;
+  int64_t cost = 0;
+  CloseReason reason = CloseReason::kIdleReplica;
+};
+
+// The next batch. Work-conserving: whenever something waits and a replica is open there is one.
+//
+// Arrival order, but for one thing: when not all fits, tasks that would not live through one more
+// batch are taken first, nearest deadline first. Nothing is skipped for being large, so nothing
+// starves. When several replicas are idle, what waits is shared out among them by cost.
+BatchPlan PlanBatch(const BatchLimits& limits, const Snapshot& snapshot);
+
+}  // namespace terminus::batching
