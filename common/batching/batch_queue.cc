@@ -5,10 +5,17 @@
 #include <utility>
 
 namespace terminus::batching {
+namespace {
+
+TaskView ViewOf(const Task& task) {
+  return {.cost = task.cost, .bytes = task.bytes, .deadline = task.deadline};
+}
+
+}  // namespace
 
 void BatchQueue::Push(std::unique_ptr<Task> task, absl::Time now) {
   task->enqueued = now;
-  views_.push_back({task->cost, task->deadline});
+  views_.push_back(ViewOf(*task));
   waiting_cost_ += task->cost;
   next_expiry_ = std::min(next_expiry_, Expiry(*task));
   tasks_.push_back(std::move(task));
@@ -18,7 +25,7 @@ void BatchQueue::PutBack(std::vector<std::unique_ptr<Task>> tasks) {
   std::vector<TaskView> views;
   views.reserve(tasks.size());
   for (const auto& task : tasks) {
-    views.push_back({task->cost, task->deadline});
+    views.push_back(ViewOf(*task));
     waiting_cost_ += task->cost;
     next_expiry_ = std::min(next_expiry_, Expiry(*task));
   }

@@ -75,9 +75,6 @@ class BatchQueue {
   // When Sweep next finds something expired. Not later than that, but may be earlier.
   absl::Time next_expiry() const { return next_expiry_; }
 
-  // Counts a task that its owner found expired or cancelled outside the queue.
-  void CountDeparture(Departure::Reason reason);
-
   // Feeds the estimate by which deadlines are judged: from being sent to being answered.
   void ObserveBatchTime(absl::Duration time);
 
@@ -93,6 +90,7 @@ class BatchQueue {
 
   absl::Time Expiry(const Task& task) const { return task.deadline - options_.min_time_left; }
   bool IsOver(const Task& task, absl::Time now, Departure::Reason& reason) const;
+  void CountDeparture(Departure::Reason reason);
   void Record(const Batch& batch, absl::Time now);
 
   const BatchQueueOptions options_;

@@ -14,8 +14,10 @@ class Filler {
   // False when the task does not fit any more.
   bool Add(size_t index) {
     const int64_t cost = snapshot_.waiting[index].cost;
+    const int64_t bytes = snapshot_.waiting[index].bytes;
     if (!plan_.picks.empty()) {
-      if (static_cast<int>(plan_.picks.size()) >= limits_.max_items) {
+      if (static_cast<int>(plan_.picks.size()) >= limits_.max_items ||
+          bytes_ + bytes > limits_.max_bytes) {
         plan_.reason = CloseReason::kItems;
         return false;
       }
@@ -30,6 +32,7 @@ class Filler {
     }
     plan_.picks.push_back(index);
     plan_.cost += cost;
+    bytes_ += bytes;
     return true;
   }
 
@@ -50,6 +53,7 @@ class Filler {
   const int64_t share_;
   const Snapshot& snapshot_;
   BatchPlan plan_;
+  int64_t bytes_ = 0;
 };
 
 // Places, past the first `in_order`, of tasks that are over before a batch after this one would

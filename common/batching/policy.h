@@ -15,11 +15,14 @@ struct BatchLimits {
   int max_items = 64;
   // At least 1. A single task may exceed it, and then goes alone.
   int64_t max_cost = 16384;
+  // So that a batch fits into one message. A single task may exceed it, as above.
+  int64_t max_bytes = int64_t{60} << 20;
 };
 
 // What the policy sees of a waiting task.
 struct TaskView {
   int64_t cost = 1;
+  int64_t bytes = 0;
   absl::Time deadline = absl::InfiniteFuture();
 };
 
@@ -42,6 +45,7 @@ enum class CloseReason {
   // A replica was free and nothing more was waiting, or the rest was left to other idle replicas.
   kIdleReplica,
   kCost,
+  // By count, or by bytes.
   kItems,
   // Full, and tasks that would have missed their deadline went ahead of earlier ones.
   kDeadline,

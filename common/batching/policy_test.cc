@@ -68,6 +68,17 @@ TEST_F(PolicyTest, TaskOverTheLimitGoesAlone) {
   EXPECT_THAT(Plan().picks, ElementsAre(0));
 }
 
+TEST_F(PolicyTest, FullByBytes) {
+  limits_.max_bytes = 1000;
+  for (int i = 0; i < 3; ++i) {
+    Wait(1);
+    waiting_.back().bytes = 500;
+  }
+  const BatchPlan plan = Plan();
+  EXPECT_THAT(plan.picks, ElementsAre(0, 1));
+  EXPECT_EQ(plan.reason, CloseReason::kItems);
+}
+
 TEST_F(PolicyTest, ExactlyFullIsNotCutOff) {
   for (int i = 0; i < 4; ++i) Wait(25);
   const BatchPlan plan = Plan();

@@ -25,6 +25,8 @@ struct Task {
 
   // In the queue's unit (tokens, patches, frames); at least 1.
   int64_t cost = 1;
+  // What it adds to a batch's message.
+  int64_t bytes = 0;
   // Past it the task is not executed any more.
   absl::Time deadline = absl::InfiniteFuture();
   // Set by the queue when the task first enters; kept when it is put back.
