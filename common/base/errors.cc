@@ -34,6 +34,15 @@ absl::Status FieldError(absl::string_view reason, absl::string_view field,
   return status;
 }
 
+void Attach(absl::Status& status, absl::string_view reason, absl::string_view field) {
+  if (!reason.empty()) {
+    status.SetPayload(kReasonUrl, absl::Cord(reason));
+  }
+  if (!field.empty()) {
+    status.SetPayload(kFieldUrl, absl::Cord(field));
+  }
+}
+
 absl::Status WithRetryDelay(absl::Status status, absl::Duration delay) {
   status.SetPayload(kRetryUrl, absl::Cord(absl::StrCat(absl::ToInt64Nanoseconds(delay))));
   return status;

@@ -37,6 +37,9 @@ absl::Status MakeError(absl::StatusCode code, absl::string_view reason, absl::st
 absl::Status FieldError(absl::string_view reason, absl::string_view field,
                         absl::string_view message);
 
+// Attaches a reason and a field to a status made elsewhere; empty ones are left out.
+void Attach(absl::Status& status, absl::string_view reason, absl::string_view field);
+
 // Attaches how long the caller should wait before it tries again.
 absl::Status WithRetryDelay(absl::Status status, absl::Duration delay);
 

@@ -1,0 +1,149 @@
+#include "common/rpc/server.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+#include <grpcpp/server_builder.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+
+namespace terminus::rpc {
+namespace {
+
+constexpr char kUnix[] = "unix:";
+
+// True when some process accepts connections there.
+bool IsSocketAlive(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const bool alive =
+      fd >= 0 && connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+  if (fd >= 0) {
+    close(fd);
+  }
+  return alive;
+}
+
+absl::Status PrepareSocketFile(const std::string& path) {
+  constexpr size_t kMaxPath = sizeof(sockaddr_un::sun_path) - 1;
+  if (path.size() > kMaxPath) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("socket path ", path, " has ", path.size(), " characters, limit ", kMaxPath));
+  }
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) {
+    return absl::OkStatus();
+  }
+  if (!S_ISSOCK(info.st_mode)) {
+    return absl::AlreadyExistsError(absl::StrCat(path, " exists and is not a socket"));
+  }
+  if (IsSocketAlive(path)) {
+    return absl::AlreadyExistsError(absl::StrCat("another process listens on unix:", path));
+  }
+  unlink(path.c_str());
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options,
+                                                      const std::vector<grpc::Service*>& services) {
+  if (options.listen.empty()) {
+    return absl::InvalidArgumentError("no address to listen on");
+  }
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+
+  auto server = std::unique_ptr<Server>(new Server(options));
+  grpc::ServerBuilder builder;
+  std::vector<int> ports(options.listen.size(), 0);
+  for (size_t i = 0; i < options.listen.size(); ++i) {
+    const std::string& address = options.listen[i];
+    if (absl::StartsWith(address, kUnix)) {
+      const std::string path = address.substr(sizeof(kUnix) - 1);
+      TERMINUS_RETURN_IF_ERROR(PrepareSocketFile(path));
+      server->socket_files_.push_back(path);
+    }
+    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &ports[i]);
+  }
+  for (grpc::Service* service : services) {
+    builder.RegisterService(service);
+  }
+  builder.SetMaxReceiveMessageSize(static_cast<int>(options.max_message_bytes));
+  builder.SetMaxSendMessageSize(static_cast<int>(options.max_message_bytes));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.max_concurrent_streams);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  // Without this two processes could share a TCP port, each getting half of the calls.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  server->server_ = builder.BuildAndStart();
+  if (server->server_ == nullptr) {
+    return absl::AlreadyExistsError(absl::StrCat("cannot listen on ", options.listen.front(),
+                                                 options.listen.size() > 1 ? " and the others" : "",
+                                                 ": is the port taken, or the folder missing?"));
+  }
+  for (size_t i = 0; i < ports.size(); ++i) {
+    std::string address = options.listen[i];
+    if (absl::StartsWith(address, kUnix)) {
+      chmod(address.c_str() + sizeof(kUnix) - 1, 0600);
+    } else if (ports[i] > 0) {
+      address = absl::StrCat(address.substr(0, address.rfind(':')), ":", ports[i]);
+    }
+    server->addresses_.push_back(std::move(address));
+  }
+  server->SetServing(false);
+  return server;
+}
+
+Server::~Server() {
+  Shutdown();
+  for (const std::string& path : socket_files_) {
+    unlink(path.c_str());
+  }
+}
+
+void Server::SetServing(bool serving) {
+  // Sets the overall status "" and those of all services.
+  server_->GetHealthCheckService()->SetServingStatus(serving);
+}
+
+void Server::Shutdown() {
+  if (server_ == nullptr) {
+    return;
+  }
+  SetServing(false);
+  server_->Shutdown(absl::ToChronoTime(absl::Now() + options_.drain_timeout));
+  server_->Wait();
+}
+
+void BlockShutdownSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  // A client that closes its connection while we write must not end the process.
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+int WaitForShutdownSignal() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  int signal = 0;
+  sigwait(&signals, &signal);
+  return signal;
+}
+
+}  // namespace terminus::rpc
