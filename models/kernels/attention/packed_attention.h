@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+
+#include "absl/types/span.h"
+
+namespace terminus::models::kernels {
+
+// Self-attention over texts that lie one behind the other, without padding:
+//   out = softmax(Q Kᵀ / sqrt(head_dim)) V, for each text and head alone.
+struct PackedAttentionArgs {
+  // [tokens, 3, heads, head_dim]: queries, keys, values.
+  const float* qkv = nullptr;
+  // [tokens, heads, head_dim].
+  float* out = nullptr;
+  // First token of each text, and behind them the number of tokens: [texts + 1].
+  absl::Span<const int32_t> offsets;
+  int heads = 0;
+  // A multiple of 16.
+  int head_dim = 0;
+};
+
+bool PackedAttentionSupports(int head_dim);
+
+// Runs on the calling thread and LibTorch's.
+void PackedAttention(const PackedAttentionArgs& args);
+
+}  // namespace terminus::models::kernels

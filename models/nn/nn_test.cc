@@ -1,0 +1,68 @@
+#include <ATen/ATen.h>
+
+#include "gtest/gtest.h"
+#include "models/nn/attention.h"
+#include "models/nn/linear.h"
+#include "models/nn/mkldnn.h"
+
+namespace terminus::models::nn {
+namespace {
+
+double MaxDifference(const at::Tensor& a, const at::Tensor& b) {
+  return (a - b).abs().max().item<double>();
+}
+
+TEST(LinearTest, PackedEqualsPlain) {
+  at::manual_seed(1);
+  const at::Tensor weight = at::randn({48, 24}) / 5;
+  const at::Tensor bias = at::randn({48});
+  const Linear linear(weight, bias);
+  const Linear without_bias(weight, std::nullopt);
+  for (const int64_t rows : {1, 3, 64, 200}) {
+    const at::Tensor x = at::randn({rows, 24});
+    const at::Tensor y = at::linear(x, weight, bias);
+    EXPECT_LT(MaxDifference(linear.Forward(x), y), 1e-5);
+    EXPECT_LT(MaxDifference(without_bias.Forward(x), at::linear(x, weight)), 1e-5);
+    EXPECT_LT(MaxDifference(linear.Forward(x, Activation::kRelu), y.relu()), 1e-5);
+    EXPECT_LT(MaxDifference(linear.Forward(x, Activation::kRelu6), y.clamp(0, 6)), 1e-5);
+    EXPECT_LT(MaxDifference(linear.Forward(x, Activation::kGelu), at::gelu(y)), 1e-5);
+    EXPECT_LT(MaxDifference(linear.Forward(x, Activation::kGeluTanh), at::gelu(y, "tanh")), 1e-4);
+    const at::Tensor residual = at::randn({rows, 48});
+    EXPECT_LT(MaxDifference(linear.ForwardAdd(x, residual), y + residual), 1e-5);
+  }
+}
+
+TEST(ConvolutionTest, PackedEqualsPlain) {
+  at::manual_seed(1);
+  for (const mkldnn::Convolution& c :
+       {mkldnn::Convolution{.padding = 1, .stride = 2, .groups = 1},
+        mkldnn::Convolution{.padding = 1, .stride = 1, .groups = 8},
+        mkldnn::Convolution{.padding = 0, .stride = 1, .groups = 1}}) {
+    const at::Tensor x = at::randn({2, 8, 9, 9}).contiguous(at::MemoryFormat::ChannelsLast);
+    const at::Tensor weight = at::randn({16, 8 / c.groups, 3, 3});
+    const at::Tensor bias = at::randn({16});
+    const at::Tensor packed = mkldnn::PackConvolution(weight, c, x.sizes());
+    const at::Tensor expected =
+        at::conv2d(x, weight, bias, c.stride, c.padding, 1, c.groups).clamp(0, 6);
+    const at::Tensor y = mkldnn::Convolve(x, packed, bias, c, Activation::kRelu6);
+    EXPECT_LT(MaxDifference(y, expected), 1e-4);
+    EXPECT_TRUE(y.is_contiguous(at::MemoryFormat::ChannelsLast));
+  }
+}
+
+// A head size that the kernel takes, and one that falls back.
+TEST(AttentionTest, TextsDoNotSeeEachOther) {
+  at::manual_seed(1);
+  for (const int head_dim : {16, 6}) {
+    const int heads = 4;
+    const at::Tensor qkv = at::randn({12, 3 * heads * head_dim});
+    const at::Tensor all = PackedSelfAttention(qkv, {0, 5, 12}, heads);
+    const at::Tensor first = PackedSelfAttention(qkv.slice(0, 0, 5).contiguous(), {0, 5}, heads);
+    const at::Tensor second = PackedSelfAttention(qkv.slice(0, 5, 12).contiguous(), {0, 7}, heads);
+    EXPECT_LT(MaxDifference(all, at::cat({first, second})), 1e-6);
+    EXPECT_GT(MaxDifference(all, PackedSelfAttention(qkv, {0, 12}, heads)), 1e-2);
+  }
+}
+
+}  // namespace
+}  // namespace terminus::models::nn
