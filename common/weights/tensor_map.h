@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "common/weights/mapped_file.h"
+#include "common/weights/tensor_view.h"
+
+namespace terminus::weights {
+
+// Named tensors over one or more mapped safetensors files. Immutable: any thread may read it. Its
+// views are valid as long as the map lives.
+class TensorMap {
+ public:
+  // `path` is a safetensors file, or a folder that holds model.safetensors or the shards that
+  // model.safetensors.index.json lists. Errors name the file.
+  static absl::StatusOr<std::shared_ptr<const TensorMap>> Open(const std::string& path);
+
+  // Null when there is no such tensor.
+  const TensorView* Find(absl::string_view name) const;
+
+  // Sorted.
+  std::vector<std::string> names() const;
+
+  // As given to Open, for messages.
+  const std::string& path() const { return path_; }
+
+ private:
+  explicit TensorMap(std::string path) : path_(std::move(path)) {}
+
+  absl::Status AddFile(const std::string& file);
+  absl::Status AddShards(const std::string& index_file);
+
+  const std::string path_;
+  std::vector<std::shared_ptr<const MappedFile>> files_;
+  absl::flat_hash_map<std::string, TensorView> tensors_;
+};
+
+}  // namespace terminus::weights
