@@ -116,7 +116,10 @@ class SentenceEncoder:
         return self.weights[name]
 
     def _linear(self, x, name):
-        return x @ self._tensor(f"{name}.weight").T + self._tensor(f"{name}.bias")
+        flat = x.reshape(-1, x.shape[-1])  # one large product, not one a text
+        product = flat @ self._tensor(f"{name}.weight").T
+        product += self._tensor(f"{name}.bias")
+        return product.reshape(*x.shape[:-1], -1)
 
     def _layer_norm(self, x, name):
         return layer_norm(x, self._tensor(f"{name}.weight"), self._tensor(f"{name}.bias"),

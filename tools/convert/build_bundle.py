@@ -90,8 +90,10 @@ def build_class_vectors(wheels, out, encoder):
     """Writes the projection and returns (class vectors, the texts they come from)."""
     wheel = Wheel(wheels, "timm-*.whl")
     synsets = wheel.lines("timm/data/_info/imagenet_synsets.txt")
-    lemmas = dict(line.split("\t") for line in wheel.lines("timm/data/_info/imagenet_synset_to_lemma.txt"))
-    texts = class_mixture.class_texts(synsets, lemmas)
+    lemmas, definitions = (
+        dict(line.split("\t") for line in wheel.lines(f"timm/data/_info/imagenet_synset_to_{kind}.txt"))
+        for kind in ("lemma", "definition"))
+    texts = class_mixture.class_texts(synsets, lemmas, definitions)
     vectors = class_mixture.class_vectors(encoder, texts)
     out.parent.mkdir()
     safetensors.numpy.save_file({"class_vectors": vectors}, out)

@@ -1,21 +1,31 @@
 """Pictures into the text space without training: ConSE (Norouzi et al. 2013, arXiv:1312.5650).
 
 A picture's vector is the mean of its most probable classes' text vectors, weighted by the
-classifier's probabilities.
+classifier's probabilities. README.md says how the constants were chosen.
 """
 
 import numpy
 
 import bert
 
-TOP_K = 10
-TEMPERATURE = 1.0
+TOP_K = 20
+TEMPERATURE = 2.0  # flattens the probabilities, which a classifier trained on one-hot labels overstates
 
 
-def class_texts(synset_ids, lemmas):
-    """For each class the texts whose mean vector stands for it: one for each of its names."""
-    return [[f"a photo of a {name}" for name in lemmas[synset].split(", ")]
+def class_texts(synset_ids, lemmas, definitions):
+    """For each class the texts whose mean stands for it: each of its names, and its definition.
+
+    Args:
+      lemmas: synset → comma-separated names.
+      definitions: synset → a phrase.
+    """
+    return [[_sentence(name) for name in lemmas[synset].split(", ")]
+            + [f"{lemmas[synset].split(', ')[0]}: {definitions[synset]}"]
             for synset in synset_ids]
+
+
+def _sentence(name):
+    return f"{'An' if name[0].lower() in 'aeiou' else 'A'} {name}."
 
 
 def class_vectors(encoder, texts):

@@ -68,7 +68,12 @@ def _windows(x, kernel, stride):
 
 def convolve(x, weight, stride):
     """Full convolution; weight is [out, in, kernel, kernel]."""
-    return sum(view @ weight[:, :, i, j].T for i, j, view in _windows(x, weight.shape[2], stride))
+    total = None
+    for i, j, view in _windows(x, weight.shape[2], stride):
+        # Flat, because numpy multiplies a stack of small matrices one by one.
+        term = view.reshape(-1, view.shape[3]) @ weight[:, :, i, j].T
+        total = term if total is None else numpy.add(total, term, out=total)
+    return total.reshape(*view.shape[:3], -1)
 
 
 def convolve_depthwise(x, weight, stride):

@@ -1,0 +1,61 @@
+# Shell functions that the scripts share; to be sourced from the repository's root.
+# shellcheck shell=bash
+
+# Everything that setup makes lives here, outside the tree.
+export TERMINUS_HOME=${TERMINUS_HOME:-$HOME/.cache/terminus}
+
+# fail MESSAGE...: one line to stderr each, then exit 1.
+fail() {
+  printf '%s\n' "$@" >&2
+  exit 1
+}
+
+# mebibytes BYTES: "12 MiB", rounded up.
+mebibytes() {
+  echo "$((($1 + 1048575) / 1048576)) MiB"
+}
+
+# is_done STEP FILE...: whether mark_done was last called for STEP with these very contents.
+is_done() {
+  local stamp=$TERMINUS_HOME/stamps/$1
+  [[ -f $stamp && $(<"$stamp") == "$(_fingerprint "${@:2}")" ]]
+}
+
+mark_done() {
+  mkdir -p "$TERMINUS_HOME/stamps"
+  _fingerprint "${@:2}" >"$TERMINUS_HOME/stamps/$1"
+}
+
+_fingerprint() {
+  sha256sum "$@" | sha256sum
+}
+
+# Requirement files hold one wheel a line: NAME==VERSION --hash=... # size=BYTES [soname=LIBRARY]
+
+# requirement_lines FILE: the lines without comments between them.
+requirement_lines() {
+  grep -E '^[a-z0-9-]+==' "$1"
+}
+
+# wheel_stem LINE: NAME-VERSION as wheels and their dist-info folders spell it.
+wheel_stem() {
+  local name=${1%%==*} version=${1#*==}
+  echo "${name//-/_}-${version%% *}"
+}
+
+# total_size: the sum of size= over the requirement lines on stdin.
+total_size() {
+  awk 'match($0, /size=[0-9]+/) { sum += substr($0, RSTART + 5, RLENGTH - 5) } END { print sum + 0 }'
+}
+
+# find_nvcc: prints the path of nvcc, or fails if there is none.
+find_nvcc() {
+  local candidate
+  for candidate in "${CUDA_HOME:-}/bin/nvcc" "$(command -v nvcc || true)" /usr/local/cuda/bin/nvcc; do
+    if [[ -x $candidate ]]; then
+      echo "$candidate"
+      return
+    fi
+  done
+  return 1
+}
