@@ -90,14 +90,16 @@ struct ClusterConfig {
   EncoderConfig vision;
 };
 
-// Reads and checks a whole config. Every error names the path of what is wrong, such as
-// "router.batching.text.max_batch_items: 0, at least 1"; an unknown key names the nearest known.
+// Reads and checks a whole config; keys that are not given keep their defaults. Overrides are
+// written "text.threads=2" and come last. Every error names the path of what is wrong, such as
+// "router.batching.text.max_batch_items: 0, expected at least 1"; an unknown key names the nearest.
 absl::StatusOr<ClusterConfig> ParseClusterConfig(const std::string& yaml);
-absl::StatusOr<ClusterConfig> LoadClusterConfig(const std::string& path);
-
-// Overrides one key, written "text.threads=2"; the same checks apply.
 absl::StatusOr<ClusterConfig> ParseClusterConfig(const std::string& yaml,
                                                  const std::vector<std::string>& overrides);
+
+// As above, from a file; an empty path stands for an empty file.
+absl::StatusOr<ClusterConfig> LoadClusterConfig(const std::string& path,
+                                                const std::vector<std::string>& overrides = {});
 
 // YAML that ParseClusterConfig reads back to the same config.
 std::string ToYaml(const ClusterConfig& config);

@@ -1,0 +1,71 @@
+// Writes or checks docs/configuration.md.
+//
+// usage: config_docs --write FILE | --check FILE
+
+#include <cstdio>
+#include <string>
+
+#include "common/base/file.h"
+#include "common/config/key.h"
+
+namespace {
+
+constexpr char kIntroduction[] =
+    "# Configuration\n"
+    "\n"
+    "Every process reads the same YAML file, `--config terminus.yaml`; each takes the part it "
+    "needs.\n"
+    "A key is overridden on the command line by `--set KEY=VALUE`, such as\n"
+    "`--set router.batching.text.max_batch_items=1`, as often as you like. An unknown key is an\n"
+    "error that names the nearest known one.\n"
+    "\n"
+    "Keys that end in `_ms` are milliseconds. The dots are YAML nesting:\n"
+    "\n"
+    "```yaml\n"
+    "router:\n"
+    "  batching:\n"
+    "    text:\n"
+    "      max_batch_items: 64\n"
+    "text:\n"
+    "  threads: 2\n"
+    "```\n"
+    "\n"
+    "## Batching\n"
+    "\n"
+    "The router keeps one queue for each modality. A batch closes as soon as a replica is idle, "
+    "that\n"
+    "is, has fewer than `max_in_flight` batches outstanding, so no request ever waits while a "
+    "replica\n"
+    "has nothing to do; under load requests gather while replicas are busy, up to "
+    "`max_batch_items`\n"
+    "and `max_batch_cost`. Cost is what the model really works on: tokens for text, patches for\n"
+    "images. Larger limits give more throughput and longer waits at the tail; `max_batch_items: "
+    "1`\n"
+    "turns batching off. `terminus status` and `Cluster.ExplainBatching` show what the queues do.\n"
+    "\n"
+    "## All keys\n"
+    "\n"
+    "Made from the table in `common/config/key.cc` by `config_docs --write "
+    "docs/configuration.md`.\n"
+    "\n";
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3) {
+    std::fprintf(stderr, "usage: config_docs --write FILE | --check FILE\n");
+    return 2;
+  }
+  const std::string expected = kIntroduction + terminus::config::DocumentKeys();
+  if (std::string(argv[1]) == "--write") {
+    const absl::Status status = terminus::base::WriteFileAtomic(argv[2], expected);
+    std::fprintf(stderr, "%s\n", status.ToString().c_str());
+    return status.ok() ? 0 : 1;
+  }
+  const auto actual = terminus::base::ReadFile(argv[2], 1 << 20);
+  if (!actual.ok() || *actual != expected) {
+    std::fprintf(stderr, "%s is out of date: run config_docs --write %s\n", argv[2], argv[2]);
+    return 1;
+  }
+  return 0;
+}
