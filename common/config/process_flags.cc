@@ -1,0 +1,63 @@
+#include "common/config/process_flags.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/base/version.h"
+
+namespace terminus::config {
+
+ClusterConfig ParseProcessFlags(int argc, char** argv, const std::string& section,
+                                const std::string& description) {
+  CLI::App app(description);
+  app.set_version_flag("--version", kVersion);
+  std::string file;
+  std::string bundle;
+  std::string metrics;
+  std::string device;
+  std::vector<std::string> listen;
+  std::vector<std::string> overrides;
+  app.add_option("--config", file, "terminus.yaml; see docs/configuration.md");
+  app.add_option("--set", overrides, "KEY=VALUE, overrides one key of the config")
+      ->allow_extra_args(false);
+  app.add_option("--listen", listen, "unix:/path or host:port; may be repeated")
+      ->allow_extra_args(false);
+  app.add_option("--metrics", metrics, "host:port of the Prometheus endpoint; port 0: a free one");
+  app.add_option("--bundle,--model", bundle,
+                 "folder of a bundle (bundle.yaml) or of one Hugging Face style model");
+  if (section != "router") {
+    app.add_option("--device", device, "cpu, cuda:N or auto");
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    std::exit(code == 0 ? 0 : 2);
+  }
+
+  const auto quote = [](const std::string& value) { return absl::StrCat("\"", value, "\""); };
+  if (!listen.empty()) {
+    overrides.push_back(
+        absl::StrCat(section, ".listen=[\"", absl::StrJoin(listen, "\", \""), "\"]"));
+  }
+  if (!metrics.empty()) {
+    overrides.push_back(absl::StrCat(section, ".metrics=", quote(metrics)));
+  }
+  if (!device.empty()) {
+    overrides.push_back(absl::StrCat(section, ".device=", quote(device)));
+  }
+  if (!bundle.empty()) {
+    overrides.push_back(absl::StrCat("bundle=", quote(bundle)));
+  }
+  auto config = LoadClusterConfig(file, overrides);
+  if (!config.ok()) {
+    std::fprintf(stderr, "%s: %s\n", argv[0], std::string(config.status().message()).c_str());
+    std::exit(2);
+  }
+  return *std::move(config);
+}
+
+}  // namespace terminus::config
