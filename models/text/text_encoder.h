@@ -1,0 +1,47 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/executor/encoder.h"
+#include "models/text/bert.h"
+#include "models/text/sentence_config.h"
+
+namespace terminus::models::text {
+
+// Texts to pooled vectors. A text's vector does not depend on what else is in its batch, but for
+// rounding.
+class TextEncoder : public executor::Encoder<executor::TextBatch> {
+ public:
+  // Reads a sentence-transformers folder or a plain BertModel's.
+  static absl::StatusOr<std::unique_ptr<TextEncoder>> Load(const std::string& folder,
+                                                           at::Device device);
+
+  absl::StatusOr<executor::Embeddings> Encode(const executor::TextBatch& batch) override;
+
+  int dimension() const override { return bert_config_.hidden_size; }
+
+  // Longest text in tokens, special tokens included.
+  int max_tokens() const { return max_tokens_; }
+
+  const SentenceConfig& sentence_config() const { return sentence_config_; }
+
+ private:
+  TextEncoder(SentenceConfig sentence_config, const BertConfig& bert_config,
+              checkpoint::Weights& weights);
+
+  absl::Status Check(const executor::TextBatch& batch) const;
+
+  // Encodes texts [begin, end) in one pass; writes their rows to `out`.
+  void EncodeRange(const executor::TextBatch& batch, size_t begin, size_t end, float* out) const;
+
+  SentenceConfig sentence_config_;
+  BertConfig bert_config_;
+  int max_tokens_;
+  Bert bert_;
+};
+
+}  // namespace terminus::models::text
