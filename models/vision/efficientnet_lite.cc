@@ -1,0 +1,156 @@
+#include "models/vision/efficientnet_lite.h"
+
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "models/checkpoint/json_file.h"
+
+namespace terminus::models::vision {
+namespace {
+
+constexpr int kStemChannels = 32;
+
+// The smallest of the family; the others are scaled from it.
+constexpr StageConfig kLite0[] = {
+    {1, 3, 1, 1, 16},  {2, 3, 2, 6, 24},  {2, 5, 2, 6, 40},  {3, 3, 2, 6, 80},
+    {3, 5, 1, 6, 112}, {4, 5, 2, 6, 192}, {1, 3, 1, 6, 320},
+};
+
+struct Scaling {
+  double width;
+  double depth;
+};
+constexpr Scaling kScalings[] = {{1.0, 1.0}, {1.0, 1.1}, {1.1, 1.2}, {1.2, 1.4}, {1.4, 1.8}};
+
+// To the nearest multiple of 8, but never more than a tenth below.
+int RoundChannels(double channels) {
+  const int rounded = std::max(8, static_cast<int>(channels + 4) / 8 * 8);
+  return rounded < 0.9 * channels ? rounded + 8 : rounded;
+}
+
+std::vector<StageConfig> Scale(const Scaling& scaling) {
+  std::vector<StageConfig> stages(std::begin(kLite0), std::end(kLite0));
+  for (size_t i = 0; i < stages.size(); ++i) {
+    stages[i].channels = RoundChannels(stages[i].channels * scaling.width);
+    // The first and the last stage keep their depth.
+    if (i > 0 && i + 1 < stages.size()) {
+      stages[i].blocks = static_cast<int>(std::ceil(stages[i].blocks * scaling.depth));
+    }
+  }
+  return stages;
+}
+
+// Loads a convolution without bias and the batch normalisation behind it.
+class Loader {
+ public:
+  Loader(const EfficientNetLiteConfig& config, checkpoint::Weights& weights)
+      : config_(config), weights_(weights) {}
+
+  nn::Convolution Load(const std::string& convolution, const std::string& norm, int in, int out,
+                       nn::Convolution::Options options) {
+    options.padding = config_.padding;
+    const at::Tensor weight = weights_.Get(
+        convolution + ".weight", {out, options.depthwise ? 1 : in, options.kernel, options.kernel});
+    const nn::Folded folded = nn::FoldBatchNorm(
+        weight, weights_.Get(norm + ".weight", {out}), weights_.Get(norm + ".bias", {out}),
+        weights_.Get(norm + ".running_mean", {out}), weights_.Get(norm + ".running_var", {out}),
+        config_.batch_norm_eps);
+    return nn::Convolution(options, folded.weight, folded.bias);
+  }
+
+  // An inverted residual: expand, filter each channel, project. Without expansion timm counts the
+  // names from the depthwise convolution on.
+  std::vector<nn::Convolution> LoadBlock(const std::string& prefix, const StageConfig& stage,
+                                         int stride, int in) {
+    std::vector<nn::Convolution> block;
+    const int inner = in * stage.expansion;
+    const bool expands = stage.expansion > 1;
+    if (expands) {
+      block.push_back(Load(prefix + "conv_pw", prefix + "bn1", in, inner,
+                           {.activation = nn::Activation::kRelu6}));
+    }
+    block.push_back(Load(prefix + "conv_dw", prefix + (expands ? "bn2" : "bn1"), inner, inner,
+                         {.kernel = stage.kernel,
+                          .stride = stride,
+                          .depthwise = true,
+                          .activation = nn::Activation::kRelu6}));
+    block.push_back(Load(prefix + (expands ? "conv_pwl" : "conv_pw"),
+                         prefix + (expands ? "bn3" : "bn2"), inner, stage.channels, {}));
+    return block;
+  }
+
+ private:
+  const EfficientNetLiteConfig& config_;
+  checkpoint::Weights& weights_;
+};
+
+}  // namespace
+
+absl::StatusOr<EfficientNetLiteConfig> ReadEfficientNetLiteConfig(const std::string& folder) {
+  TERMINUS_ASSIGN_OR_RETURN(auto file,
+                            checkpoint::JsonFile::Read(absl::StrCat(folder, "/config.json")));
+  EfficientNetLiteConfig config;
+  const std::string architecture = file.String("architecture");
+  for (int variant = 0; variant < 5; ++variant) {
+    const std::string name = absl::StrCat("efficientnet_lite", variant);
+    // A tag may follow a dot, such as "tf_efficientnet_lite0.in1k".
+    const std::string base = architecture.substr(0, architecture.find('.'));
+    if (base == name || base == "tf_" + name) {
+      const bool tensorflow = absl::StartsWith(base, "tf_");
+      config.stages = Scale(kScalings[variant]);
+      config.batch_norm_eps = tensorflow ? 1e-3 : 1e-5;
+      config.padding = tensorflow ? nn::Padding::kSame : nn::Padding::kSymmetric;
+    }
+  }
+  if (config.stages.empty()) {
+    file.Fault("architecture", absl::StrCat("\"", architecture,
+                                            "\", supported for images are efficientnet_lite0 to "
+                                            "efficientnet_lite4 and tf_efficientnet_lite0 to "
+                                            "tf_efficientnet_lite4"));
+  }
+  config.classes = static_cast<int>(file.Int("num_classes", 1, 1 << 20));
+  TERMINUS_RETURN_IF_ERROR(file.status());
+  return config;
+}
+
+EfficientNetLite::EfficientNetLite(const EfficientNetLiteConfig& config,
+                                   checkpoint::Weights& weights)
+    : stem_(Loader(config, weights)
+                .Load("conv_stem", "bn1", 3, kStemChannels,
+                      {.kernel = 3, .stride = 2, .activation = nn::Activation::kRelu6})),
+      head_(Loader(config, weights)
+                .Load("conv_head", "bn2", config.stages.back().channels, kFeatures,
+                      {.activation = nn::Activation::kRelu6})),
+      classifier_(weights.Get("classifier.weight", {config.classes, kFeatures}),
+                  weights.Get("classifier.bias", {config.classes})) {
+  Loader loader(config, weights);
+  int in = kStemChannels;
+  for (size_t s = 0; s < config.stages.size(); ++s) {
+    const StageConfig& stage = config.stages[s];
+    for (int b = 0; b < stage.blocks; ++b) {
+      const int stride = b == 0 ? stage.stride : 1;
+      blocks_.push_back({.convolutions = loader.LoadBlock(absl::StrCat("blocks.", s, ".", b, "."),
+                                                          stage, stride, in),
+                         .shortcut = stride == 1 && in == stage.channels});
+      in = stage.channels;
+    }
+  }
+}
+
+at::Tensor EfficientNetLite::Features(const at::Tensor& images) const {
+  at::Tensor x = stem_.Forward(images);
+  for (const Block& block : blocks_) {
+    at::Tensor y = x;
+    for (size_t i = 0; i + 1 < block.convolutions.size(); ++i) {
+      y = block.convolutions[i].Forward(y);
+    }
+    const nn::Convolution& project = block.convolutions.back();
+    x = block.shortcut ? project.ForwardAdd(y, x) : project.Forward(y);
+  }
+  return head_.Forward(x).mean({1, 2});
+}
+
+}  // namespace terminus::models::vision

@@ -1,0 +1,119 @@
+#include "models/vision/vision_encoder.h"
+
+#include <ATen/Parallel.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/errors.h"
+#include "common/base/file.h"
+#include "common/base/status_macros.h"
+#include "common/media/preprocessor.h"
+
+namespace terminus::models::vision {
+namespace {
+
+constexpr int kMinSide = 32;
+constexpr int kMaxSide = 2048;
+constexpr size_t kMaxJsonBytes = 1 << 20;
+
+// (value · rescale - mean) / deviation, as one product and sum.
+absl::StatusOr<kernels::PixelTransform> ReadTransform(const std::string& folder) {
+  const std::string path = folder + "/preprocessor_config.json";
+  TERMINUS_ASSIGN_OR_RETURN(const std::string json, base::ReadFile(path, kMaxJsonBytes));
+  const auto preprocessor = media::ImagePreprocessor::FromJson(json);
+  TERMINUS_RETURN_IF_ERROR(base::Annotate(preprocessor.status(), path));
+  kernels::PixelTransform transform;
+  for (int i = 0; i < 3; ++i) {
+    transform.scale[i] = preprocessor->rescale_factor() / preprocessor->std()[i];
+    transform.shift[i] = -preprocessor->mean()[i] / preprocessor->std()[i];
+  }
+  return transform;
+}
+
+}  // namespace
+
+at::Tensor ClassMixture::Project(const at::Tensor& logits) const {
+  const auto [values, classes] = (logits / temperature).topk(top_k, 1);
+  // The softmax over the likeliest is the renormalised softmax over all.
+  const at::Tensor weights = at::softmax(values, 1).unsqueeze(1);  // [batch, 1, top_k]
+  const at::Tensor vectors =
+      class_vectors.index_select(0, classes.flatten()).view({logits.size(0), top_k, -1});
+  return at::matmul(weights, vectors).squeeze(1);
+}
+
+absl::StatusOr<std::unique_ptr<VisionEncoder>> VisionEncoder::Load(const std::string& folder,
+                                                                   at::Device device) {
+  TERMINUS_ASSIGN_OR_RETURN(const EfficientNetLiteConfig config,
+                            ReadEfficientNetLiteConfig(folder));
+  TERMINUS_ASSIGN_OR_RETURN(const kernels::PixelTransform transform, ReadTransform(folder));
+  TERMINUS_ASSIGN_OR_RETURN(auto weights, checkpoint::Weights::Open(folder, device));
+  auto encoder =
+      std::unique_ptr<VisionEncoder>(new VisionEncoder(config, transform, device, weights));
+  TERMINUS_RETURN_IF_ERROR(weights.Finish());
+  return encoder;
+}
+
+VisionEncoder::VisionEncoder(const EfficientNetLiteConfig& config,
+                             const kernels::PixelTransform& transform, at::Device device,
+                             checkpoint::Weights& weights)
+    : config_(config), transform_(transform), device_(device), model_(config, weights) {}
+
+int VisionEncoder::dimension() const {
+  return projection_ ? static_cast<int>(projection_->class_vectors.size(1))
+                     : EfficientNetLite::kFeatures;
+}
+
+at::Tensor VisionEncoder::EncodeRange(const executor::ImageBatch& batch, int64_t begin,
+                                      int64_t end) const {
+  const int64_t pixels = static_cast<int64_t>(batch.height) * batch.width;
+  at::Tensor images = at::empty({end - begin, batch.height, batch.width, 3}, at::kFloat);
+  kernels::NormalizePixels(batch.pixels.data() + begin * pixels * 3, (end - begin) * pixels,
+                           transform_, images.mutable_data_ptr<float>());
+  const at::Tensor features = model_.Features(images.to(device_));
+  return projection_ ? projection_->Project(model_.Classify(features)) : features;
+}
+
+absl::StatusOr<executor::Embeddings> VisionEncoder::Encode(const executor::ImageBatch& batch) {
+  const c10::InferenceMode inference;
+  if (batch.height < kMinSide || batch.height > kMaxSide || batch.width < kMinSide ||
+      batch.width > kMaxSide) {
+    return absl::InvalidArgumentError(absl::StrCat("images of ", batch.width, "×", batch.height,
+                                                   " pixels, expected ", kMinSide, " to ", kMaxSide,
+                                                   " a side"));
+  }
+  const size_t expected = static_cast<size_t>(batch.count) * batch.height * batch.width * 3;
+  if (batch.count < 0 || batch.pixels.size() != expected) {
+    return absl::InvalidArgumentError(absl::StrCat(batch.pixels.size(), " bytes of pixels for ",
+                                                   batch.count, " images, expected ", expected));
+  }
+  executor::Embeddings out{.count = batch.count, .dimension = dimension()};
+  out.values.resize(static_cast<size_t>(out.count) * out.dimension);
+  const auto encode = [&](int64_t begin, int64_t end) {
+    const c10::InferenceMode worker_inference;
+    at::from_blob(out.values.data() + begin * out.dimension, {end - begin, out.dimension},
+                  at::kFloat)
+        .copy_(EncodeRange(batch, begin, end));
+  };
+  if (!device_.is_cpu()) {
+    encode(0, batch.count);
+    return out;
+  }
+  // An image's activations just fit into the caches of one core, so each thread takes whole images
+  // of its own; what does not come out even is done by all threads, image by image.
+  const int64_t threads = at::get_num_threads();
+  const int64_t even = batch.count / threads * threads;
+  if (even > 0) {
+    at::parallel_for(0, even, even / threads, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        encode(i, i + 1);
+      }
+    });
+  }
+  for (int64_t i = even; i < batch.count; ++i) {
+    encode(i, i + 1);
+  }
+  return out;
+}
+
+}  // namespace terminus::models::vision

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/executor/encoder.h"
+#include "models/kernels/image/normalize.h"
+#include "models/vision/efficientnet_lite.h"
+
+namespace terminus::models::vision {
+
+// Into the space of the text encoder without training: the mean of the class names' text vectors,
+// weighted by the classifier's probabilities. "Zero-Shot Learning by Convex Combination of Semantic
+// Embeddings" (Norouzi et al., 2013).
+struct ClassMixture {
+  at::Tensor class_vectors;  // [classes, dimension]
+  int top_k = 0;             // Likeliest classes that count, their probabilities renormalised.
+  double temperature = 1;
+
+  // logits [batch, classes] → [batch, dimension].
+  at::Tensor Project(const at::Tensor& logits) const;
+};
+
+// Images to vectors: of the shared space with a projection, pooled features without.
+class VisionEncoder : public executor::Encoder<executor::ImageBatch> {
+ public:
+  // Reads a timm folder; mean and deviation come from its preprocessor_config.json.
+  static absl::StatusOr<std::unique_ptr<VisionEncoder>> Load(const std::string& folder,
+                                                             at::Device device);
+
+  // Before the first Encode. The number of classes must be the model's.
+  void set_projection(ClassMixture projection) { projection_ = std::move(projection); }
+
+  absl::StatusOr<executor::Embeddings> Encode(const executor::ImageBatch& batch) override;
+
+  int dimension() const override;
+  int classes() const { return config_.classes; }
+
+ private:
+  VisionEncoder(const EfficientNetLiteConfig& config, const kernels::PixelTransform& transform,
+                at::Device device, checkpoint::Weights& weights);
+
+  // Images [begin, end) of the batch → [end - begin, dimension], on the device.
+  at::Tensor EncodeRange(const executor::ImageBatch& batch, int64_t begin, int64_t end) const;
+
+  EfficientNetLiteConfig config_;
+  kernels::PixelTransform transform_;
+  at::Device device_;
+  EfficientNetLite model_;
+  std::optional<ClassMixture> projection_;
+};
+
+}  // namespace terminus::models::vision
