@@ -1,0 +1,62 @@
+"""Measures one area and writes its figures down. Started by scripts/bench, which builds first."""
+
+import argparse
+import datetime
+import importlib
+import os
+import shlex
+import sys
+import tempfile
+
+import figures
+import report
+
+# Area → (module, CMake targets it needs).
+AREAS = {
+    "cpu": ("area_cpu", ["encoder_bench"]),
+    "router": ("area_router", ["echo_server", "wire_bench", "terminus", "terminus-router", "terminus-text",
+                               "terminus-vision"]),
+}
+
+
+def parse(arguments):
+    home = os.environ.get("TERMINUS_HOME") or os.path.expanduser("~/.cache/terminus")
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("area", choices=AREAS)
+    parser.add_argument("--bundle", default=os.path.join(home, "bundles", "default"))
+    parser.add_argument("--rounds", type=int, default=10, help="interleaved rounds of each comparison (default 10)")
+    parser.add_argument("--burst-s", type=float, default=1.0, help="seconds a contender runs each round (default 1)")
+    parser.add_argument("--dry-run", action="store_true", help="show the figures, write nothing")
+    parser.add_argument("--binaries", default=os.path.join(figures.ROOT, "build", "release", "bin"))
+    parser.add_argument("--targets", action="store_true", help="print the CMake targets the area needs, and stop")
+    return parser.parse_args(arguments)
+
+
+def main(arguments):
+    options = parse(arguments)
+    module, targets = AREAS[options.area]
+    if options.targets:
+        print(*targets)
+        return
+    context = {
+        "device": figures.cpu_device(),
+        "commit": figures.commit(),
+        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "command": shlex.join(["scripts/bench", *arguments]),
+    }
+    others = os.getloadavg()[0]
+    if others > 0.5:
+        print(f"warning: the load before the start is {others:.1f}; on a busy machine the figures mean little")
+    with tempfile.TemporaryDirectory(prefix="terminus-bench-") as folder:
+        made = importlib.import_module(module).run(options, folder)
+    print(f"\n{context['device']}, commit {context['commit']}, {context['date']}\n")
+    print(figures.table(made))
+    if not options.dry_run:
+        path = os.path.join(figures.ROOT, "bench", "results", options.area + ".jsonl")
+        figures.append(path, made, context)
+        report.update()
+        print(f"\n{len(made)} lines added to {os.path.relpath(path, figures.ROOT)}; docs/benchmarks.md shows them")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,189 @@
+// Puts services under load over gRPC, on behalf of bench/area_router.py:
+//
+//     wire_bench TEXTS        TEXTS: a file with one text a line
+//
+// prints "ready", then reads lines until its input ends:
+//     hops SECONDS ROUTER DIRECT ECHO
+//         One client, one text a call: Embed at ROUTER, EncodeBatch at DIRECT and at ECHO, in turn.
+//         → "hops CALLS ROUTER_US DIRECT_US ECHO_US", the medians.
+//     load SECONDS CLIENTS ADDRESS
+//         Closed-loop clients, one text a call: Embed at ADDRESS, after a second of warm-up.
+//         → "load TEXTS_PER_S P50_MS P99_MS"
+// Addresses are gRPC's. Any call that fails ends the run: a figure of failing calls says nothing.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "common/base/file.h"
+#include "common/base/status_macros.h"
+#include "common/rpc/channel.h"
+#include "terminus/v1/embedding.grpc.pb.h"
+#include "terminus/v1/encoder.grpc.pb.h"
+#include "tools/loadgen/closed_loop.h"
+#include "tools/loadgen/grpc_calls.h"
+
+namespace terminus::bench {
+namespace {
+
+// Microseconds, kept one by one: a histogram's buckets are wider than what is looked for.
+using Times = std::vector<double>;
+
+constexpr int64_t kMaxMessageBytes = 64 << 20;
+constexpr size_t kMaxTextsBytes = 16 << 20;
+constexpr absl::Duration kCallTimeout = absl::Seconds(10);
+// Connections that the clients of a load share.
+constexpr int kConnections = 4;
+
+absl::Status FromGrpc(const grpc::Status& status, absl::string_view what) {
+  return absl::Status(static_cast<absl::StatusCode>(status.error_code()),
+                      absl::StrFormat("%s: %s", what, status.error_message()));
+}
+
+// Of at least one; reorders them.
+double Median(Times& times) {
+  std::nth_element(times.begin(), times.begin() + times.size() / 2, times.end());
+  return times[times.size() / 2];
+}
+
+// Runs `call(context, response)` once, adds its time to `times`, and fails unless the one item came
+// out.
+template <class Response, class Call>
+absl::Status TimeCall(absl::string_view what, Times& times, Call call) {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + kCallTimeout));
+  Response response;
+  const auto start = std::chrono::steady_clock::now();
+  const grpc::Status status = call(&context, &response);
+  times.push_back(
+      std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count());
+  if (!status.ok()) {
+    return FromGrpc(status, what);
+  }
+  if (response.results_size() != 1 || response.results(0).status().code() != 0) {
+    return absl::InternalError(absl::StrFormat("%s: the item failed", what));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> Hops(const std::vector<std::string>& texts, absl::Duration duration,
+                                 const std::string& router, const std::string& direct,
+                                 const std::string& echo) {
+  auto embedding = v1::Embedding::NewStub(rpc::MakeChannel(router, kMaxMessageBytes));
+  auto encoder = v1::Encoder::NewStub(rpc::MakeChannel(direct, kMaxMessageBytes));
+  auto bare = v1::Encoder::NewStub(rpc::MakeChannel(echo, kMaxMessageBytes));
+  Times router_times, direct_times, echo_times;
+  const absl::Time end = absl::Now() + duration;
+  for (size_t i = 0; i == 0 || absl::Now() < end; ++i) {
+    v1::EmbedRequest embed;
+    embed.add_items()->set_text(texts[i % texts.size()]);
+    v1::EncodeBatchRequest encode;
+    encode.add_items()->mutable_content()->set_text(texts[i % texts.size()]);
+    if (i == 0) {
+      // Connects, outside the measurement.
+      Times ignored;
+      TERMINUS_RETURN_IF_ERROR(TimeCall<v1::EmbedResponse>(
+          "router", ignored, [&](auto* c, auto* r) { return embedding->Embed(c, embed, r); }));
+      TERMINUS_RETURN_IF_ERROR(TimeCall<v1::EncodeBatchResponse>(
+          "direct", ignored, [&](auto* c, auto* r) { return encoder->EncodeBatch(c, encode, r); }));
+      TERMINUS_RETURN_IF_ERROR(TimeCall<v1::EncodeBatchResponse>(
+          "echo", ignored, [&](auto* c, auto* r) { return bare->EncodeBatch(c, encode, r); }));
+    }
+    TERMINUS_RETURN_IF_ERROR(TimeCall<v1::EmbedResponse>(
+        "router", router_times, [&](auto* c, auto* r) { return embedding->Embed(c, embed, r); }));
+    TERMINUS_RETURN_IF_ERROR(TimeCall<v1::EncodeBatchResponse>(
+        "direct", direct_times,
+        [&](auto* c, auto* r) { return encoder->EncodeBatch(c, encode, r); }));
+    TERMINUS_RETURN_IF_ERROR(TimeCall<v1::EncodeBatchResponse>(
+        "echo", echo_times, [&](auto* c, auto* r) { return bare->EncodeBatch(c, encode, r); }));
+  }
+  return absl::StrFormat("hops %d %.1f %.1f %.1f", router_times.size(), Median(router_times),
+                         Median(direct_times), Median(echo_times));
+}
+
+absl::StatusOr<std::string> Load(const std::vector<std::string>& texts, absl::Duration duration,
+                                 int clients, const std::string& address) {
+  tools::loadgen::GrpcCalls calls{.method = "/terminus.v1.Embedding/Embed",
+                                  .timeout = kCallTimeout,
+                                  .count_items = tools::loadgen::CountEmbedItems};
+  for (int i = 0; i < kConnections; ++i) {
+    calls.channels.push_back(rpc::MakeChannel(address, kMaxMessageBytes));
+  }
+  for (const std::string& text : texts) {
+    v1::EmbedRequest request;
+    request.add_items()->set_text(text);
+    calls.requests.push_back(request.SerializeAsString());
+  }
+  TERMINUS_ASSIGN_OR_RETURN(
+      const tools::loadgen::LoadReport report,
+      tools::loadgen::RunClosedLoop({.clients = clients, .duration = duration},
+                                    tools::loadgen::MakeStartCall(std::move(calls))));
+  if (!report.call_errors.empty() || !report.item_errors.empty()) {
+    return absl::InternalError(absl::StrFormat("%d kinds of calls and %d kinds of items failed",
+                                               report.call_errors.size(),
+                                               report.item_errors.size()));
+  }
+  return absl::StrFormat("load %.2f %.3f %.3f", report.items_per_second(),
+                         absl::ToDoubleMilliseconds(report.latency.Quantile(0.5)),
+                         absl::ToDoubleMilliseconds(report.latency.Quantile(0.99)));
+}
+
+absl::StatusOr<std::string> Answer(const std::vector<std::string>& texts, const std::string& line) {
+  std::istringstream fields(line);
+  std::string command;
+  double seconds = 0;
+  fields >> command >> seconds;
+  if (command == "hops") {
+    std::string router, direct, echo;
+    if (fields >> router >> direct >> echo) {
+      return Hops(texts, absl::Seconds(seconds), router, direct, echo);
+    }
+  } else if (command == "load") {
+    int clients = 0;
+    std::string address;
+    if (fields >> clients >> address) {
+      return Load(texts, absl::Seconds(seconds), clients, address);
+    }
+  }
+  return absl::InvalidArgumentError(absl::StrFormat("not a command: %s", line));
+}
+
+int Main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: wire_bench TEXTS\n");
+    return 2;
+  }
+  const auto content = base::ReadFile(argv[1], kMaxTextsBytes);
+  if (!content.ok()) {
+    std::fprintf(stderr, "wire_bench: %s\n", content.status().ToString().c_str());
+    return 1;
+  }
+  const std::vector<std::string> texts = absl::StrSplit(*content, '\n', absl::SkipEmpty());
+  if (texts.empty()) {
+    std::fprintf(stderr, "wire_bench: %s holds no text\n", argv[1]);
+    return 1;
+  }
+  std::cout << "ready" << std::endl;
+  for (std::string line; std::getline(std::cin, line);) {
+    const auto answer = Answer(texts, line);
+    if (!answer.ok()) {
+      std::fprintf(stderr, "wire_bench: %s\n", answer.status().ToString().c_str());
+      return 1;
+    }
+    std::cout << *answer << std::endl;
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace terminus::bench
+
+int main(int argc, char** argv) { return terminus::bench::Main(argc, argv); }
