@@ -1,11 +1,13 @@
 # The helpers by which every folder becomes one CMake target.
 
-# terminus_library(NAME common_base SRCS ... HDRS ... DEPS ... PRIVATE_DEPS ... [TORCH])
+# terminus_library(NAME common_base SRCS ... HDRS ... DEPS ... PRIVATE_DEPS ... [TORCH | PRIVATE_TORCH])
 #
 # A static library (header-only if SRCS is empty). DEPS are part of its headers' contract,
-# PRIVATE_DEPS only of its sources. TORCH links LibTorch and uses its precompiled header.
+# PRIVATE_DEPS only of its sources. TORCH links LibTorch and uses its precompiled header;
+# PRIVATE_TORCH does so for the sources alone, which is a must where users of the headers see
+# protobuf: the wheel's include folder holds an older protobuf's headers.
 function(terminus_library)
-  cmake_parse_arguments(ARG "TORCH" "NAME" "SRCS;HDRS;DEPS;PRIVATE_DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH;PRIVATE_TORCH" "NAME" "SRCS;HDRS;DEPS;PRIVATE_DEPS" ${ARGN})
   if(ARG_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "terminus_library(${ARG_NAME}): unknown arguments ${ARG_UNPARSED_ARGUMENTS}")
   endif()
@@ -20,6 +22,8 @@ function(terminus_library)
   endif()
   if(ARG_TORCH)
     terminus_use_torch(${ARG_NAME} PUBLIC)
+  elseif(ARG_PRIVATE_TORCH)
+    terminus_use_torch(${ARG_NAME} PRIVATE)
   endif()
 endfunction()
 

@@ -1,0 +1,212 @@
+#pragma once
+
+#include <grpcpp/server_context.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/base/errors.h"
+#include "common/base/mutex.h"
+#include "common/base/thread_pool.h"
+#include "common/base/version.h"
+#include "common/executor/executor.h"
+#include "common/rpc/status.h"
+#include "common/serving/encode_items.h"
+#include "common/serving/frontend.h"
+#include "common/serving/serving_metrics.h"
+#include "terminus/v1/encoder.grpc.pb.h"
+
+namespace terminus::serving {
+
+// Version of the protocol between router and encoders; they must agree.
+inline constexpr uint32_t kEncoderProtocol = 1;
+
+// A model in service: it preprocesses, it computes, and it can tell what it is.
+template <class Batch>
+struct ServedModel {
+  ModelInfo info;
+  std::unique_ptr<Frontend<Batch>> frontend;
+  std::unique_ptr<executor::Executor<Batch>> executor;
+};
+
+// The Encoder service over any kind of batch: text and vision differ only in their Frontend and
+// their model. A call is preprocessed on the pool and executed on the device's thread; gRPC's own
+// threads never wait. Must outlive the server it is registered with.
+template <class Batch>
+class EncoderService : public v1::Encoder::CallbackService {
+ public:
+  // `metrics_address` is for Describe. As many batches are inside as the model's executor takes.
+  EncoderService(int preprocess_threads, std::string metrics_address, ServingMetrics& metrics)
+      : metrics_address_(std::move(metrics_address)),
+        metrics_(metrics),
+        pool_("preprocess", preprocess_threads, kMaxQueuedTasks) {}
+
+  // Takes the model into service; before that every call is answered UNAVAILABLE.
+  void Serve(std::shared_ptr<const ServedModel<Batch>> model) {
+    base::MutexLock lock(mutex_);
+    model_ = std::move(model);
+    metrics_.ready.Set(1);
+  }
+
+  grpc::ServerUnaryReactor* Describe(grpc::CallbackServerContext* context,
+                                     const v1::DescribeRequest* /*request*/,
+                                     v1::DescribeResponse* response) override {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    const auto model = Model();
+    if (model == nullptr) {
+      reactor->Finish(NotLoaded());
+      return reactor;
+    }
+    response->set_protocol(kEncoderProtocol);
+    response->set_version(kVersion);
+    response->set_model(model->info.name);
+    response->set_modality(model->info.modality);
+    response->set_space_id(model->info.space_id);
+    response->set_dimension(static_cast<uint32_t>(model->executor->dimension()));
+    response->set_max_tokens(static_cast<uint32_t>(model->info.max_tokens));
+    for (const std::string& prompt : model->info.prompts) {
+      response->add_prompts(prompt);
+    }
+    response->set_max_in_flight(static_cast<uint32_t>(model->executor->max_in_flight()));
+    response->set_device(model->info.device);
+    response->set_metrics_address(metrics_address_);
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+
+  grpc::ServerUnaryReactor* EncodeBatch(grpc::CallbackServerContext* context,
+                                        const v1::EncodeBatchRequest* request,
+                                        v1::EncodeBatchResponse* response) override {
+    auto call = std::make_shared<Call>();
+    call->reactor = context->DefaultReactor();
+    call->context = context;
+    call->request = request;
+    call->response = response;
+    call->arrival = absl::Now();
+    call->model = Model();
+    if (call->model == nullptr) {
+      call->reactor->Finish(NotLoaded());
+    } else if (!request->model().empty() && request->model() != call->model->info.name) {
+      call->reactor->Finish(
+          rpc::ToGrpc(base::MakeError(absl::StatusCode::kNotFound, base::kReasonUnknownModel,
+                                      absl::StrCat("this replica serves '", call->model->info.name,
+                                                   "', not '", request->model(), "'"))));
+    } else if (request->items_size() == 0) {
+      call->reactor->Finish(rpc::ToGrpc(
+          base::FieldError(base::kReasonInvalidRequest, "items", "the batch is empty")));
+    } else if (in_flight_.fetch_add(1) >= call->model->executor->max_in_flight()) {
+      in_flight_.fetch_sub(1);
+      Refuse(*call);
+    } else {
+      call->deadlines = ItemDeadlines(*request, call->arrival);
+      if (!pool_.TrySchedule([this, call] { Preprocess(call); })) {
+        in_flight_.fetch_sub(1);
+        Refuse(*call);
+      }
+    }
+    return call->reactor;
+  }
+
+ private:
+  // Helpers of ParallelFor share the queue with whole batches and are never refused for good, so
+  // it is roomy; batches are bounded by max_in_flight.
+  static constexpr size_t kMaxQueuedTasks = 256;
+
+  // The request and response belong to gRPC and live until the reactor is finished.
+  struct Call {
+    grpc::ServerUnaryReactor* reactor;
+    grpc::CallbackServerContext* context;
+    const v1::EncodeBatchRequest* request;
+    v1::EncodeBatchResponse* response;
+    absl::Time arrival;
+    absl::Time prepared;
+    std::vector<absl::Time> deadlines;
+    std::shared_ptr<const ServedModel<Batch>> model;
+    std::vector<PreparedItem> items;
+  };
+
+  std::shared_ptr<const ServedModel<Batch>> Model() const {
+    base::MutexLock lock(mutex_);
+    return model_;
+  }
+
+  static grpc::Status NotLoaded() {
+    return rpc::ToGrpc(
+        base::WithRetryDelay(base::MakeError(absl::StatusCode::kUnavailable, base::kReasonNoReplica,
+                                             "the model is still being loaded"),
+                             absl::Milliseconds(500)));
+  }
+
+  void Refuse(const Call& call) {
+    metrics_.refused_batches.Increment();
+    call.reactor->Finish(rpc::ToGrpc(base::WithRetryDelay(
+        base::MakeError(absl::StatusCode::kResourceExhausted, base::kReasonOverloaded,
+                        absl::StrCat(call.model->executor->max_in_flight(),
+                                     " batches are in flight already, the limit")),
+        absl::Milliseconds(10))));
+  }
+
+  void Preprocess(const std::shared_ptr<Call>& call) {
+    metrics_.batch_items.Observe(call->request->items_size());
+    const std::vector<absl::Status> admitted = Admit(call->deadlines, absl::Now());
+    Prepared<Batch> prepared = call->model->frontend->Prepare(*call->request, admitted, pool_);
+    call->items = std::move(prepared.items);
+    call->prepared = absl::Now();
+    call->response->set_bytes_per_token(prepared.bytes_per_token);
+    bool any = false;
+    for (const PreparedItem& item : call->items) {
+      any = any || item.status.ok();
+    }
+    if (!any) {
+      Finish(*call, executor::Embeddings{}, absl::ZeroDuration());
+      return;
+    }
+    // A batch whose caller has left, or whose items are all late, is not computed.
+    auto abandoned = [call] {
+      return call->context->IsCancelled() || AllExpired(call->deadlines, absl::Now());
+    };
+    auto done = [this, call](absl::StatusOr<executor::Embeddings> result, absl::Duration compute) {
+      Finish(*call, result, compute);
+    };
+    if (!call->model->executor->TrySubmit(
+            {std::move(prepared.batch), std::move(abandoned), std::move(done)})) {
+      Finish(*call, absl::ResourceExhaustedError("the device's queue is full"),
+             absl::ZeroDuration());
+    }
+  }
+
+  void Finish(Call& call, const absl::StatusOr<executor::Embeddings>& result,
+              absl::Duration compute) {
+    FillResponse(call.items, result, call.response);
+    for (const v1::EncodeResult& item : call.response->results()) {
+      metrics_.CountItem(static_cast<absl::StatusCode>(item.status().code()));
+    }
+    const absl::Time now = absl::Now();
+    const absl::Duration preprocess = call.prepared - call.arrival;
+    metrics::Observe(metrics_.preprocess_seconds, preprocess);
+    metrics::Observe(metrics_.wait_seconds,
+                     std::max(absl::ZeroDuration(), now - call.prepared - compute));
+    metrics::Observe(metrics_.compute_seconds, compute);
+    metrics::Observe(metrics_.batch_seconds, now - call.arrival);
+    call.response->set_preprocess_us(static_cast<uint64_t>(absl::ToInt64Microseconds(preprocess)));
+    call.response->set_compute_us(static_cast<uint64_t>(absl::ToInt64Microseconds(compute)));
+    // Before the answer leaves: the router may send the next batch at once.
+    in_flight_.fetch_sub(1);
+    call.reactor->Finish(grpc::Status::OK);
+  }
+
+  const std::string metrics_address_;
+  ServingMetrics& metrics_;
+  std::atomic<int> in_flight_{0};
+  mutable base::Mutex mutex_;
+  std::shared_ptr<const ServedModel<Batch>> model_ ABSL_GUARDED_BY(mutex_);
+  // Last: its threads use all of the above until they are joined.
+  base::ThreadPool pool_;
+};
+
+}  // namespace terminus::serving

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "absl/status/status.h"
+#include "common/metrics/metrics.h"
+
+namespace terminus::serving {
+
+// What every encoder process measures.
+class ServingMetrics {
+ public:
+  explicit ServingMetrics(metrics::Registry& registry);
+
+  metrics::Histogram& batch_items;
+  metrics::Histogram& preprocess_seconds;
+  // From the end of preprocessing to the start of compute.
+  metrics::Histogram& wait_seconds;
+  metrics::Histogram& compute_seconds;
+  // From the arrival of the batch to its answer.
+  metrics::Histogram& batch_seconds;
+  metrics::Counter& refused_batches;
+  metrics::Gauge& ready;
+
+  // Counts one item by its code's name.
+  void CountItem(absl::StatusCode code);
+
+ private:
+  metrics::Registry& registry_;
+};
+
+}  // namespace terminus::serving
