@@ -44,6 +44,7 @@ TEST(ClusterConfig, EmptyFileGivesTheDefaults) {
 TEST(ClusterConfig, UnknownKeyNamesTheNearest) {
   EXPECT_THAT(ErrorOf("router: {batching: {text: {max_batch_item: 3}}}"),
               HasSubstr("did you mean router.batching.text.max_batch_items?"));
+  EXPECT_THAT(ErrorOf("zzzz: 1"), HasSubstr("did you mean"));
   EXPECT_THAT(ErrorOf("ruoter: {}"), HasSubstr("did you mean router?"));
 }
 
@@ -52,6 +53,10 @@ TEST(ClusterConfig, WrongValuesNamePathAndLimit) {
             "router.batching.text.max_batch_items: 0, expected at least 1");
   EXPECT_THAT(ErrorOf("text: {threads: many}"), HasSubstr("text.threads: many"));
   EXPECT_THAT(ErrorOf("log_level: loud"), HasSubstr("trace, debug, info, warn, error"));
+  EXPECT_EQ(ErrorOf("router: {listen: [nowhere]}"),
+            "router.listen: nowhere, expected unix:/path or host:port");
+  EXPECT_EQ(ErrorOf("text: {device: gpu}"), "text.device: gpu, expected cpu, cuda:N or auto");
+  EXPECT_EQ(ErrorOf("text: {metrics: x}"), "text.metrics: x, expected host:port");
   EXPECT_THAT(ErrorOf("text: 3"), HasSubstr("text: expected a section"));
   EXPECT_THAT(ErrorOf("text: {threads: {a: 1}}"), HasSubstr("text.threads"));
   EXPECT_THAT(ErrorOf("a: ["), HasSubstr("not valid YAML"));
@@ -59,8 +64,8 @@ TEST(ClusterConfig, WrongValuesNamePathAndLimit) {
 }
 
 TEST(ClusterConfig, OverridesComeLastAndAreChecked) {
-  const auto config =
-      ParseClusterConfig("text: {threads: 1}", {"text.threads=4", "text.listen=[unix:/a, b:1]"});
+  const auto config = ParseClusterConfig(
+      "text: {threads: 1}", {"text.threads=4", "text.listen=[unix:/a, b:1]", "bundle="});
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->text.threads, 4);
   EXPECT_THAT(config->text.listen, ElementsAre("unix:/a", "b:1"));
@@ -71,13 +76,13 @@ TEST(ClusterConfig, OverridesComeLastAndAreChecked) {
 
 TEST(ClusterConfig, YamlRoundTrip) {
   ClusterConfig config;
-  config.bundle = "/a b";
+  config.bundle = "/a \"b\\new";
   config.router.text_replicas = {"unix:/x", "unix:/y"};
   config.text.drain_timeout = absl::Milliseconds(1234);
   const auto again = ParseClusterConfig(ToYaml(config));
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ(ToYaml(*again), ToYaml(config));
-  EXPECT_EQ(again->bundle, "/a b");
+  EXPECT_EQ(again->bundle, config.bundle);
 }
 
 TEST(ClusterConfig, EveryKeyIsThereOnceAndExplained) {

@@ -1,9 +1,11 @@
 #include "common/config/key.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <type_traits>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -62,9 +64,18 @@ std::vector<Key> EncoderKeys(const std::string& service, Member listen, Member m
                              Member device, Member threads, Member preprocess, Member in_flight,
                              Member drain) {
   return {
-      {service + ".listen", listen, "Addresses, each unix:/path or host:port."},
-      {service + ".metrics", metrics, "host:port of the Prometheus endpoint; port 0: a free one."},
-      {service + ".device", device, "cpu, cuda:N, or auto: cuda:0 where there is one."},
+      {.path = service + ".listen",
+       .member = listen,
+       .help = "Addresses, each unix:/path or host:port.",
+       .form = Key::Form::kAddress},
+      {.path = service + ".metrics",
+       .member = metrics,
+       .help = "host:port of the Prometheus endpoint; port 0: a free one.",
+       .form = Key::Form::kHostPort},
+      {.path = service + ".device",
+       .member = device,
+       .help = "cpu, cuda:N, or auto: cuda:0 where there is one.",
+       .form = Key::Form::kDevice},
       {service + ".threads", threads, "Compute threads. 0: all cores.", 0, 1024},
       {service + ".preprocess_threads", preprocess,
        "Threads that tokenise, or decode and resize. 0: as many as the compute threads.", 0, 1024},
@@ -92,14 +103,24 @@ std::vector<Key> MakeKeys() {
        .member = TERMINUS_MEMBER(log_level),
        .help = "trace, debug, info, warn or error.",
        .choices = {"trace", "debug", "info", "warn", "error"}},
-      {"router.listen", TERMINUS_MEMBER(router.listen), "Addresses, each unix:/path or host:port."},
-      {"router.metrics", TERMINUS_MEMBER(router.metrics),
-       "host:port of the Prometheus endpoint; port 0: a free one."},
-      {"router.replicas.text", TERMINUS_MEMBER(router.text_replicas),
-       "Addresses of the text replicas: unix:/path, host:port, or dns:///name:port for every "
-       "address that the name has."},
-      {"router.replicas.vision", TERMINUS_MEMBER(router.vision_replicas),
-       "Addresses of the vision replicas."},
+      {.path = "router.listen",
+       .member = TERMINUS_MEMBER(router.listen),
+       .help = "Addresses, each unix:/path or host:port.",
+       .form = Key::Form::kAddress},
+      {.path = "router.metrics",
+       .member = TERMINUS_MEMBER(router.metrics),
+       .help = "host:port of the Prometheus endpoint; port 0: a free one.",
+       .form = Key::Form::kHostPort},
+      {.path = "router.replicas.text",
+       .member = TERMINUS_MEMBER(router.text_replicas),
+       .help =
+           "Addresses of the text replicas: unix:/path, host:port, or dns:///name:port for every "
+           "address that the name has.",
+       .form = Key::Form::kAddress},
+      {.path = "router.replicas.vision",
+       .member = TERMINUS_MEMBER(router.vision_replicas),
+       .help = "Addresses of the vision replicas.",
+       .form = Key::Form::kAddress},
   };
   Append(keys, BatchingKeys("router.batching.text.", "tokens",
                             TERMINUS_BATCHING_MEMBERS(router.text_batching)));
@@ -125,6 +146,38 @@ std::vector<Key> MakeKeys() {
   Append(keys, EncoderKeys("vision", TERMINUS_ENCODER_MEMBERS(vision)));
   Append(keys, LimitKeys("vision.limits.", TERMINUS_LIMIT_MEMBERS(vision)));
   return keys;
+}
+
+bool IsHostPort(const std::string& text) {
+  const size_t colon = text.rfind(':');
+  int port = -1;
+  return colon != std::string::npos && colon > 0 &&
+         absl::SimpleAtoi(text.substr(colon + 1), &port) && port >= 0 && port <= 65535;
+}
+
+bool IsDevice(const std::string& text) {
+  int index = -1;
+  return text == "cpu" || text == "auto" ||
+         (absl::StartsWith(text, "cuda:") && absl::SimpleAtoi(text.substr(5), &index) &&
+          index >= 0);
+}
+
+// Empty when the text has the form, else what was expected.
+std::string ExpectedForm(Key::Form form, const std::string& text) {
+  switch (form) {
+    case Key::Form::kAny:
+      return "";
+    case Key::Form::kAddress: {
+      const bool is_path = absl::StartsWith(text, "unix:") && text.size() > 5;
+      const bool is_name = absl::StartsWith(text, "dns:///") && IsHostPort(text.substr(7));
+      return is_path || is_name || IsHostPort(text) ? "" : "unix:/path or host:port";
+    }
+    case Key::Form::kHostPort:
+      return IsHostPort(text) ? "" : "host:port";
+    case Key::Form::kDevice:
+      return IsDevice(text) ? "" : "cpu, cuda:N or auto";
+  }
+  return "";
 }
 
 absl::Status Wrong(const Key& key, const std::string& value, const std::string& expected) {
@@ -153,6 +206,21 @@ const std::vector<Key>& Keys() {
   return keys;
 }
 
+std::string Quote(const std::string& value) {
+  std::string quoted = "\"";
+  for (const char c : value) {
+    if (c == '"' || c == '\\') {
+      quoted += '\\';
+      quoted += c;
+    } else if (c == '\n') {
+      quoted += "\\n";
+    } else {
+      quoted += c;
+    }
+  }
+  return quoted + '"';
+}
+
 std::string Format(const Key& key, const ClusterConfig& config) {
   auto& mutable_config = const_cast<ClusterConfig&>(config);
   return std::visit(
@@ -164,9 +232,13 @@ std::string Format(const Key& key, const ClusterConfig& config) {
         } else if constexpr (std::is_same_v<T, absl::Duration>) {
           return absl::StrCat(absl::ToInt64Milliseconds(value));
         } else if constexpr (std::is_same_v<T, std::string>) {
-          return absl::StrCat("\"", value, "\"");
+          return Quote(value);
         } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
-          return value.empty() ? "[]" : absl::StrCat("[\"", absl::StrJoin(value, "\", \""), "\"]");
+          std::vector<std::string> quoted;
+          for (const std::string& element : value) {
+            quoted.push_back(Quote(element));
+          }
+          return absl::StrCat("[", absl::StrJoin(quoted, ", "), "]");
         } else {
           return absl::StrCat(value);
         }
@@ -181,6 +253,11 @@ absl::Status Assign(const Key& key, const std::vector<std::string>& scalars,
         auto& value = *member(config);
         using T = std::decay_t<decltype(value)>;
         if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+          for (const std::string& element : scalars) {
+            if (std::string expected = ExpectedForm(key.form, element); !expected.empty()) {
+              return Wrong(key, element, expected);
+            }
+          }
           value = scalars;
           return absl::OkStatus();
         } else {
@@ -197,6 +274,9 @@ absl::Status Assign(const Key& key, const std::vector<std::string>& scalars,
             if (!key.choices.empty() &&
                 std::find(key.choices.begin(), key.choices.end(), text) == key.choices.end()) {
               return Wrong(key, text, absl::StrJoin(key.choices, ", "));
+            }
+            if (std::string expected = ExpectedForm(key.form, text); !expected.empty()) {
+              return Wrong(key, text, expected);
             }
             value = text;
           } else {
@@ -221,7 +301,7 @@ absl::Status Assign(const Key& key, const std::vector<std::string>& scalars,
 
 std::string Nearest(const std::string& name, const std::vector<std::string>& known) {
   std::string best;
-  size_t best_distance = name.size() / 2 + 1;
+  size_t best_distance = std::numeric_limits<size_t>::max();
   for (const std::string& candidate : known) {
     // Levenshtein, one row at a time.
     std::vector<size_t> row(candidate.size() + 1);

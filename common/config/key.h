@@ -29,10 +29,15 @@ struct Key {
   int64_t at_most = INT64_MAX;
   // Allowed strings; empty for any.
   std::vector<std::string> choices;
+  // What a string, or each string of a list, must be.
+  enum class Form { kAny, kAddress, kHostPort, kDevice } form = Form::kAny;
 };
 
 // All keys, in the order in which they are written and documented.
 const std::vector<Key>& Keys();
+
+// A string as a YAML double-quoted scalar.
+std::string Quote(const std::string& value);
 
 // The value as it stands in YAML: a scalar, or "[a, b]".
 std::string Format(const Key& key, const ClusterConfig& config);
@@ -40,7 +45,7 @@ std::string Format(const Key& key, const ClusterConfig& config);
 // Sets the value from scalars (one for everything but lists), or says what is wrong with it.
 absl::Status Assign(const Key& key, const std::vector<std::string>& scalars, ClusterConfig& config);
 
-// The known name nearest to `name` by edit distance; empty when none is near.
+// The known name nearest to `name` by edit distance.
 std::string Nearest(const std::string& name, const std::vector<std::string>& known);
 
 // The table of docs/configuration.md, in Markdown.

@@ -44,12 +44,10 @@ absl::Status UnknownKey(const std::string& path) {
       siblings.insert(section + rest.substr(0, rest.find('.')));
     }
   }
-  std::string nearest = Nearest(path, {siblings.begin(), siblings.end()});
-  if (nearest.empty()) {
-    nearest = Nearest(path, all);
-  }
-  return absl::InvalidArgumentError(absl::StrCat(
-      path, ": unknown key", nearest.empty() ? "" : absl::StrCat("; did you mean ", nearest, "?")));
+  const std::string nearest =
+      Nearest(path, siblings.empty() ? all : std::vector(siblings.begin(), siblings.end()));
+  return absl::InvalidArgumentError(
+      absl::StrCat(path, ": unknown key; did you mean ", nearest, "?"));
 }
 
 absl::Status Walk(const YAML::Node& node, const std::string& path, ClusterConfig& config) {
@@ -64,7 +62,9 @@ absl::Status Walk(const YAML::Node& node, const std::string& path, ClusterConfig
         }
         scalars.push_back(element.Scalar());
       }
-    } else if (!node.IsNull()) {
+    } else if (node.IsNull()) {
+      return absl::OkStatus();  // "key:" with nothing behind it keeps the default.
+    } else {
       return absl::InvalidArgumentError(absl::StrCat(path, ": expected a value, not a section"));
     }
     return Assign(*key, scalars, config);

@@ -1,12 +1,14 @@
 #include "common/config/process_flags.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/version.h"
+#include "common/config/key.h"
 
 namespace terminus::config {
 
@@ -38,19 +40,19 @@ ClusterConfig ParseProcessFlags(int argc, char** argv, const std::string& sectio
     std::exit(code == 0 ? 0 : 2);
   }
 
-  const auto quote = [](const std::string& value) { return absl::StrCat("\"", value, "\""); };
   if (!listen.empty()) {
-    overrides.push_back(
-        absl::StrCat(section, ".listen=[\"", absl::StrJoin(listen, "\", \""), "\"]"));
+    std::vector<std::string> quoted;
+    std::transform(listen.begin(), listen.end(), std::back_inserter(quoted), Quote);
+    overrides.push_back(absl::StrCat(section, ".listen=[", absl::StrJoin(quoted, ", "), "]"));
   }
   if (!metrics.empty()) {
-    overrides.push_back(absl::StrCat(section, ".metrics=", quote(metrics)));
+    overrides.push_back(absl::StrCat(section, ".metrics=", Quote(metrics)));
   }
   if (!device.empty()) {
-    overrides.push_back(absl::StrCat(section, ".device=", quote(device)));
+    overrides.push_back(absl::StrCat(section, ".device=", Quote(device)));
   }
   if (!bundle.empty()) {
-    overrides.push_back(absl::StrCat("bundle=", quote(bundle)));
+    overrides.push_back(absl::StrCat("bundle=", Quote(bundle)));
   }
   auto config = LoadClusterConfig(file, overrides);
   if (!config.ok()) {

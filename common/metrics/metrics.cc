@@ -66,8 +66,10 @@ absl::StatusOr<std::unique_ptr<Exposer>> Exposer::Start(const std::string& addre
                                                         const Registry& registry) {
   auto exposer = std::unique_ptr<Exposer>(new Exposer());
   try {
-    // One thread is enough for a scraper and a curious person; the second serves neither.
-    exposer->exposer_ = std::make_unique<prometheus::Exposer>(address, /*num_threads=*/1);
+    // Each idle connection holds a thread until it times out; a scrape must still get through.
+    exposer->exposer_ = std::make_unique<prometheus::Exposer>(
+        std::vector<std::string>{"listening_ports", address, "num_threads", "4",
+                                 "request_timeout_ms", "5000", "keep_alive_timeout_ms", "500"});
   } catch (const std::exception& error) {
     return absl::AlreadyExistsError(
         absl::StrCat("cannot serve metrics on ", address, ": ", error.what()));

@@ -2,17 +2,18 @@
 
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
-#include <grpcpp/resource_quota.h>
 #include <grpcpp/server_builder.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
 
 namespace terminus::rpc {
@@ -25,9 +26,11 @@ bool IsSocketAlive(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   path.copy(address.sun_path, sizeof(address.sun_path) - 1);
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  // Not blocking: a listener with a full backlog is alive, and must not hold us up.
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   const bool alive =
-      fd >= 0 && connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+      fd >= 0 &&
+      (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0 || errno == EAGAIN);
   if (fd >= 0) {
     close(fd);
   }
@@ -86,17 +89,18 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   // Without this two processes could share a TCP port, each getting half of the calls.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // Socket files are born for this user only.
+  const mode_t old_mask = umask(0177);
   server->server_ = builder.BuildAndStart();
+  umask(old_mask);
   if (server->server_ == nullptr) {
-    return absl::AlreadyExistsError(absl::StrCat("cannot listen on ", options.listen.front(),
-                                                 options.listen.size() > 1 ? " and the others" : "",
-                                                 ": is the port taken, or the folder missing?"));
+    return absl::AlreadyExistsError(absl::StrCat("cannot listen on ",
+                                                 absl::StrJoin(options.listen, " or "),
+                                                 ": is a port taken, or a folder missing?"));
   }
   for (size_t i = 0; i < ports.size(); ++i) {
     std::string address = options.listen[i];
-    if (absl::StartsWith(address, kUnix)) {
-      chmod(address.c_str() + sizeof(kUnix) - 1, 0600);
-    } else if (ports[i] > 0) {
+    if (!absl::StartsWith(address, kUnix) && ports[i] > 0) {
       address = absl::StrCat(address.substr(0, address.rfind(':')), ":", ports[i]);
     }
     server->addresses_.push_back(std::move(address));
@@ -113,6 +117,10 @@ Server::~Server() {
 }
 
 void Server::SetServing(bool serving) {
+  base::MutexLock lock(mutex_);
+  if (shut_down_) {
+    return;
+  }
   // Sets the overall status "" and those of all services.
   server_->GetHealthCheckService()->SetServingStatus(serving);
 }
@@ -122,6 +130,10 @@ void Server::Shutdown() {
     return;
   }
   SetServing(false);
+  {
+    base::MutexLock lock(mutex_);
+    shut_down_ = true;
+  }
   server_->Shutdown(absl::ToChronoTime(absl::Now() + options_.drain_timeout));
   server_->Wait();
 }

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/base/mutex.h"
 
 namespace terminus::rpc {
 
@@ -31,7 +32,7 @@ class Server {
                                                        const std::vector<grpc::Service*>& services);
   ~Server();
 
-  // Thread-safe.
+  // Thread-safe. Without effect once Shutdown has begun.
   void SetServing(bool serving);
 
   // Says NOT_SERVING, refuses new calls, lets those in flight end within the drain timeout, then
@@ -42,12 +43,14 @@ class Server {
   const std::vector<std::string>& addresses() const { return addresses_; }
 
  private:
-  Server(const ServerOptions& options) : options_(options) {}
+  explicit Server(const ServerOptions& options) : options_(options) {}
 
   const ServerOptions options_;
   std::vector<std::string> addresses_;
   std::vector<std::string> socket_files_;
   std::unique_ptr<grpc::Server> server_;
+  base::Mutex mutex_;
+  bool shut_down_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 // Blocks SIGINT and SIGTERM in this thread and all it starts later: call it first in main.
