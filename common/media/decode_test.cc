@@ -1,0 +1,115 @@
+#include "common/media/decode.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "common/base/errors.h"
+#include "common/media/golden_test_util.h"
+
+namespace terminus::media {
+namespace {
+
+using ::testing::HasSubstr;
+
+class DecodeGoldenTest : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(DecodeGoldenTest, EqualsPillow) {
+  const auto image = DecodeImage(ReadGolden(GetParam()), {});
+  ASSERT_TRUE(image.ok()) << image.status();
+  const Image expected = ReadGoldenPpm(std::string(GetParam()) + ".ppm");
+  EXPECT_EQ(image->width, expected.width);
+  EXPECT_EQ(image->height, expected.height);
+  EXPECT_EQ(image->rgb, expected.rgb);
+}
+
+TEST_P(DecodeGoldenTest, CutOffAnywhereIsAnError) {
+  const std::string bytes = ReadGolden(GetParam());
+  for (size_t length = 1; length < bytes.size(); ++length) {
+    const auto image = DecodeImage(absl::string_view(bytes).substr(0, length), {});
+    ASSERT_FALSE(image.ok()) << length << " of " << bytes.size() << " bytes";
+    ASSERT_EQ(image.status().code(), absl::StatusCode::kInvalidArgument);
+    // A file of less than its magic is of no known format.
+    if (length >= 12) {
+      ASSERT_EQ(base::Reason(image.status()), base::kReasonImageUndecodable) << length;
+    }
+  }
+}
+
+TEST_P(DecodeGoldenTest, FlippedBytesNeverCrash) {
+  std::string bytes = ReadGolden(GetParam());
+  for (size_t at = 0; at < bytes.size(); ++at) {
+    for (const char flip : {'\x01', '\xff'}) {
+      bytes[at] = static_cast<char>(bytes[at] ^ flip);
+      const auto image = DecodeImage(bytes, {.max_pixels = 10'000});
+      if (image.ok()) {
+        ASSERT_EQ(image->rgb.size(), static_cast<size_t>(image->width) * image->height * 3);
+      } else {
+        ASSERT_EQ(image.status().code(), absl::StatusCode::kInvalidArgument);
+      }
+      bytes[at] = static_cast<char>(bytes[at] ^ flip);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, DecodeGoldenTest,
+    ::testing::Values("rgb.png", "rgba.png", "grey.png", "grey_alpha.png", "bits.png",
+                      "palette.png", "palette_transparent.png", "rgb_transparent.png", "rgb16.png",
+                      "interlaced.png", "rgb420.jpg", "rgb422.jpg", "rgb444.jpg", "grey.jpg",
+                      "cmyk.jpg", "progressive.jpg", "restarts.jpg", "turned.jpg", "lossy.webp",
+                      "lossless.webp", "lossy_alpha.webp", "lossless_alpha.webp", "metadata.webp"),
+    [](const auto& info) {
+      std::string name = info.param;
+      std::replace(name.begin(), name.end(), '.', '_');
+      return name;
+    });
+
+// The header of a PNG of that size, and nothing else.
+std::string PngHeader(uint32_t width, uint32_t height) {
+  std::string png = ReadGolden("rgb.png").substr(0, 33);
+  for (int i = 0; i < 4; ++i) {
+    png[16 + i] = static_cast<char>(width >> (24 - 8 * i));
+    png[20 + i] = static_cast<char>(height >> (24 - 8 * i));
+  }
+  return png;
+}
+
+TEST(DecodeImageTest, RefusesTooManyPixelsByTheHeader) {
+  const auto image = DecodeImage(PngHeader(60000, 60000), {});
+  EXPECT_EQ(base::Reason(image.status()), base::kReasonImageTooLarge);
+  EXPECT_EQ(image.status().message(), "60000 x 60000 pixels, limit 50000000");
+}
+
+TEST(DecodeImageTest, RefusesPixelsThatOverflow32Bits) {
+  const auto image = DecodeImage(PngHeader(65536, 65536), {});
+  EXPECT_EQ(image.status().message(), "65536 x 65536 pixels, limit 50000000");
+}
+
+TEST(DecodeImageTest, RefusesLongSides) {
+  const auto image = DecodeImage(PngHeader(1, 70000), {});
+  EXPECT_EQ(base::Reason(image.status()), base::kReasonImageTooLarge);
+  EXPECT_EQ(image.status().message(), "1 x 70000 pixels, limit 65535 a side");
+}
+
+TEST(DecodeImageTest, LimitIsInclusive) {
+  const std::string png = ReadGolden("rgb.png");
+  EXPECT_TRUE(DecodeImage(png, {.max_pixels = 37 * 29}).ok());
+  EXPECT_FALSE(DecodeImage(png, {.max_pixels = 37 * 29 - 1}).ok());
+}
+
+TEST(DecodeImageTest, RefusesAnimation) {
+  const auto image = DecodeImage(ReadGolden("animated.webp"), {});
+  EXPECT_EQ(base::Reason(image.status()), base::kReasonUnsupportedFormat);
+  EXPECT_THAT(std::string(image.status().message()), HasSubstr("animated"));
+}
+
+TEST(DecodeImageTest, BytesBehindTheEndAreIgnored) {
+  for (const char* name : {"rgb.png", "rgb420.jpg", "lossy.webp"}) {
+    EXPECT_TRUE(DecodeImage(ReadGolden(name) + "trailer", {}).ok()) << name;
+  }
+}
+
+}  // namespace
+}  // namespace terminus::media
