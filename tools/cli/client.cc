@@ -1,0 +1,107 @@
+#include "tools/cli/client.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/errors.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/status.h"
+#include "tools/cli/state_folder.h"
+
+namespace terminus::tools::cli {
+namespace {
+
+// Of a local cluster that listens somewhere else than where we looked, which is easily forgotten.
+std::string OtherAddressHint(const std::string& address) {
+  const absl::StatusOr<ClusterRecord> record = ReadRecord(StateFolder(StateFolder::DefaultPath()));
+  return record.ok() && record->address != address
+             ? absl::StrCat(" (the one of this machine listens at ", record->address,
+                            ": add --address ", record->address, ")")
+             : "";
+}
+
+absl::Status WithMessage(const absl::Status& status, const std::string& message) {
+  absl::Status changed(status.code(), message);
+  status.ForEachPayload(
+      [&](absl::string_view url, const absl::Cord& payload) { changed.SetPayload(url, payload); });
+  return changed;
+}
+
+}  // namespace
+
+Client::Client(const Globals& globals)
+    : Client(globals.address, globals.timeout(),
+             rpc::MakeChannel(globals.address, 2 * kMaxMessageBytes)) {}
+
+Client::Client(std::string address, absl::Duration timeout, std::shared_ptr<grpc::Channel> channel)
+    : address_(std::move(address)),
+      timeout_(timeout),
+      embedding_(v1::Embedding::NewStub(channel)),
+      cluster_(v1::Cluster::NewStub(channel)) {}
+
+absl::StatusOr<v1::EmbedResponse> Client::Embed(const v1::EmbedRequest& request) const {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + timeout_));
+  v1::EmbedResponse response;
+  const grpc::Status status = embedding_->Embed(&context, request, &response);
+  if (!status.ok()) {
+    return Explain(rpc::FromGrpc(status));
+  }
+  if (response.results_size() != request.items_size()) {
+    return absl::InternalError(absl::StrCat(address_, " answered ", response.results_size(),
+                                            " results to ", request.items_size(), " items"));
+  }
+  return response;
+}
+
+absl::StatusOr<v1::GetStatusResponse> Client::GetStatus() const {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + timeout_));
+  v1::GetStatusResponse response;
+  const grpc::Status status = cluster_->GetStatus(&context, {}, &response);
+  if (!status.ok()) {
+    return Explain(rpc::FromGrpc(status));
+  }
+  return response;
+}
+
+absl::Status Client::Explain(const absl::Status& status) const {
+  const std::string message(status.message());
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return status;
+    case absl::StatusCode::kUnavailable:
+      if (!base::Reason(status).empty()) {
+        // The router itself answered.
+        return WithMessage(status, absl::StrCat(message,
+                                                ": `terminus status` shows which replicas "
+                                                "are ready"));
+      }
+      return WithMessage(
+          status, absl::StrCat("no cluster answers at ", address_, ": start one with `terminus up`",
+                               OtherAddressHint(address_), " [", message, "]"));
+    case absl::StatusCode::kDeadlineExceeded:
+      return WithMessage(
+          status, absl::StrCat(address_, " did not answer within ", absl::FormatDuration(timeout_),
+                               ": allow more with --timeout SECONDS, or look at "
+                               "`terminus status` [",
+                               message, "]"));
+    case absl::StatusCode::kResourceExhausted: {
+      const absl::optional<absl::Duration> delay = base::RetryDelay(status);
+      return WithMessage(
+          status,
+          absl::StrCat(message, delay.has_value() ? absl::StrCat(": try again after ",
+                                                                 absl::FormatDuration(*delay))
+                                                  : std::string()));
+    }
+    case absl::StatusCode::kUnimplemented:
+      return WithMessage(status, absl::StrCat(address_,
+                                              " does not serve this: is it a terminus "
+                                              "router? [",
+                                              message, "]"));
+    default:
+      return status;
+  }
+}
+
+}  // namespace terminus::tools::cli

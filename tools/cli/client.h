@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "terminus/v1/cluster.grpc.pb.h"
+#include "terminus/v1/embedding.grpc.pb.h"
+#include "tools/cli/command.h"
+
+namespace terminus::tools::cli {
+
+// One request over the wire is at most this large; what is larger cannot be embedded.
+inline constexpr int64_t kMaxMessageBytes = 64 << 20;
+
+// The public API of the cluster at one address. Its errors say what to do next. Thread-safe.
+class Client {
+ public:
+  explicit Client(const Globals& globals);
+  // For tests: over a channel that exists.
+  Client(std::string address, absl::Duration timeout, std::shared_ptr<grpc::Channel> channel);
+
+  absl::StatusOr<v1::EmbedResponse> Embed(const v1::EmbedRequest& request) const;
+  absl::StatusOr<v1::GetStatusResponse> GetStatus() const;
+
+  v1::Embedding::StubInterface& embedding() const { return *embedding_; }
+  const std::string& address() const { return address_; }
+  absl::Duration timeout() const { return timeout_; }
+
+  // Adds what to do next to an error that came from the cluster.
+  absl::Status Explain(const absl::Status& status) const;
+
+ private:
+  const std::string address_;
+  const absl::Duration timeout_;
+  const std::unique_ptr<v1::Embedding::StubInterface> embedding_;
+  const std::unique_ptr<v1::Cluster::StubInterface> cluster_;
+};
+
+}  // namespace terminus::tools::cli

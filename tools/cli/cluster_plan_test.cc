@@ -1,0 +1,147 @@
+#include "tools/cli/cluster_plan.h"
+
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace terminus::tools::cli {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+
+class ClusterPlanTest : public testing::Test {
+ protected:
+  ClusterPlanTest() {
+    std::string pattern = "/tmp/plan-XXXXXX";
+    root_ = mkdtemp(pattern.data());
+    for (const char* service : {"router", "text", "vision"}) {
+      Write(std::string("bin/terminus-") + service, "");
+    }
+    Write("bundle/bundle.yaml", "format: 1\n");
+    options_ = {.binaries = root_ + "/bin",
+                .bundle = root_ + "/bundle",
+                .listen = "127.0.0.1:0",
+                .cores = 8};
+  }
+  ~ClusterPlanTest() override { std::filesystem::remove_all(root_); }
+
+  void Write(const std::string& path, const std::string& content) {
+    std::filesystem::create_directories(std::filesystem::path(root_ + "/" + path).parent_path());
+    std::ofstream(root_ + "/" + path) << content;
+  }
+
+  absl::StatusOr<ClusterPlan> Plan() { return PlanCluster(options_, StateFolder(root_ + "/run")); }
+
+  static std::vector<std::string> Names(const ClusterPlan& plan) {
+    std::vector<std::string> names;
+    for (const ProcessSpec& process : plan.processes) {
+      names.push_back(process.name);
+    }
+    return names;
+  }
+
+  std::string root_;
+  PlanOptions options_;
+};
+
+TEST_F(ClusterPlanTest, OneOfEachOnSocketsOfTheStateFolder) {
+  auto plan = Plan();
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_THAT(Names(*plan), ElementsAre("router", "text-0", "vision-0"));
+  const std::string text_socket = "unix:" + root_ + "/run/text-0.sock";
+  EXPECT_THAT(plan->processes[1].arguments,
+              ElementsAre(root_ + "/bin/terminus-text", "--config", root_ + "/run/terminus.yaml",
+                          "--listen", text_socket));
+  EXPECT_THAT(plan->config.router.text_replicas, ElementsAre(text_socket));
+  EXPECT_THAT(plan->config.router.listen,
+              ElementsAre(plan->address, "unix:" + root_ + "/run/router.sock"));
+  EXPECT_EQ(plan->config.bundle, root_ + "/bundle");
+}
+
+TEST_F(ClusterPlanTest, ReplicasShareTheCores) {
+  options_.replicas = {{"text", 3}, {"vision", 0}};
+  auto plan = Plan();
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_THAT(Names(*plan), ElementsAre("router", "text-0", "text-1", "text-2"));
+  EXPECT_EQ(plan->config.router.text_replicas.size(), 3u);
+  EXPECT_THAT(plan->config.router.vision_replicas, IsEmpty());
+  EXPECT_EQ(plan->config.text.threads, 2);
+}
+
+TEST_F(ClusterPlanTest, ThreadsOfTheConfigStand) {
+  options_.overrides = {"text.threads=5"};
+  auto plan = Plan();
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->config.text.threads, 5);
+  EXPECT_EQ(plan->config.vision.threads, 8);
+}
+
+TEST_F(ClusterPlanTest, ServicesThatRunElsewhereAreNotStarted) {
+  options_.overrides = {"router.replicas.vision=[10.0.0.7:8501]"};
+  auto plan = Plan();
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_THAT(Names(*plan), ElementsAre("router", "text-0"));
+  EXPECT_THAT(plan->config.router.vision_replicas, ElementsAre("10.0.0.7:8501"));
+}
+
+TEST_F(ClusterPlanTest, NothingToRunIsAnError) {
+  options_.replicas = {{"text", 0}, {"vision", 0}};
+  EXPECT_EQ(Plan().status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(ClusterPlanTest, ModelFolderRunsItsServiceAlone) {
+  Write("mine/config.json", R"({"model_type": "bert"})");
+  options_.model = root_ + "/mine";
+  auto plan = Plan();
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_THAT(Names(*plan), ElementsAre("router", "text-0"));
+  EXPECT_EQ(plan->config.bundle, root_ + "/mine");
+
+  Write("mine/config.json", R"({"architecture": "tf_efficientnet_lite0"})");
+  plan = Plan();
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_THAT(Names(*plan), ElementsAre("router", "vision-0"));
+
+  options_.replicas = {{"text", 2}};
+  EXPECT_THAT(std::string(Plan().status().message()), HasSubstr("--bundle"));
+}
+
+TEST_F(ClusterPlanTest, MissingFoldersAndExecutablesSayWhatToDo) {
+  options_.bundle = root_ + "/nonesuch";
+  EXPECT_THAT(std::string(Plan().status().message()),
+              AllOf(HasSubstr("bundle.yaml"), HasSubstr("nonesuch")));
+  options_.bundle.clear();
+  setenv("TERMINUS_HOME", root_.c_str(), 1);
+  EXPECT_THAT(std::string(Plan().status().message()),
+              AllOf(HasSubstr("bundles/default"), HasSubstr("scripts/setup")));
+  unsetenv("TERMINUS_HOME");
+  options_.bundle = root_ + "/bundle";
+  std::filesystem::remove(root_ + "/bin/terminus-vision");
+  EXPECT_THAT(std::string(Plan().status().message()),
+              AllOf(HasSubstr("terminus-vision"), HasSubstr("scripts/build")));
+}
+
+TEST(ParseReplicasTest, ReadsCounts) {
+  EXPECT_THAT(ParseReplicas("text=2,vision=0").value(),
+              ElementsAre(Pair("text", 2), Pair("vision", 0)));
+  EXPECT_THAT(ParseReplicas("").value(), IsEmpty());
+}
+
+TEST(ParseReplicasTest, NamesWhatIsWrong) {
+  for (const char* text : {"text", "text=", "text=x", "text=-1", "text=65", "text=1=2"}) {
+    EXPECT_THAT(std::string(ParseReplicas(text).status().message()), HasSubstr(text));
+  }
+  EXPECT_THAT(std::string(ParseReplicas("router=2").status().message()),
+              AllOf(HasSubstr("router"), HasSubstr("text or vision")));
+}
+
+}  // namespace
+}  // namespace terminus::tools::cli
