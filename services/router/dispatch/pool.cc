@@ -129,6 +129,15 @@ std::optional<ReplicaLoad> Pool::load(const std::string& address) const {
   return std::nullopt;
 }
 
+int Pool::max_in_flight() const {
+  base::MutexLock lock(mutex_);
+  int most = options_.max_in_flight;
+  for (const auto& replica : replicas_) {
+    most = std::max(most, replica->load.max_in_flight);
+  }
+  return most;
+}
+
 void Pool::Pump(absl::Time now, Work& work) {
   if (closed_ || (replicas_.empty() && now >= empty_since_ + options_.grace)) {
     EndAllUnavailable(work);

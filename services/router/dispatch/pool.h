@@ -43,7 +43,6 @@ struct ReplicaSpec {
   int max_in_flight = 1;
   std::string model;
   std::string space_id;
-  int dimension = 0;
   // Called at most once, when a batch found it gone; it is out of the pool by then.
   std::function<void()> on_lost;
 };
@@ -78,6 +77,8 @@ class Pool {
   batching::QueueStats stats() const;
   // Of a replica that is ready, else nothing.
   std::optional<ReplicaLoad> load(const std::string& address) const;
+  // In force: as configured, else the most that a ready replica says; 0 when none is ready.
+  int max_in_flight() const;
   const PoolOptions& options() const { return options_; }
 
  private:

@@ -98,7 +98,6 @@ class PoolTest : public ::testing::Test {
                       .max_in_flight = max_in_flight,
                       .model = "m",
                       .space_id = "space",
-                      .dimension = kDimension,
                       .on_lost = [this, address] { lost_.push_back(address); }});
     return replica;
   }

@@ -1,0 +1,333 @@
+#include "services/router/discovery/discovery.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/log.h"
+#include "services/router/discovery/resolver.h"
+#include "services/router/discovery/space.h"
+
+namespace terminus::services::router::discovery {
+namespace {
+
+// Each replica has few messages under way: more than any cluster can fill, so that a push fails
+// only when the discovery is being destroyed.
+constexpr size_t kMailboxCapacity = 1 << 16;
+
+bool IsAccepted(State state) { return state == State::kVerified || state == State::kReady; }
+
+v1::ReplicaState WireState(State state) {
+  switch (state) {
+    case State::kConnecting:
+      return v1::REPLICA_STATE_CONNECTING;
+    case State::kLoading:
+    case State::kVerified:
+      return v1::REPLICA_STATE_LOADING;
+    case State::kReady:
+      return v1::REPLICA_STATE_READY;
+    case State::kRefused:
+      return v1::REPLICA_STATE_REFUSED;
+  }
+  return v1::REPLICA_STATE_UNSPECIFIED;
+}
+
+}  // namespace
+
+Discovery::Discovery(const DiscoveryOptions& options, Catalog* catalog)
+    : options_(options),
+      catalog_(catalog),
+      mailbox_(std::make_shared<base::BoundedQueue<Message>>(kMailboxCapacity)) {
+  bool resolves = false;
+  for (const ServiceSpec& service : options_.services) {
+    for (const std::string& target : service.targets) {
+      if (IsDnsTarget(target)) {
+        resolves = true;
+      } else {
+        Add(service, "", target);
+      }
+    }
+  }
+  UpdateView();
+  if (resolves) {
+    resolver_ = std::thread([this] { RunResolver(); });
+  }
+  thread_ = std::thread([this] { Run(); });
+}
+
+Discovery::~Discovery() {
+  {
+    base::MutexLock lock(mutex_);
+    stopping_ = true;
+  }
+  stop_changed_.NotifyAll();
+  mailbox_->Close();
+  thread_.join();
+  if (resolver_.joinable()) {
+    resolver_.join();
+  }
+  for (Replica& replica : replicas_) {
+    replica.service->pool->RemoveReplica(replica.address);
+  }
+  // Each waits for its calls, which may still post: before the mailbox goes.
+  replicas_.clear();
+}
+
+void Discovery::Run() {
+  while (true) {
+    {
+      base::MutexLock lock(mutex_);
+      if (stopping_) {
+        return;
+      }
+    }
+    DescribeWhatIsDue(absl::Now());
+    if (std::optional<Message> message = mailbox_->Pop(NextDue())) {
+      Handle(*message);
+      UpdateView();
+    }
+  }
+}
+
+void Discovery::Handle(Message& message) {
+  if (message.resolution.has_value()) {
+    HandleResolution(*message.resolution);
+    return;
+  }
+  for (Replica& replica : replicas_) {
+    if (replica.id == message.replica && replica.link->epoch() == message.report.epoch) {
+      HandleReport(replica, message.report);
+      return;
+    }
+  }
+}
+
+void Discovery::HandleReport(Replica& replica, LinkReport& report) {
+  Event event = report.event;
+  if (event == Event::kAccepted) {
+    event = Judge(replica, report.description, report.detail);
+    replica.description = std::move(report.description);
+  }
+  Apply(replica, event, std::move(report.detail));
+}
+
+Event Discovery::Judge(Replica& replica, const v1::DescribeResponse& description,
+                       std::string& detail) {
+  if (absl::Status kind = CheckKind(description, replica.service->modality); !kind.ok()) {
+    detail = std::string(kind.message());
+    return Event::kMismatch;
+  }
+  const std::shared_ptr<const dispatch::ServedModel> served = catalog_->model();
+  const auto holds = [&](const Replica& other) {
+    // Only text may outvote, and only those that are not text.
+    return &other != &replica && IsAccepted(other.state) &&
+           (description.modality() != v1::MODALITY_TEXT ||
+            other.service->modality == v1::MODALITY_TEXT);
+  };
+  if (served != nullptr && std::any_of(replicas_.begin(), replicas_.end(), holds)) {
+    if (absl::Status space = CheckSpace(description, *served); !space.ok()) {
+      detail = std::string(space.message());
+      return Event::kMismatch;
+    }
+  }
+  Adopt(replica, description);
+  return Event::kAccepted;
+}
+
+void Discovery::Adopt(const Replica& replica, const v1::DescribeResponse& description) {
+  const std::shared_ptr<const dispatch::ServedModel> known = catalog_->model();
+  catalog_->Set(Merge(description, known != nullptr ? *known : dispatch::ServedModel()));
+  const std::shared_ptr<const dispatch::ServedModel> served = catalog_->model();
+  for (Replica& other : replicas_) {
+    if (&other != &replica && IsAccepted(other.state)) {
+      if (absl::Status space = CheckSpace(other.description, *served); !space.ok()) {
+        Apply(other, Event::kMismatch, std::string(space.message()));
+      }
+    }
+  }
+}
+
+void Discovery::Apply(Replica& replica, Event event, std::string detail) {
+  const Step step = Advance(replica.state, event);
+  if (step.next != replica.state) {
+    base::LogInfo(absl::StrCat(replica.service->name, " replica ", replica.address, ": ",
+                               StateName(step.next), detail.empty() ? "" : ": ", detail));
+  }
+  replica.state = step.next;
+  replica.detail = step.next == State::kReady ? "" : std::move(detail);
+  switch (step.action) {
+    case Action::kNone:
+      break;
+    case Action::kDescribeLater:
+      replica.describe_at = absl::Now() + options_.interval;
+      break;
+    case Action::kWatch:
+      replica.link->Watch();
+      break;
+    case Action::kPublish:
+      Publish(replica);
+      break;
+    case Action::kStartOver:
+      replica.service->pool->RemoveReplica(replica.address);
+      replica.link->StartOver();
+      replica.describe_at = absl::Now() + options_.interval;
+      break;
+  }
+}
+
+void Discovery::Publish(Replica& replica) {
+  replica.service->pool->AddReplica({
+      .address = replica.address,
+      .sender = std::make_shared<dispatch::GrpcBatchSender>(replica.link->channel()),
+      .max_in_flight = static_cast<int>(replica.description.max_in_flight()),
+      .model = replica.description.model(),
+      .space_id = replica.description.space_id(),
+      .on_lost =
+          [mailbox = mailbox_, id = replica.id, epoch = replica.link->epoch()] {
+            mailbox->TryPush(
+                {.replica = id,
+                 .report = {
+                     .epoch = epoch, .event = Event::kLost, .detail = "a batch found it gone"}});
+          },
+  });
+}
+
+void Discovery::Add(const ServiceSpec& service, const std::string& target,
+                    const std::string& address) {
+  Replica& replica = replicas_.emplace_back();
+  replica.id = ++last_id_;
+  replica.service = &service;
+  replica.target = target;
+  replica.address = address;
+  replica.link = std::make_unique<ReplicaLink>(
+      address, options_.max_message_bytes, [this, id = replica.id](LinkReport report) {
+        mailbox_->TryPush({.replica = id, .report = std::move(report)});
+      });
+}
+
+void Discovery::HandleResolution(const Resolution& resolution) {
+  const auto& addresses = resolution.addresses;
+  for (auto it = replicas_.begin(); it != replicas_.end();) {
+    if (it->service == resolution.service && it->target == resolution.target &&
+        !std::binary_search(addresses.begin(), addresses.end(), it->address)) {
+      base::LogInfo(
+          absl::StrCat(it->service->name, " replica ", it->address, ": gone from ", it->target));
+      it->service->pool->RemoveReplica(it->address);
+      it = replicas_.erase(it);
+    } else {
+      ++it;
+    }
+  }
+  for (const std::string& address : addresses) {
+    const bool known = std::any_of(replicas_.begin(), replicas_.end(), [&](const Replica& other) {
+      return other.service == resolution.service && other.address == address;
+    });
+    if (!known) {
+      Add(*resolution.service, resolution.target, address);
+    }
+  }
+}
+
+void Discovery::DescribeWhatIsDue(absl::Time now) {
+  for (Replica& replica : replicas_) {
+    if (replica.describe_at <= now) {
+      replica.describe_at = absl::InfiniteFuture();
+      replica.link->Describe(options_.timeout);
+    }
+  }
+}
+
+absl::Time Discovery::NextDue() const {
+  absl::Time due = absl::InfiniteFuture();
+  for (const Replica& replica : replicas_) {
+    due = std::min(due, replica.describe_at);
+  }
+  return due;
+}
+
+void Discovery::RunResolver() {
+  while (true) {
+    for (const ServiceSpec& service : options_.services) {
+      for (const std::string& target : service.targets) {
+        if (!IsDnsTarget(target)) {
+          continue;
+        }
+        absl::StatusOr<std::vector<std::string>> addresses = ResolveDnsTarget(target);
+        if (addresses.ok()) {
+          mailbox_->TryPush({.resolution = Resolution{&service, target, *std::move(addresses)}});
+        } else {
+          // What was found before stays: a resolver that fails must not stop the cluster.
+          base::LogWarning(std::string(addresses.status().message()));
+        }
+      }
+    }
+    const absl::Time next = absl::Now() + options_.resolve_interval;
+    base::MutexLock lock(mutex_);
+    while (!stopping_ && absl::Now() < next) {
+      stop_changed_.WaitUntil(mutex_, next);
+    }
+    if (stopping_) {
+      return;
+    }
+  }
+}
+
+void Discovery::UpdateView() {
+  std::vector<v1::ReplicaStatus> view;
+  bool ready = true;
+  for (const ServiceSpec& service : options_.services) {
+    bool any = false;
+    for (const Replica& replica : replicas_) {
+      if (replica.service != &service) {
+        continue;
+      }
+      any |= replica.state == State::kReady;
+      v1::ReplicaStatus& status = view.emplace_back();
+      status.set_service(service.name);
+      status.set_address(replica.address);
+      status.set_state(WireState(replica.state));
+      status.set_detail(replica.detail);
+      status.set_device(replica.description.device());
+      status.set_metrics_address(replica.description.metrics_address());
+      status.set_version(replica.description.version());
+    }
+    ready &= any;
+  }
+  bool changed = false;
+  {
+    base::MutexLock lock(mutex_);
+    changed = ready != ready_;
+    ready_ = ready;
+    view_ = std::move(view);
+  }
+  if (changed && options_.on_ready_change) {
+    options_.on_ready_change(ready);
+  }
+}
+
+std::vector<v1::ReplicaStatus> Discovery::replicas() const {
+  std::vector<v1::ReplicaStatus> replicas;
+  {
+    base::MutexLock lock(mutex_);
+    replicas = view_;
+  }
+  for (v1::ReplicaStatus& status : replicas) {
+    for (const ServiceSpec& service : options_.services) {
+      if (service.name != status.service()) {
+        continue;
+      }
+      if (const auto load = service.pool->load(status.address())) {
+        status.set_outstanding_batches(load->outstanding_batches);
+        status.set_outstanding_cost(load->outstanding_cost);
+      }
+    }
+  }
+  return replicas;
+}
+
+bool Discovery::ready() const {
+  base::MutexLock lock(mutex_);
+  return ready_;
+}
+
+}  // namespace terminus::services::router::discovery

@@ -1,0 +1,130 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/time/time.h"
+#include "common/base/bounded_queue.h"
+#include "common/base/mutex.h"
+#include "services/router/discovery/catalog.h"
+#include "services/router/discovery/replica_link.h"
+#include "services/router/discovery/replica_state.h"
+#include "services/router/dispatch/pool.h"
+#include "terminus/v1/cluster.pb.h"
+
+namespace terminus::services::router::discovery {
+
+// A service and where its replicas are to be found.
+struct ServiceSpec {
+  // "text" or "vision".
+  std::string name;
+  v1::Modality modality = v1::MODALITY_UNSPECIFIED;
+  // Addresses of replicas, or DNS targets with one replica behind each address.
+  std::vector<std::string> targets;
+  // Must outlive the discovery.
+  dispatch::Pool* pool = nullptr;
+};
+
+struct DiscoveryOptions {
+  std::vector<ServiceSpec> services;
+  // Between two looks at a replica that is not ready, and the patience with one look.
+  absl::Duration interval = absl::Milliseconds(500);
+  absl::Duration timeout = absl::Seconds(2);
+  // Between two look-ups of a DNS target.
+  absl::Duration resolve_interval = absl::Seconds(5);
+  int64_t max_message_bytes = 64 << 20;
+  // Called from the discovery's thread whenever the answer changes to "does every service have a
+  // ready replica?". May be null.
+  std::function<void(bool)> on_ready_change;
+};
+
+// Finds replicas, learns what they are, watches their health, and keeps the pools and the catalog
+// up to date. All decisions are made by one thread of its own, from messages that the calls' and
+// resolver's threads post to it.
+//
+// One space for all: the first replica that is accepted defines it, but text wins: a text replica
+// of another space takes over as long as no other text replica is accepted.
+class Discovery {
+ public:
+  // Starts at once. The catalog must outlive it.
+  Discovery(const DiscoveryOptions& options, Catalog* catalog);
+  ~Discovery();
+
+  // Every replica in the order of the services; what is outstanding comes from the pools.
+  std::vector<v1::ReplicaStatus> replicas() const;
+  bool ready() const;
+
+ private:
+  struct Replica {
+    uint64_t id = 0;
+    const ServiceSpec* service = nullptr;
+    // The DNS target it came from; empty for an address of its own.
+    std::string target;
+    std::string address;
+    State state = State::kConnecting;
+    std::string detail = "not connected yet";
+    // The last one; of the served space while it is accepted.
+    v1::DescribeResponse description;
+    std::unique_ptr<ReplicaLink> link;
+    // When to ask it next; never while an answer is awaited or its health is watched.
+    absl::Time describe_at = absl::InfinitePast();
+  };
+
+  // What a DNS target led to.
+  struct Resolution {
+    const ServiceSpec* service;
+    std::string target;
+    std::vector<std::string> addresses;
+  };
+
+  struct Message {
+    // Of a replica ...
+    uint64_t replica = 0;
+    LinkReport report;
+    // ... or of the resolver.
+    std::optional<Resolution> resolution;
+  };
+
+  void Run();
+  void Handle(Message& message);
+  void HandleReport(Replica& replica, LinkReport& report);
+  // Whether a description fits; may change the served space, and refuse others by it.
+  Event Judge(Replica& replica, const v1::DescribeResponse& description, std::string& detail);
+  void Adopt(const Replica& replica, const v1::DescribeResponse& description);
+  void Apply(Replica& replica, Event event, std::string detail);
+  void Publish(Replica& replica);
+  void HandleResolution(const Resolution& resolution);
+  void Add(const ServiceSpec& service, const std::string& target, const std::string& address);
+  void DescribeWhatIsDue(absl::Time now);
+  absl::Time NextDue() const;
+  void UpdateView();
+
+  void RunResolver();
+
+  const DiscoveryOptions options_;
+  Catalog* const catalog_;
+
+  // Used by the discovery's thread only.
+  std::list<Replica> replicas_;
+  uint64_t last_id_ = 0;
+
+  // Shared with the pools, which may report a loss while this is being destroyed.
+  const std::shared_ptr<base::BoundedQueue<Message>> mailbox_;
+  mutable base::Mutex mutex_;
+  base::CondVar stop_changed_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<v1::ReplicaStatus> view_ ABSL_GUARDED_BY(mutex_);
+  bool ready_ ABSL_GUARDED_BY(mutex_) = false;
+
+  std::thread resolver_;
+  std::thread thread_;
+};
+
+}  // namespace terminus::services::router::discovery

@@ -1,0 +1,143 @@
+#include "services/router/edge/validate.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "common/base/errors.h"
+#include "common/base/status_macros.h"
+#include "common/media/probe.h"
+#include "common/tensor/tensor.h"
+#include "services/router/edge/utf8.h"
+
+namespace terminus::services::router::edge {
+namespace {
+
+absl::StatusOr<int64_t> CheckText(const std::string& text, const std::string& field,
+                                  const config::Limits& limits, int max_tokens,
+                                  const batching::TextCost& cost) {
+  if (text.empty()) {
+    return base::FieldError(base::kReasonEmptyItem, field, "the text is empty");
+  }
+  if (static_cast<int64_t>(text.size()) > limits.max_text_bytes) {
+    return base::FieldError(base::kReasonTextTooLong, field,
+                            absl::StrCat("the text has ", text.size(), " bytes, at most ",
+                                         limits.max_text_bytes, " are taken"));
+  }
+  if (!IsValidUtf8(text)) {
+    return base::FieldError(base::kReasonInvalidUtf8, field, "the text is not valid UTF-8");
+  }
+  return cost.Estimate(static_cast<int64_t>(text.size()), max_tokens);
+}
+
+absl::StatusOr<int64_t> CheckImage(const std::string& image, const std::string& field,
+                                   const config::Limits& limits) {
+  if (image.empty()) {
+    return base::FieldError(base::kReasonEmptyItem, field, "the image has no bytes");
+  }
+  if (static_cast<int64_t>(image.size()) > limits.max_image_bytes) {
+    return base::FieldError(base::kReasonImageTooLarge, field,
+                            absl::StrCat("the image has ", image.size(), " bytes, at most ",
+                                         limits.max_image_bytes, " are taken"));
+  }
+  const absl::StatusOr<media::ImageInfo> info = media::ProbeImage(image);
+  if (!info.ok()) {
+    return base::FieldError(base::Reason(info.status()), field, info.status().message());
+  }
+  // Sides are at most 2^32, so a product fits into 64 bits only as unsigned: divide instead.
+  if (info->width > limits.max_image_pixels / std::max<int64_t>(1, info->height)) {
+    return base::FieldError(
+        base::kReasonImageTooLarge, field,
+        absl::StrCat("the image's header claims ", info->width, "x", info->height,
+                     " pixels, at most ", limits.max_image_pixels, " are taken"));
+  }
+  return batching::ImageCost(info->width, info->height);
+}
+
+}  // namespace
+
+absl::Status CheckCall(const std::string& model, const v1::EmbedOptions& options,
+                       const dispatch::ServedModel& served) {
+  if (!model.empty() && model != served.name) {
+    return base::MakeError(
+        absl::StatusCode::kNotFound, base::kReasonUnknownModel,
+        absl::StrCat("no model named '", model, "' is served; there is '", served.name, "'"));
+  }
+  if (options.dimension() > static_cast<uint32_t>(served.dimension)) {
+    return base::FieldError(
+        base::kReasonInvalidRequest, "options.dimension",
+        absl::StrCat("dimension ", options.dimension(), ", the model has ", served.dimension));
+  }
+  if (!v1::Truncate_IsValid(options.truncate())) {
+    return base::FieldError(base::kReasonInvalidRequest, "options.truncate",
+                            absl::StrCat("unknown value ", options.truncate()));
+  }
+  if (const absl::Status dtype = tensor::Quantize({1.0f}, options.dtype()).status(); !dtype.ok()) {
+    return base::FieldError(base::kReasonInvalidRequest, "options.dtype", dtype.message());
+  }
+  const std::string& prompt = options.prompt_name();
+  if (!prompt.empty() &&
+      std::find(served.prompts.begin(), served.prompts.end(), prompt) == served.prompts.end()) {
+    return base::FieldError(base::kReasonUnknownPrompt, "options.prompt_name",
+                            absl::StrCat("the model has no prompt of that name; it has [",
+                                         absl::StrJoin(served.prompts, ", "), "]"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckItemCount(int items, const config::Limits& limits) {
+  if (items == 0) {
+    return base::FieldError(base::kReasonInvalidRequest, "items", "the request has no items");
+  }
+  if (items > limits.max_items) {
+    return base::FieldError(
+        base::kReasonInvalidRequest, "items",
+        absl::StrCat(items, " items, at most ", limits.max_items, " are taken in one call"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int64_t> CheckContent(const v1::Content& content, absl::string_view field,
+                                     const config::Limits& limits,
+                                     const dispatch::ServedModel& served,
+                                     const batching::TextCost& text_cost) {
+  switch (content.kind_case()) {
+    case v1::Content::kText:
+      return CheckText(content.text(), absl::StrCat(field, ".text"), limits, served.max_tokens,
+                       text_cost);
+    case v1::Content::kImage:
+      return CheckImage(content.image(), absl::StrCat(field, ".image"), limits);
+    case v1::Content::kVideo:
+      return base::MakeError(absl::StatusCode::kUnimplemented, base::kReasonUnsupportedModality,
+                             "videos cannot be embedded yet");
+    case v1::Content::kEmbedding: {
+      const absl::Status read = tensor::ReadVector(content.embedding(), served.dimension).status();
+      if (!read.ok()) {
+        return base::FieldError(base::kReasonInvalidRequest, absl::StrCat(field, ".embedding"),
+                                read.message());
+      }
+      return 0;
+    }
+    case v1::Content::KIND_NOT_SET:
+      break;
+  }
+  return base::FieldError(base::kReasonEmptyItem, field,
+                          "the item holds neither text nor an image nor an embedding");
+}
+
+absl::Status InClientTerms(const absl::Status& status, absl::string_view field) {
+  const std::string named = base::Field(status);
+  if (named.empty() || status.code() != absl::StatusCode::kInvalidArgument) {
+    return status;
+  }
+  // "items[5].content.text" or "text" at the encoder; what counts is the last component.
+  const size_t dot = named.rfind('.');
+  const std::string last = dot == std::string::npos ? named : named.substr(dot + 1);
+  const bool is_kind = last == "text" || last == "image";
+  return base::FieldError(base::Reason(status),
+                          is_kind ? absl::StrCat(field, ".", last) : std::string(field),
+                          absl::StripPrefix(status.message(), named + ": "));
+}
+
+}  // namespace terminus::services::router::edge
