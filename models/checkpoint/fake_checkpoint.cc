@@ -1,0 +1,84 @@
+#include "models/checkpoint/fake_checkpoint.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <numeric>
+
+#include "absl/strings/match.h"
+#include "absl/types/span.h"
+#include "common/base/check.h"
+#include "common/weights/safetensors_writer.h"
+
+namespace terminus::models::checkpoint {
+namespace {
+
+uint32_t Fnv1a(const std::string& text) {
+  uint32_t value = 0x811c9dc5;
+  for (const char byte : text) {
+    value = (value ^ static_cast<uint8_t>(byte)) * 0x01000193;
+  }
+  return value;
+}
+
+}  // namespace
+
+uint32_t FakeHash(uint32_t seed, uint32_t index) {
+  uint32_t h = index * 0x9e3779b1 + seed;
+  h = (h ^ h >> 16) * 0x85ebca6b;
+  h = (h ^ h >> 13) * 0xc2b2ae35;
+  return h ^ h >> 16;
+}
+
+std::vector<float> FakeTensor(const std::string& name, const std::vector<int64_t>& shape) {
+  const int64_t count =
+      std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<int64_t>());
+  double offset = 0;
+  double scale = 0.4;
+  if (shape.size() > 1) {
+    const double fan_in = static_cast<double>(count / shape[0]);
+    scale = 2 * (shape.size() == 4 ? 1.4 : 1.0) * std::sqrt(3 / fan_in);
+  } else if (absl::EndsWith(name, "running_var") || absl::EndsWith(name, "weight")) {
+    offset = 1;
+  }
+  const uint32_t seed = Fnv1a(name);
+  std::vector<float> values(count);
+  for (int64_t i = 0; i < count; ++i) {
+    const double u = FakeHash(seed, static_cast<uint32_t>(i)) / 0x1p32 - 0.5;
+    values[i] = static_cast<float>(offset + scale * u);
+  }
+  return values;
+}
+
+absl::Status WriteFakeWeights(const std::string& path, const nlohmann::json& tensors) {
+  std::vector<std::vector<float>> values;
+  std::vector<std::pair<std::string, weights::TensorView>> views;
+  for (const nlohmann::json& tensor : tensors) {
+    const auto name = tensor[0].get<std::string>();
+    const auto shape = tensor[1].get<std::vector<int64_t>>();
+    values.push_back(FakeTensor(name, shape));
+    views.emplace_back(
+        name, weights::TensorView{.dtype = weights::DType::kFloat32,
+                                  .shape = shape,
+                                  .data = absl::MakeConstSpan(
+                                      reinterpret_cast<const std::byte*>(values.back().data()),
+                                      values.back().size() * sizeof(float))});
+  }
+  return weights::WriteSafetensors(path, views);
+}
+
+TestFolder::TestFolder()
+    : path_((std::filesystem::temp_directory_path() / "terminus_test_XXXXXX").string()) {
+  TERMINUS_CHECK(mkdtemp(path_.data()) != nullptr);
+}
+
+TestFolder::~TestFolder() { std::filesystem::remove_all(path_); }
+
+void WriteTestFile(const std::string& path, const std::string& content) {
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+  std::ofstream(path) << content;
+}
+
+}  // namespace terminus::models::checkpoint

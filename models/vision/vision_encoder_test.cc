@@ -1,0 +1,165 @@
+#include "models/vision/vision_encoder.h"
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "models/checkpoint/fake_checkpoint.h"
+
+namespace terminus::models::vision {
+namespace {
+
+using checkpoint::TestFolder;
+using checkpoint::WriteTestFile;
+using executor::ImageBatch;
+using nlohmann::json;
+using testing::AllOf;
+using testing::HasSubstr;
+
+json ReadGolden(const std::string& name) {
+  return json::parse(std::ifstream("tests/golden/models/" + name + ".json"));
+}
+
+// A timm folder.
+void WriteFolder(const json& golden, const std::string& folder) {
+  WriteTestFile(folder + "/config.json", golden["config"].dump());
+  WriteTestFile(folder + "/preprocessor_config.json",
+                json({{"do_resize", true},
+                      {"size", {{"height", golden["height"]}, {"width", golden["width"]}}},
+                      {"do_center_crop", false},
+                      {"do_rescale", true},
+                      {"rescale_factor", 1.0 / 255},
+                      {"do_normalize", true},
+                      {"image_mean", golden["mean"]},
+                      {"image_std", golden["std"]}})
+                    .dump());
+  ASSERT_TRUE(checkpoint::WriteFakeWeights(folder + "/model.safetensors", golden["tensors"]).ok());
+}
+
+ImageBatch FakeImages(const json& golden, int count) {
+  ImageBatch batch{.count = count, .height = golden["height"], .width = golden["width"]};
+  batch.pixels.resize(static_cast<size_t>(count) * batch.height * batch.width * 3);
+  for (size_t i = 0; i < batch.pixels.size(); ++i) {
+    batch.pixels[i] = static_cast<uint8_t>(checkpoint::FakeHash(7, static_cast<uint32_t>(i)));
+  }
+  return batch;
+}
+
+// How much rounding may differ: the deeper variants end in features beyond 1.
+double Tolerance(const std::vector<float>& expected) {
+  float largest = 1;
+  for (const float value : expected) {
+    largest = std::max(largest, std::abs(value));
+  }
+  return 1e-4 * largest;
+}
+
+double MaxDifference(const float* a, const float* b, size_t count) {
+  double largest = 0;
+  for (size_t i = 0; i < count; ++i) {
+    largest = std::max(largest, std::abs(static_cast<double>(a[i]) - b[i]));
+  }
+  return largest;
+}
+
+class GoldenTest : public testing::TestWithParam<const char*> {};
+
+TEST_P(GoldenTest, EqualsTimm) {
+  const json golden = ReadGolden(GetParam());
+  TestFolder folder;
+  WriteFolder(golden, folder.path());
+  auto encoder = VisionEncoder::Load(folder.path(), at::kCPU);
+  ASSERT_TRUE(encoder.ok()) << encoder.status();
+  const ImageBatch images = FakeImages(golden, 2);
+  const auto features = (*encoder)->Encode(images);
+  ASSERT_TRUE(features.ok()) << features.status();
+  ASSERT_EQ(features->dimension, 1280);
+  for (int i = 0; i < 2; ++i) {
+    const auto expected = golden["features"][i].get<std::vector<float>>();
+    EXPECT_LT(MaxDifference(features->values.data() + i * 1280, expected.data(), expected.size()),
+              Tolerance(expected));
+  }
+
+  const int classes = golden["config"]["num_classes"];
+  (*encoder)->set_projection(
+      {.class_vectors =
+           at::tensor(checkpoint::FakeTensor("class_vectors", {classes, 16})).view({classes, 16}),
+       .top_k = golden["top_k"],
+       .temperature = golden["temperature"]});
+  const auto mixtures = (*encoder)->Encode(images);
+  ASSERT_TRUE(mixtures.ok()) << mixtures.status();
+  ASSERT_EQ(mixtures->dimension, 16);
+  for (int i = 0; i < 2; ++i) {
+    const auto expected = golden["mixtures"][i].get<std::vector<float>>();
+    EXPECT_LT(MaxDifference(mixtures->values.data() + i * 16, expected.data(), 16), 1e-4);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, GoldenTest,
+                         testing::Values("tf_efficientnet_lite0", "efficientnet_lite0",
+                                         "tf_efficientnet_lite1", "tf_efficientnet_lite2",
+                                         "tf_efficientnet_lite3", "tf_efficientnet_lite4"));
+
+class VisionEncoderTest : public testing::Test {
+ protected:
+  VisionEncoderTest() : golden_(ReadGolden("tf_efficientnet_lite0")) {
+    WriteFolder(golden_, folder_.path());
+  }
+
+  std::string LoadError() {
+    const auto encoder = VisionEncoder::Load(folder_.path(), at::kCPU);
+    EXPECT_FALSE(encoder.ok());
+    return std::string(encoder.status().message());
+  }
+
+  json golden_;
+  TestFolder folder_;
+};
+
+TEST_F(VisionEncoderTest, BatchEqualsEachAlone) {
+  auto encoder = VisionEncoder::Load(folder_.path(), at::kCPU);
+  ASSERT_TRUE(encoder.ok()) << encoder.status();
+  const ImageBatch images = FakeImages(golden_, 7);
+  const auto all = (*encoder)->Encode(images);
+  ASSERT_TRUE(all.ok()) << all.status();
+  const size_t bytes = images.pixels.size() / 7;
+  for (int i = 0; i < 7; ++i) {
+    ImageBatch one{.count = 1, .height = images.height, .width = images.width};
+    one.pixels.assign(images.pixels.begin() + i * bytes, images.pixels.begin() + (i + 1) * bytes);
+    const auto alone = (*encoder)->Encode(one);
+    ASSERT_TRUE(alone.ok()) << alone.status();
+    EXPECT_LT(MaxDifference(all->values.data() + i * 1280, alone->values.data(), 1280), 1e-5);
+  }
+  EXPECT_EQ((*encoder)->Encode({.count = 0, .height = 64, .width = 64}).value().count, 0);
+}
+
+TEST_F(VisionEncoderTest, RefusesBadBatches) {
+  auto encoder = VisionEncoder::Load(folder_.path(), at::kCPU);
+  ASSERT_TRUE(encoder.ok()) << encoder.status();
+  const auto code = [&](const ImageBatch& batch) {
+    return (*encoder)->Encode(batch).status().code();
+  };
+  const auto pixels = [](size_t count) { return std::vector<uint8_t>(count * 3); };
+  EXPECT_EQ(code({1, 64, 64, pixels(64 * 63)}), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(code({1, 8, 8, pixels(64)}), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(code({1, 0, 64, {}}), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(code({-1, 64, 64, {}}), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(VisionEncoderTest, SaysWhatIsSupported) {
+  WriteTestFile(folder_.path() + "/config.json",
+                R"({"architecture": "resnet50", "num_classes": 1000})");
+  EXPECT_THAT(LoadError(), AllOf(HasSubstr("config.json"), HasSubstr("resnet50"),
+                                 HasSubstr("tf_efficientnet_lite4")));
+}
+
+TEST_F(VisionEncoderTest, NamesEveryTensorThatIsWrong) {
+  golden_["config"]["num_classes"] = 41;
+  WriteTestFile(folder_.path() + "/config.json", golden_["config"].dump());
+  EXPECT_THAT(LoadError(), AllOf(HasSubstr("classifier.weight"), HasSubstr("[41, 1280]"),
+                                 HasSubstr("[40, 1280]"), HasSubstr("classifier.bias")));
+}
+
+}  // namespace
+}  // namespace terminus::models::vision
