@@ -3,9 +3,17 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstring>
 #include <numeric>
 
 #include "common/base/check.h"
+
+// Compiled for AVX2 too, where there is such a thing, and chosen when the program starts.
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define TERMINUS_FASTEST __attribute__((target_clones("avx2", "default")))
+#else
+#define TERMINUS_FASTEST
+#endif
 
 namespace terminus::media {
 namespace {
@@ -138,30 +146,56 @@ struct Part {
   int rows;
 };
 
-void FilterRow(const uint8_t* in, int x, const Weights& weights, uint8_t* out) {
+// Three channels and one that does not matter, at once.
+using Lanes = int32_t __attribute__((vector_size(16)));
+
+inline Lanes LoadLanes(const int32_t* at) {
+  Lanes lanes;
+  std::memcpy(&lanes, at, sizeof(lanes));
+  return lanes;
+}
+
+TERMINUS_FASTEST void WidenRow(const uint8_t* in, int32_t* out, size_t count) {
+  for (size_t x = 0; x < count; ++x) out[x] = in[x];
+}
+
+// `in` has one readable element behind its last pixel.
+TERMINUS_FASTEST void FilterRow(const int32_t* in, int x, const Weights& weights, uint8_t* out) {
   for (int i = 0; i < weights.size(); ++i, out += kChannels) {
-    const uint8_t* pixel = in + static_cast<size_t>(weights.first(i) - x) * kChannels;
+    const int32_t* pixel = in + static_cast<size_t>(weights.first(i) - x) * kChannels;
     const int32_t* weight = weights.weights(i);
-    int32_t red = kHalf;
-    int32_t green = kHalf;
-    int32_t blue = kHalf;
-    for (int k = 0; k < weights.taps(i); ++k, pixel += kChannels) {
-      red += pixel[0] * weight[k];
-      green += pixel[1] * weight[k];
-      blue += pixel[2] * weight[k];
+    const int taps = weights.taps(i);
+    // Two sums, since one would wait for itself.
+    Lanes even = {kHalf, kHalf, kHalf, kHalf};
+    Lanes odd = {};
+    int k = 0;
+    for (; k + 1 < taps; k += 2) {
+      even += LoadLanes(pixel + k * kChannels) * weight[k];
+      odd += LoadLanes(pixel + (k + 1) * kChannels) * weight[k + 1];
     }
-    out[0] = Narrow(red);
-    out[1] = Narrow(green);
-    out[2] = Narrow(blue);
+    if (k < taps) even += LoadLanes(pixel + k * kChannels) * weight[k];
+    even += odd;
+    for (int c = 0; c < kChannels; ++c) out[c] = Narrow(even[c]);
   }
+}
+
+TERMINUS_FASTEST void AddRow(const uint8_t* in, int32_t weight, int32_t* sums, size_t count) {
+  for (size_t x = 0; x < count; ++x) sums[x] += in[x] * weight;
+}
+
+TERMINUS_FASTEST void NarrowRow(const int32_t* sums, uint8_t* out, size_t count) {
+  for (size_t x = 0; x < count; ++x) out[x] = Narrow(sums[x]);
 }
 
 // Every row of the part, filtered.
 std::vector<uint8_t> FilterRows(const Part& in, const Weights& weights) {
   const size_t stride = static_cast<size_t>(weights.size()) * kChannels;
   std::vector<uint8_t> out(in.rows * stride);
+  const size_t used = static_cast<size_t>(in.columns) * kChannels;
+  std::vector<int32_t> wide(used + 1);
   for (int y = 0; y < in.rows; ++y) {
-    FilterRow(in.pixels + y * in.stride, in.x, weights, &out[y * stride]);
+    WidenRow(in.pixels + y * in.stride, wide.data(), used);
+    FilterRow(wide.data(), in.x, weights, &out[y * stride]);
   }
   return out;
 }
@@ -176,9 +210,9 @@ std::vector<uint8_t> FilterColumns(const Part& in, const Weights& weights) {
     const int32_t* weight = weights.weights(y);
     for (int k = 0; k < weights.taps(y); ++k) {
       const uint8_t* row = in.pixels + (weights.first(y) - in.y + k) * in.stride;
-      for (size_t x = 0; x < stride; ++x) sums[x] += row[x] * weight[k];
+      AddRow(row, weight[k], sums.data(), stride);
     }
-    for (size_t x = 0; x < stride; ++x) out[y * stride + x] = Narrow(sums[x]);
+    NarrowRow(sums.data(), &out[y * stride], stride);
   }
   return out;
 }
