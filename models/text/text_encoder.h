@@ -27,6 +27,9 @@ class TextEncoder : public executor::Encoder<executor::TextBatch> {
   // Longest text in tokens, special tokens included.
   int max_tokens() const { return max_tokens_; }
 
+  // Token ids are below this.
+  int vocabulary_size() const { return bert_config_.vocab_size; }
+
   const SentenceConfig& sentence_config() const { return sentence_config_; }
 
  private:

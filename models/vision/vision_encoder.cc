@@ -5,28 +5,20 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/base/errors.h"
-#include "common/base/file.h"
 #include "common/base/status_macros.h"
-#include "common/media/preprocessor.h"
 
 namespace terminus::models::vision {
 namespace {
 
 constexpr int kMinSide = 32;
 constexpr int kMaxSide = 2048;
-constexpr size_t kMaxJsonBytes = 1 << 20;
 
 // (value · rescale - mean) / deviation, as one product and sum.
-absl::StatusOr<kernels::PixelTransform> ReadTransform(const std::string& folder) {
-  const std::string path = folder + "/preprocessor_config.json";
-  TERMINUS_ASSIGN_OR_RETURN(const std::string json, base::ReadFile(path, kMaxJsonBytes));
-  const auto preprocessor = media::ImagePreprocessor::FromJson(json);
-  TERMINUS_RETURN_IF_ERROR(base::Annotate(preprocessor.status(), path));
+kernels::PixelTransform TransformOf(const media::ImagePreprocessor& preprocessor) {
   kernels::PixelTransform transform;
   for (int i = 0; i < 3; ++i) {
-    transform.scale[i] = preprocessor->rescale_factor() / preprocessor->std()[i];
-    transform.shift[i] = -preprocessor->mean()[i] / preprocessor->std()[i];
+    transform.scale[i] = preprocessor.rescale_factor() / preprocessor.std()[i];
+    transform.shift[i] = -preprocessor.mean()[i] / preprocessor.std()[i];
   }
   return transform;
 }
@@ -42,14 +34,13 @@ at::Tensor ClassMixture::Project(const at::Tensor& logits) const {
   return at::matmul(weights, vectors).squeeze(1);
 }
 
-absl::StatusOr<std::unique_ptr<VisionEncoder>> VisionEncoder::Load(const std::string& folder,
-                                                                   at::Device device) {
+absl::StatusOr<std::unique_ptr<VisionEncoder>> VisionEncoder::Load(
+    const std::string& folder, const media::ImagePreprocessor& preprocessor, at::Device device) {
   TERMINUS_ASSIGN_OR_RETURN(const EfficientNetLiteConfig config,
                             ReadEfficientNetLiteConfig(folder));
-  TERMINUS_ASSIGN_OR_RETURN(const kernels::PixelTransform transform, ReadTransform(folder));
   TERMINUS_ASSIGN_OR_RETURN(auto weights, checkpoint::Weights::Open(folder, device));
-  auto encoder =
-      std::unique_ptr<VisionEncoder>(new VisionEncoder(config, transform, device, weights));
+  auto encoder = std::unique_ptr<VisionEncoder>(
+      new VisionEncoder(config, TransformOf(preprocessor), device, weights));
   TERMINUS_RETURN_IF_ERROR(weights.Finish());
   return encoder;
 }

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/executor/encoder.h"
+#include "common/media/preprocessor.h"
 #include "models/kernels/image/normalize.h"
 #include "models/vision/efficientnet_lite.h"
 
@@ -28,9 +29,9 @@ struct ClassMixture {
 // Images to vectors: of the shared space with a projection, pooled features without.
 class VisionEncoder : public executor::Encoder<executor::ImageBatch> {
  public:
-  // Reads a timm folder; mean and deviation come from its preprocessor_config.json.
-  static absl::StatusOr<std::unique_ptr<VisionEncoder>> Load(const std::string& folder,
-                                                             at::Device device);
+  // Reads a timm folder; mean and deviation are the preprocessor's.
+  static absl::StatusOr<std::unique_ptr<VisionEncoder>> Load(
+      const std::string& folder, const media::ImagePreprocessor& preprocessor, at::Device device);
 
   // Before the first Encode. The number of classes must be the model's.
   void set_projection(ClassMixture projection) { projection_ = std::move(projection); }

@@ -24,17 +24,21 @@ json ReadGolden(const std::string& name) {
 // A timm folder.
 void WriteFolder(const json& golden, const std::string& folder) {
   WriteTestFile(folder + "/config.json", golden["config"].dump());
-  WriteTestFile(folder + "/preprocessor_config.json",
-                json({{"do_resize", true},
-                      {"size", {{"height", golden["height"]}, {"width", golden["width"]}}},
-                      {"do_center_crop", false},
-                      {"do_rescale", true},
-                      {"rescale_factor", 1.0 / 255},
-                      {"do_normalize", true},
-                      {"image_mean", golden["mean"]},
-                      {"image_std", golden["std"]}})
-                    .dump());
   ASSERT_TRUE(checkpoint::WriteFakeWeights(folder + "/model.safetensors", golden["tensors"]).ok());
+}
+
+media::ImagePreprocessor Preprocessor(const json& golden) {
+  return media::ImagePreprocessor::FromJson(
+             json({{"do_resize", true},
+                   {"size", {{"height", golden["height"]}, {"width", golden["width"]}}},
+                   {"do_center_crop", false},
+                   {"do_rescale", true},
+                   {"rescale_factor", 1.0 / 255},
+                   {"do_normalize", true},
+                   {"image_mean", golden["mean"]},
+                   {"image_std", golden["std"]}})
+                 .dump())
+      .value();
 }
 
 ImageBatch FakeImages(const json& golden, int count) {
@@ -69,7 +73,7 @@ TEST_P(GoldenTest, EqualsTimm) {
   const json golden = ReadGolden(GetParam());
   TestFolder folder;
   WriteFolder(golden, folder.path());
-  auto encoder = VisionEncoder::Load(folder.path(), at::kCPU);
+  auto encoder = VisionEncoder::Load(folder.path(), Preprocessor(golden), at::kCPU);
   ASSERT_TRUE(encoder.ok()) << encoder.status();
   const ImageBatch images = FakeImages(golden, 2);
   const auto features = (*encoder)->Encode(images);
@@ -108,7 +112,7 @@ class VisionEncoderTest : public testing::Test {
   }
 
   std::string LoadError() {
-    const auto encoder = VisionEncoder::Load(folder_.path(), at::kCPU);
+    const auto encoder = VisionEncoder::Load(folder_.path(), Preprocessor(golden_), at::kCPU);
     EXPECT_FALSE(encoder.ok());
     return std::string(encoder.status().message());
   }
@@ -118,7 +122,7 @@ class VisionEncoderTest : public testing::Test {
 };
 
 TEST_F(VisionEncoderTest, BatchEqualsEachAlone) {
-  auto encoder = VisionEncoder::Load(folder_.path(), at::kCPU);
+  auto encoder = VisionEncoder::Load(folder_.path(), Preprocessor(golden_), at::kCPU);
   ASSERT_TRUE(encoder.ok()) << encoder.status();
   const ImageBatch images = FakeImages(golden_, 7);
   const auto all = (*encoder)->Encode(images);
@@ -135,7 +139,7 @@ TEST_F(VisionEncoderTest, BatchEqualsEachAlone) {
 }
 
 TEST_F(VisionEncoderTest, RefusesBadBatches) {
-  auto encoder = VisionEncoder::Load(folder_.path(), at::kCPU);
+  auto encoder = VisionEncoder::Load(folder_.path(), Preprocessor(golden_), at::kCPU);
   ASSERT_TRUE(encoder.ok()) << encoder.status();
   const auto code = [&](const ImageBatch& batch) {
     return (*encoder)->Encode(batch).status().code();

@@ -1,0 +1,116 @@
+#include "models/bundle/bundle.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/errors.h"
+#include "common/base/file.h"
+#include "common/base/status_macros.h"
+#include "common/executor/guard.h"
+#include "models/bundle/device.h"
+#include "models/checkpoint/json_file.h"
+#include "models/checkpoint/weights.h"
+#include "models/text/text_encoder.h"
+#include "models/vision/vision_encoder.h"
+
+namespace terminus::models::bundle {
+namespace {
+
+constexpr size_t kMaxJsonBytes = 1 << 20;
+
+absl::Status CheckDimension(const BundleManifest& manifest, const std::string& path,
+                            int dimension) {
+  if (dimension == manifest.space.dimension) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat(path, " makes vectors of ", dimension,
+                                                 " elements, the space has ",
+                                                 manifest.space.dimension));
+}
+
+absl::StatusOr<vision::ClassMixture> LoadProjection(const Projection& projection, int classes,
+                                                    int dimension, at::Device device) {
+  if (projection.top_k > classes) {
+    return absl::InvalidArgumentError(absl::StrCat("projection.top_k: ", projection.top_k,
+                                                   ", the model has ", classes, " classes"));
+  }
+  TERMINUS_ASSIGN_OR_RETURN(auto weights, checkpoint::Weights::Open(projection.path, device));
+  vision::ClassMixture mixture{
+      .class_vectors = weights.Get("class_vectors", {classes, dimension}).clone(),
+      .top_k = projection.top_k,
+      .temperature = projection.temperature};
+  TERMINUS_RETURN_IF_ERROR(weights.Finish());
+  return mixture;
+}
+
+absl::Status LoadTextInto(const BundleManifest& manifest, at::Device device, TextModel* model) {
+  const std::string& path = manifest.text->path;
+  TERMINUS_ASSIGN_OR_RETURN(auto encoder, text::TextEncoder::Load(path, device));
+  TERMINUS_RETURN_IF_ERROR(CheckDimension(manifest, path, encoder->dimension()));
+  const std::string tokenizer = encoder->sentence_config().encoder_folder + "/tokenizer.json";
+  TERMINUS_ASSIGN_OR_RETURN(model->tokenizer, tokenizer::Tokenizer::Load(tokenizer));
+  if (model->tokenizer->vocabulary_size() > encoder->vocabulary_size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(tokenizer, " has ids up to ", model->tokenizer->vocabulary_size() - 1,
+                     ", the model has ", encoder->vocabulary_size(), " of them"));
+  }
+  model->max_tokens = encoder->max_tokens();
+  model->prompts = encoder->sentence_config().prompts;
+  model->encoder = std::move(encoder);
+  return absl::OkStatus();
+}
+
+absl::Status LoadVisionInto(const BundleManifest& manifest, at::Device device, VisionModel* model) {
+  const std::string& path = manifest.vision->path;
+  const std::string preprocessor_path = path + "/preprocessor_config.json";
+  TERMINUS_ASSIGN_OR_RETURN(const std::string json,
+                            base::ReadFile(preprocessor_path, kMaxJsonBytes));
+  auto preprocessor = media::ImagePreprocessor::FromJson(json);
+  TERMINUS_RETURN_IF_ERROR(base::Annotate(preprocessor.status(), preprocessor_path));
+  model->preprocessor = std::make_unique<const media::ImagePreprocessor>(*std::move(preprocessor));
+  TERMINUS_ASSIGN_OR_RETURN(auto encoder,
+                            vision::VisionEncoder::Load(path, *model->preprocessor, device));
+  if (manifest.vision->projection) {
+    TERMINUS_ASSIGN_OR_RETURN(auto projection,
+                              LoadProjection(*manifest.vision->projection, encoder->classes(),
+                                             manifest.space.dimension, device));
+    encoder->set_projection(std::move(projection));
+  }
+  TERMINUS_RETURN_IF_ERROR(CheckDimension(manifest, path, encoder->dimension()));
+  model->encoder = std::move(encoder);
+  return absl::OkStatus();
+}
+
+absl::Status NoSection(const BundleManifest& manifest, const char* modality) {
+  return absl::FailedPreconditionError(
+      absl::StrCat(manifest.folder, " (", manifest.name, ") has no ", modality, " encoder"));
+}
+
+}  // namespace
+
+absl::StatusOr<TextModel> LoadText(const BundleManifest& manifest, const DeviceOptions& options) {
+  if (!manifest.text) {
+    return NoSection(manifest, "text");
+  }
+  executor::SetComputeThreads(options.threads);
+  TERMINUS_ASSIGN_OR_RETURN(const at::Device device, ResolveDevice(options.device));
+  TextModel model{.device = device.str()};
+  TERMINUS_RETURN_IF_ERROR(
+      executor::RunGuarded([&] { return LoadTextInto(manifest, device, &model); }));
+  return model;
+}
+
+absl::StatusOr<VisionModel> LoadVision(const BundleManifest& manifest,
+                                       const DeviceOptions& options) {
+  if (!manifest.vision) {
+    return NoSection(manifest, "image");
+  }
+  executor::SetComputeThreads(options.threads);
+  TERMINUS_ASSIGN_OR_RETURN(const at::Device device, ResolveDevice(options.device));
+  VisionModel model{.device = device.str()};
+  TERMINUS_RETURN_IF_ERROR(
+      executor::RunGuarded([&] { return LoadVisionInto(manifest, device, &model); }));
+  return model;
+}
+
+}  // namespace terminus::models::bundle

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/executor/encoder.h"
+#include "common/media/preprocessor.h"
+#include "common/tokenizer/tokenizer.h"
+#include "models/bundle/manifest.h"
+
+// From a folder to models that are ready to serve. No torch in this header.
+namespace terminus::models::bundle {
+
+struct DeviceOptions {
+  // "cpu", "cuda:N", or "auto": cuda:0 where there is one. FAILED_PRECONDITION when a GPU is asked
+  // for that is not there.
+  std::string device = "auto";
+  // Compute threads of LibTorch; 0: all cores. They count for the whole process.
+  int threads = 0;
+};
+
+struct TextModel {
+  std::unique_ptr<executor::Encoder<executor::TextBatch>> encoder;
+  std::unique_ptr<const tokenizer::Tokenizer> tokenizer;
+  // Longest text in tokens, special tokens included.
+  int max_tokens = 0;
+  // Texts to put in front, by name.
+  std::map<std::string, std::string> prompts;
+  // Where it computes: "cpu" or "cuda:N".
+  std::string device;
+};
+
+struct VisionModel {
+  std::unique_ptr<executor::Encoder<executor::ImageBatch>> encoder;
+  std::unique_ptr<const media::ImagePreprocessor> preprocessor;
+  std::string device;
+};
+
+// FAILED_PRECONDITION when the manifest has no such section.
+absl::StatusOr<TextModel> LoadText(const BundleManifest& manifest, const DeviceOptions& options);
+absl::StatusOr<VisionModel> LoadVision(const BundleManifest& manifest,
+                                       const DeviceOptions& options);
+
+// Encodes the bundle's golden contents, each alone and all in one batch, and compares both, scaled
+// to length 1, with the golden vectors. A bundle without goldens is only checked for giving the
+// same alone and in a batch. DATA_LOSS says which content is off, by how much, and the tolerance.
+absl::Status VerifyText(const BundleManifest& manifest, const TextModel& model);
+absl::Status VerifyVision(const BundleManifest& manifest, const VisionModel& model);
+
+}  // namespace terminus::models::bundle

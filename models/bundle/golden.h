@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "common/executor/encoder.h"
+
+namespace terminus::models::bundle {
+
+// One content, and the vector of length 1 that must come out; empty: whatever comes out alone.
+struct GoldenCase {
+  std::string input;  // A text, or the path of an image.
+  std::vector<float> vector;
+};
+
+struct Goldens {
+  // Largest absolute difference of an element.
+  double tolerance = 1e-3;
+  std::vector<GoldenCase> texts;
+  std::vector<GoldenCase> images;
+};
+
+// Reads a bundle's golden.json; image paths are joined with its folder. INVALID_ARGUMENT names the
+// file and what is wrong, also when a vector is not of `dimension`.
+absl::StatusOr<Goldens> ReadGoldens(const std::string& path, int dimension);
+
+// Compares cases with what `encode` makes of a list of their indices, alone and all in one batch.
+// `encode` answers a row for each index.
+absl::Status CompareGoldens(
+    const std::vector<GoldenCase>& cases, double tolerance,
+    absl::FunctionRef<absl::StatusOr<executor::Embeddings>(absl::Span<const size_t>)> encode);
+
+}  // namespace terminus::models::bundle

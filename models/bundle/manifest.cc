@@ -1,0 +1,162 @@
+#include "models/bundle/manifest.h"
+
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "models/bundle/fingerprint.h"
+#include "models/bundle/yaml_section.h"
+#include "models/checkpoint/json_file.h"
+#include "models/text/bert.h"
+#include "models/text/sentence_config.h"
+#include "models/vision/efficientnet_lite.h"
+
+namespace terminus::models::bundle {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kSupported[] =
+    "What can be served:\n"
+    "  a bundle: bundle.yaml, format 1\n"
+    "  a text encoder: config.json with model_type \"bert\", model.safetensors, tokenizer.json; "
+    "of sentence-transformers, modules.json with Transformer, Pooling (mean or CLS), Normalize\n"
+    "  an image encoder: config.json of timm with architecture \"[tf_]efficientnet_lite0\" to "
+    "\"[tf_]efficientnet_lite4\", model.safetensors, preprocessor_config.json";
+
+// The same code, and behind the message what would be accepted.
+absl::Status Refuse(const absl::Status& status) {
+  return absl::Status(status.code(), absl::StrCat(status.message(), "\n", kSupported));
+}
+
+absl::Status Need(const std::string& path) {
+  if (fs::exists(path)) {
+    return absl::OkStatus();
+  }
+  return absl::NotFoundError(absl::StrCat(path, ": no such file"));
+}
+
+absl::Status NeedWeights(const std::string& folder) {
+  if (fs::exists(folder + "/model.safetensors.index.json")) {
+    return absl::OkStatus();
+  }
+  return Need(folder + "/model.safetensors");
+}
+
+// Fills in the one section that the folder's config.json speaks of.
+absl::Status DetectModel(const std::string& folder, BundleManifest* manifest) {
+  TERMINUS_ASSIGN_OR_RETURN(const text::SentenceConfig sentence, text::ReadSentenceConfig(folder));
+  TERMINUS_ASSIGN_OR_RETURN(auto config,
+                            checkpoint::JsonFile::Read(sentence.encoder_folder + "/config.json"));
+  if (config.json().contains("architecture")) {
+    TERMINUS_RETURN_IF_ERROR(vision::ReadEfficientNetLiteConfig(folder).status());
+    TERMINUS_RETURN_IF_ERROR(Need(folder + "/preprocessor_config.json"));
+    TERMINUS_RETURN_IF_ERROR(NeedWeights(folder));
+    manifest->space.dimension = vision::EfficientNetLite::kFeatures;
+    manifest->vision = VisionSection{.path = folder};
+    return absl::OkStatus();
+  }
+  TERMINUS_ASSIGN_OR_RETURN(const text::BertConfig bert,
+                            text::ReadBertConfig(sentence.encoder_folder));
+  TERMINUS_RETURN_IF_ERROR(Need(sentence.encoder_folder + "/tokenizer.json"));
+  TERMINUS_RETURN_IF_ERROR(NeedWeights(sentence.encoder_folder));
+  manifest->space.dimension = bert.hidden_size;
+  manifest->text = TextSection{.path = folder};
+  return absl::OkStatus();
+}
+
+absl::StatusOr<BundleManifest> ReadPlainFolder(const std::string& folder) {
+  BundleManifest manifest{.folder = folder};
+  manifest.name = fs::weakly_canonical(folder).filename().string();
+  if (const absl::Status status = DetectModel(folder, &manifest); !status.ok()) {
+    return Refuse(status);
+  }
+  TERMINUS_ASSIGN_OR_RETURN(manifest.space.id, Fingerprint(folder));
+  return manifest;
+}
+
+// A path that the bundle names must exist.
+std::string ReadPath(YamlSection& section, const std::string& folder) {
+  const std::string path = absl::StrCat(folder, "/", section.String("path"));
+  if (!fs::exists(path)) {
+    section.Fault("path", absl::StrCat(path, " does not exist"));
+  }
+  return path;
+}
+
+Space ReadSpace(YamlSection section) {
+  Space space{.id = section.String("id"),
+              .dimension = static_cast<int>(section.Int("dimension", 1, 1 << 16)),
+              .logit_scale = section.NumberOr("logit_scale", 1)};
+  if (space.id.size() != 32 ||
+      space.id.find_first_not_of("0123456789abcdef") != std::string::npos) {
+    section.Fault("id", absl::StrCat("\"", space.id, "\", expected 32 hexadecimal digits"));
+  }
+  section.Done();
+  return space;
+}
+
+Projection ReadProjection(YamlSection section, const std::string& folder) {
+  Projection projection{.type = section.String("type"), .path = ReadPath(section, folder)};
+  projection.top_k = static_cast<int>(section.IntOr("top_k", 1, 1 << 20, 10));
+  projection.temperature = section.NumberOr("temperature", 1);
+  if (projection.type != "class_mixture") {
+    section.Fault("type",
+                  absl::StrCat("\"", projection.type, "\", supported is \"class_mixture\""));
+  }
+  if (!(projection.temperature > 0)) {
+    section.Fault("temperature", "expected a number above 0");
+  }
+  section.Done();
+  return projection;
+}
+
+VisionSection ReadVision(YamlSection section, const std::string& folder) {
+  VisionSection vision{.path = ReadPath(section, folder)};
+  if (section.Has("projection")) {
+    vision.projection = ReadProjection(section.Child("projection"), folder);
+  }
+  section.Done();
+  return vision;
+}
+
+std::string ReadPathOnly(YamlSection section, const std::string& folder) {
+  std::string path = ReadPath(section, folder);
+  section.Done();
+  return path;
+}
+
+absl::StatusOr<BundleManifest> ReadBundle(const std::string& folder) {
+  TERMINUS_ASSIGN_OR_RETURN(YamlFile file, YamlFile::Read(folder + "/bundle.yaml"));
+  YamlSection root = file.root();
+  root.Int("format", 1, 1);
+  BundleManifest manifest{.folder = folder, .name = root.String("name")};
+  manifest.space = ReadSpace(root.Child("space"));
+  if (root.Has("text")) {
+    manifest.text = TextSection{.path = ReadPathOnly(root.Child("text"), folder)};
+  }
+  if (root.Has("vision")) {
+    manifest.vision = ReadVision(root.Child("vision"), folder);
+  }
+  if (root.Has("golden")) {
+    manifest.golden_path = ReadPathOnly(root.Child("golden"), folder);
+  }
+  if (!manifest.text && !manifest.vision) {
+    root.Fault("text", "missing, and vision too: a bundle has at least one of them");
+  }
+  root.Done();
+  TERMINUS_RETURN_IF_ERROR(file.status());
+  return manifest;
+}
+
+}  // namespace
+
+absl::StatusOr<BundleManifest> ReadManifest(const std::string& folder) {
+  if (!fs::is_directory(folder)) {
+    return Refuse(absl::NotFoundError(absl::StrCat(folder, ": no such folder")));
+  }
+  return fs::exists(folder + "/bundle.yaml") ? ReadBundle(folder) : ReadPlainFolder(folder);
+}
+
+}  // namespace terminus::models::bundle

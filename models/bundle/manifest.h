@@ -1,0 +1,51 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/types/optional.h"
+
+namespace terminus::models::bundle {
+
+// The space that all vectors of a bundle lie in. Only vectors with the same id may be compared.
+struct Space {
+  std::string id;  // 32 hexadecimal digits.
+  int dimension = 0;
+  double logit_scale = 1;
+};
+
+struct Projection {
+  std::string type;  // "class_mixture".
+  std::string path;  // A safetensors file with the tensor "class_vectors".
+  int top_k = 10;
+  double temperature = 1;
+};
+
+struct TextSection {
+  std::string path;
+};
+
+struct VisionSection {
+  std::string path;
+  // Into the shared space; without it an image's vector is its pooled features.
+  absl::optional<Projection> projection;
+};
+
+// What a folder offers. Paths are joined with the folder already.
+struct BundleManifest {
+  std::string folder;
+  std::string name;
+  Space space;
+  absl::optional<TextSection> text;
+  absl::optional<VisionSection> vision;
+  std::string golden_path;  // Empty: none.
+};
+
+// Reads FOLDER/bundle.yaml. A folder without one is taken as a model of its own, by its
+// config.json: its space is then named by a hash of all its files.
+//
+// NOT_FOUND or INVALID_ARGUMENT name the path and the key, what is there and what was expected;
+// for a folder that cannot be served they list what can.
+absl::StatusOr<BundleManifest> ReadManifest(const std::string& folder);
+
+}  // namespace terminus::models::bundle
