@@ -7,7 +7,7 @@ namespace terminus::tools::cli {
 namespace {
 
 constexpr absl::Duration kInterval = absl::Milliseconds(100);
-constexpr absl::Duration kPatience = absl::Seconds(2);
+constexpr absl::Duration kPatience = absl::Seconds(1);
 
 }  // namespace
 
@@ -32,6 +32,9 @@ std::optional<v1::GetStatusResponse> ReadyWatch::Latest() const {
 void ReadyWatch::Run() {
   while (true) {
     grpc::ClientContext context;
+    // A call that waits drives the connection; between calls that fail at once nothing would, but
+    // for a look that gRPC takes every five seconds.
+    context.set_wait_for_ready(true);
     context.set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
     v1::GetStatusResponse response;
     const bool answered = stub_->GetStatus(&context, {}, &response).ok();
