@@ -1,0 +1,80 @@
+#include "common/tokenizer/added_tokens.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "common/tokenizer/unicode.h"
+#include "common/tokenizer/utf8.h"
+
+namespace terminus::tokenizer {
+namespace {
+
+bool StandsAlone(absl::string_view text, size_t begin, size_t end) {
+  if (begin > 0 && IsWordCharacter(PreviousCodePoint(text, begin))) return false;
+  return end == text.size() || !IsWordCharacter(NextCodePoint(text, end));
+}
+
+// `begin` moved to the left over white space, not beyond `limit`.
+size_t SkipSpaceBefore(absl::string_view text, size_t limit, size_t begin) {
+  while (begin > limit) {
+    const char32_t c = PreviousCodePoint(text, begin);
+    if ((ClassOf(c) & kSpace) == 0) break;
+    do {
+      --begin;
+    } while ((static_cast<unsigned char>(text[begin]) & 0xc0) == 0x80);
+  }
+  return begin;
+}
+
+size_t SkipSpaceBehind(absl::string_view text, size_t end) {
+  while (end < text.size()) {
+    size_t next = end;
+    if ((ClassOf(NextCodePoint(text, next)) & kSpace) == 0) break;
+    end = next;
+  }
+  return end;
+}
+
+}  // namespace
+
+void AddedTokens::Add(AddedToken token) {
+  auto& bucket = tokens_[static_cast<unsigned char>(token.content[0])];
+  const auto place = std::find_if(bucket.begin(), bucket.end(), [&](const AddedToken& other) {
+    return other.content.size() < token.content.size();
+  });
+  bucket.insert(place, std::move(token));
+  empty_ = false;
+}
+
+const AddedToken* AddedTokens::TokenAt(absl::string_view text) const {
+  for (const AddedToken& token : tokens_[static_cast<unsigned char>(text[0])]) {
+    if (absl::StartsWith(text, token.content)) return &token;
+  }
+  return nullptr;
+}
+
+void AddedTokens::Split(absl::string_view text, absl::FunctionRef<void(absl::string_view)> on_text,
+                        absl::FunctionRef<void(int32_t)> on_token) const {
+  size_t done = 0;
+  for (size_t at = 0; !empty_ && at < text.size();) {
+    const AddedToken* const token = TokenAt(text.substr(at));
+    if (token == nullptr) {
+      ++at;
+      continue;
+    }
+    size_t begin = at;
+    size_t end = at + token->content.size();
+    // The search goes on here, not behind what rstrip takes: a token of white space is found there.
+    at = end;
+    if (token->single_word && !StandsAlone(text, begin, end)) continue;
+    if (token->lstrip) begin = std::max(done, SkipSpaceBefore(text, done, begin));
+    if (token->rstrip) end = SkipSpaceBehind(text, end);
+    if (done < begin) on_text(text.substr(done, begin - done));
+    on_token(token->id);
+    done = end;
+  }
+  if (done < text.size()) on_text(text.substr(done));
+}
+
+}  // namespace terminus::tokenizer

@@ -1,0 +1,101 @@
+#include "common/tokenizer/json_node.h"
+
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/base/status_macros.h"
+
+namespace terminus::tokenizer {
+namespace {
+
+const nlohmann::json kNull;
+
+// Enough of a value to recognise it by.
+std::string Excerpt(const nlohmann::json& value) {
+  constexpr size_t kMaxBytes = 60;
+  if (value.is_object()) return "an object";
+  if (value.is_array()) return absl::StrCat("an array of ", value.size());
+  std::string text = value.dump(-1, ' ', /*ensure_ascii=*/true);
+  if (text.size() > kMaxBytes) text = text.substr(0, kMaxBytes) + "…";
+  return text;
+}
+
+}  // namespace
+
+JsonNode JsonNode::Member(const std::string& key) const {
+  std::string path = path_.empty() ? key : absl::StrCat(path_, ".", key);
+  const nlohmann::json* member = &kNull;
+  if (value_->is_object()) {
+    if (const auto found = value_->find(key); found != value_->end()) member = &*found;
+  }
+  return JsonNode(member, std::move(path));
+}
+
+absl::StatusOr<std::vector<JsonNode>> JsonNode::Elements() const {
+  if (!value_->is_array()) return Unexpected("an array");
+  std::vector<JsonNode> elements;
+  for (const nlohmann::json& element : *value_) {
+    elements.push_back(JsonNode(&element, absl::StrCat(path_, "[", elements.size(), "]")));
+  }
+  return elements;
+}
+
+absl::StatusOr<bool> JsonNode::Bool() const {
+  if (!value_->is_boolean()) return Unexpected("true or false");
+  return value_->get<bool>();
+}
+
+absl::StatusOr<std::string> JsonNode::String() const {
+  if (!value_->is_string()) return Unexpected("a string");
+  return value_->get<std::string>();
+}
+
+absl::StatusOr<int32_t> JsonNode::Index() const {
+  constexpr uint64_t kMax = std::numeric_limits<int32_t>::max() - 1;
+  if (!value_->is_number_unsigned() || value_->get<uint64_t>() > kMax) {
+    return Unexpected(absl::StrCat("a whole number from 0 to ", kMax));
+  }
+  return static_cast<int32_t>(value_->get<uint64_t>());
+}
+
+absl::StatusOr<bool> JsonNode::BoolOr(const std::string& key, bool otherwise) const {
+  const JsonNode member = Member(key);
+  if (member.IsNull()) return otherwise;
+  return member.Bool();
+}
+
+absl::StatusOr<std::string> JsonNode::StringOr(const std::string& key,
+                                               const std::string& otherwise) const {
+  const JsonNode member = Member(key);
+  if (member.IsNull()) return otherwise;
+  return member.String();
+}
+
+absl::Status JsonNode::ExpectObject() const {
+  return value_->is_object() ? absl::OkStatus() : Unexpected("an object");
+}
+
+absl::Status JsonNode::ExpectType(std::initializer_list<absl::string_view> supported) const {
+  TERMINUS_RETURN_IF_ERROR(ExpectObject());
+  const JsonNode type = Member("type");
+  const std::string expected =
+      absl::StrCat("one of the supported ", absl::StrJoin(supported, ", "));
+  if (!type.value().is_string()) return type.Unexpected(expected);
+  for (const absl::string_view name : supported) {
+    if (type.value().get_ref<const std::string&>() == name) return absl::OkStatus();
+  }
+  return type.Unexpected(expected);
+}
+
+absl::Status JsonNode::Error(absl::string_view message) const {
+  if (path_.empty()) return absl::InvalidArgumentError(message);
+  return absl::InvalidArgumentError(absl::StrCat(path_, ": ", message));
+}
+
+absl::Status JsonNode::Unexpected(absl::string_view expected) const {
+  return Error(
+      absl::StrCat("found ", IsNull() ? "nothing" : Excerpt(*value_), ", expected ", expected));
+}
+
+}  // namespace terminus::tokenizer

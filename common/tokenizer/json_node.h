@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace terminus::tokenizer {
+
+// A value inside a JSON document together with its path, such as "post_processor.single[1]", for
+// messages. The document must outlive it.
+class JsonNode {
+ public:
+  explicit JsonNode(const nlohmann::json& document) : value_(&document) {}
+
+  const nlohmann::json& value() const { return *value_; }
+  bool IsNull() const { return value_->is_null(); }
+
+  // A member; a node that IsNull() where there is none.
+  JsonNode Member(const std::string& key) const;
+  // The elements of an array.
+  absl::StatusOr<std::vector<JsonNode>> Elements() const;
+
+  absl::StatusOr<bool> Bool() const;
+  absl::StatusOr<std::string> String() const;
+  // From 0 to 2^31 - 2, so that one more is still an int32_t.
+  absl::StatusOr<int32_t> Index() const;
+
+  // A member that may be missing or null.
+  absl::StatusOr<bool> BoolOr(const std::string& key, bool otherwise) const;
+  absl::StatusOr<std::string> StringOr(const std::string& key, const std::string& otherwise) const;
+
+  absl::Status ExpectObject() const;
+  // That this is an object whose "type" is one of those supported.
+  absl::Status ExpectType(std::initializer_list<absl::string_view> supported) const;
+
+  // INVALID_ARGUMENT: "path: message".
+  absl::Status Error(absl::string_view message) const;
+  // INVALID_ARGUMENT: "path: found …, expected …".
+  absl::Status Unexpected(absl::string_view expected) const;
+
+ private:
+  JsonNode(const nlohmann::json* value, std::string path) : value_(value), path_(std::move(path)) {}
+
+  const nlohmann::json* value_;
+  std::string path_;
+};
+
+}  // namespace terminus::tokenizer

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "common/tokenizer/added_tokens.h"
+#include "common/tokenizer/model.h"
+#include "common/tokenizer/normalizer.h"
+#include "common/tokenizer/post_processor.h"
+#include "common/tokenizer/pre_tokenizer.h"
+
+namespace terminus::tokenizer {
+
+struct Encoding {
+  // With the special tokens of the template around them.
+  std::vector<int32_t> ids;
+  // Whether tokens were dropped at the end to stay within the limit.
+  bool truncated = false;
+  // Tokens that the whole text takes, special ones included.
+  size_t full_length = 0;
+};
+
+// Text → token ids, as the library "tokenizers" does it with the same tokenizer.json. Padding and
+// truncation of the file are ignored: the caller packs, and gives its limit to each call.
+// Immutable: any thread may use it.
+class Tokenizer {
+ public:
+  static constexpr size_t kNoLimit = std::numeric_limits<size_t>::max();
+
+  // Builds it from the text of a tokenizer.json. INVALID_ARGUMENT names the path inside the file,
+  // such as "model.type", what it holds and what is supported there.
+  static absl::StatusOr<std::unique_ptr<const Tokenizer>> FromJson(absl::string_view json);
+
+  // Reads a file. Errors name it.
+  static absl::StatusOr<std::unique_ptr<const Tokenizer>> Load(const std::string& path);
+
+  // Encodes one text. Over `max_tokens` the end of the text is dropped, never a special token of
+  // the template; special tokens that the text itself spells out are recognised, and count as
+  // text. INVALID_ARGUMENT with the reason INVALID_UTF8 for bytes that are not UTF-8, or when
+  // `max_tokens` is less than the template alone takes.
+  absl::StatusOr<Encoding> Encode(absl::string_view text, size_t max_tokens = kNoLimit) const;
+
+  // One more than the largest id: how many rows an embedding table must have at least.
+  int32_t vocabulary_size() const { return vocabulary_size_; }
+
+  // Tokens that the template adds to each text.
+  size_t template_tokens() const { return post_processor_.added(); }
+
+ private:
+  Tokenizer() = default;
+
+  absl::Status AddTokens(const JsonNode& section);
+
+  AddedTokens raw_tokens_;         // looked for in the text as it comes
+  AddedTokens normalized_tokens_;  // looked for in the normalised text
+  std::unique_ptr<const Normalizer> normalizer_;
+  std::unique_ptr<const PreTokenizer> pre_tokenizer_;
+  std::unique_ptr<const Model> model_;
+  PostProcessor post_processor_;
+  int32_t vocabulary_size_ = 0;
+};
+
+}  // namespace terminus::tokenizer
