@@ -99,6 +99,19 @@ TEST(DecodeImageTest, LimitIsInclusive) {
   EXPECT_FALSE(DecodeImage(png, {.max_pixels = 37 * 29 - 1}).ok());
 }
 
+TEST(DecodeImageTest, RefusesTextThatIsMoreThanAPicture) {
+  constexpr uint32_t kBytes = 17 << 20;
+  std::string chunk = {0, static_cast<char>(kBytes >> 16), 0, 0};
+  chunk += "tEXtkey";
+  chunk.push_back('\0');
+  chunk.resize(8 + kBytes + 4, 'x');  // data, then a checksum that nobody gets to
+  std::string png = ReadGolden("rgb.png");
+  png.insert(33, chunk);
+  const auto image = DecodeImage(png, {});
+  EXPECT_EQ(base::Reason(image.status()), base::kReasonImageUndecodable);
+  EXPECT_THAT(std::string(image.status().message()), HasSubstr("chunk"));
+}
+
 TEST(DecodeImageTest, RefusesAnimation) {
   const auto image = DecodeImage(ReadGolden("animated.webp"), {});
   EXPECT_EQ(base::Reason(image.status()), base::kReasonUnsupportedFormat);

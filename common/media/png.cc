@@ -48,9 +48,10 @@ absl::StatusOr<Image> DecodePng(absl::string_view bytes, const ImageInfo& info) 
     return absl::InvalidArgumentError("two headers that differ in size");
   }
   spng_trns transparency{};
+  const int no_transparency = spng_get_trns(context.get(), &transparency);
+  if (no_transparency != 0 && no_transparency != SPNG_ECHUNKAVAIL) return Error(no_transparency);
   constexpr int kAlphaBit = 4;
-  const bool alpha =
-      (header.color_type & kAlphaBit) != 0 || spng_get_trns(context.get(), &transparency) == 0;
+  const bool alpha = (header.color_type & kAlphaBit) != 0 || no_transparency == 0;
   const int format = alpha ? SPNG_FMT_RGBA8 : SPNG_FMT_RGB8;
   Image image{.width = static_cast<int>(header.width),
               .height = static_cast<int>(header.height),
