@@ -24,6 +24,7 @@ absl::StatusOr<Permit> Admission::TryAdmit(int64_t items, int64_t bytes) {
     if (used_.items + items <= limits_.max_items && used_.bytes + bytes <= limits_.max_bytes) {
       used_.items += items;
       used_.bytes += bytes;
+      Show();
       return Permit(this, items, bytes);
     }
   }
@@ -42,6 +43,16 @@ void Admission::Release(int64_t items, int64_t bytes) {
   base::MutexLock lock(mutex_);
   used_.items -= items;
   used_.bytes -= bytes;
+  Show();
+}
+
+void Admission::Show() {
+  if (gauges_.items != nullptr) {
+    gauges_.items->Set(static_cast<double>(used_.items));
+  }
+  if (gauges_.bytes != nullptr) {
+    gauges_.bytes->Set(static_cast<double>(used_.bytes));
+  }
 }
 
 }  // namespace terminus::services::router::admission

@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/base/mutex.h"
+#include "common/metrics/metrics.h"
 
 namespace terminus::services::router::admission {
 
@@ -15,6 +16,12 @@ struct AdmissionLimits {
   int64_t max_bytes = int64_t{512} << 20;
   // What a refused caller is told to wait.
   absl::Duration retry_delay = absl::Milliseconds(100);
+};
+
+// What is inside, for whoever watches; null: nobody does.
+struct AdmissionGauges {
+  metrics::Gauge* items = nullptr;
+  metrics::Gauge* bytes = nullptr;
 };
 
 class Admission;
@@ -46,7 +53,8 @@ class Permit {
 // Thread-safe. Outlives its permits.
 class Admission {
  public:
-  explicit Admission(const AdmissionLimits& limits) : limits_(limits) {}
+  explicit Admission(const AdmissionLimits& limits, const AdmissionGauges& gauges = {})
+      : limits_(limits), gauges_(gauges) {}
 
   // All or nothing, at once. RESOURCE_EXHAUSTED otherwise, reason OVERLOADED: with a retry delay
   // when there will be room, without when the call is larger than all there is.
@@ -62,8 +70,10 @@ class Admission {
  private:
   friend class Permit;
   void Release(int64_t items, int64_t bytes);
+  void Show() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const AdmissionLimits limits_;
+  const AdmissionGauges gauges_;
   mutable base::Mutex mutex_;
   Usage used_ ABSL_GUARDED_BY(mutex_);
 };

@@ -1,0 +1,110 @@
+#include "services/router/main/router.h"
+
+#include "common/base/status_macros.h"
+
+namespace terminus::services::router {
+namespace {
+
+// What an EncodeBatch message holds beside its items: the model's name and their tags.
+constexpr int64_t kMessageOverhead = 4096;
+
+dispatch::PoolOptions PoolOptionsOf(const config::RouterConfig& config, const std::string& service,
+                                    const config::BatchingOptions& batching) {
+  return {.service = service,
+          .queue = {.limits = {.max_items = batching.max_batch_items,
+                               .max_cost = batching.max_batch_cost,
+                               .max_bytes = config.limits.max_message_bytes - kMessageOverhead},
+                    .min_time_left = batching.min_time_left},
+          .max_in_flight = batching.max_in_flight};
+}
+
+}  // namespace
+
+Router::Router(const config::RouterConfig& config, metrics::Registry& registry)
+    : config_(config),
+      edge_metrics_(registry),
+      admission_(
+          {.max_items = config.admission.max_items,
+           .max_bytes = config.admission.max_bytes,
+           .retry_delay = config.admission.retry_delay},
+          {.items = &registry.AddGauge("terminus_router_admitted_items", "Items inside the router"),
+           .bytes = &registry.AddGauge("terminus_router_admitted_bytes",
+                                       "Bytes of the items inside the router")}) {
+  if (!config_.text_replicas.empty()) {
+    text_.emplace(PoolOptionsOf(config_, "text", config_.text_batching),
+                  dispatch::PoolMetrics(registry, "text"));
+    services_.push_back({.name = "text",
+                         .modality = v1::MODALITY_TEXT,
+                         .targets = config_.text_replicas,
+                         .pool = &*text_});
+  }
+  if (!config_.vision_replicas.empty()) {
+    vision_.emplace(PoolOptionsOf(config_, "vision", config_.vision_batching),
+                    dispatch::PoolMetrics(registry, "vision"));
+    services_.push_back({.name = "vision",
+                         .modality = v1::MODALITY_IMAGE,
+                         .targets = config_.vision_replicas,
+                         .pool = &*vision_});
+  }
+}
+
+absl::StatusOr<std::unique_ptr<Router>> Router::Start(const config::RouterConfig& config,
+                                                      metrics::Registry& registry,
+                                                      const std::string& metrics_address) {
+  auto router = std::unique_ptr<Router>(new Router(config, registry));
+  TERMINUS_RETURN_IF_ERROR(router->Listen(metrics_address));
+  return router;
+}
+
+absl::Status Router::Listen(const std::string& metrics_address) {
+  discovery_.emplace(
+      discovery::DiscoveryOptions{.services = services_,
+                                  .interval = config_.health.interval,
+                                  .timeout = config_.health.timeout,
+                                  .max_message_bytes = config_.limits.max_message_bytes,
+                                  .on_ready_change = [this](bool ready) { OnReadyChange(ready); }},
+      &catalog_);
+  embedding_.emplace(edge::EdgeParts{.limits = config_.limits,
+                                     .default_deadline = config_.default_deadline,
+                                     .catalog = &catalog_,
+                                     .admission = &admission_,
+                                     .text = text_ ? &*text_ : nullptr,
+                                     .vision = vision_ ? &*vision_ : nullptr,
+                                     .metrics = &edge_metrics_});
+  cluster_.emplace(edge::ClusterParts{.discovery = &*discovery_,
+                                      .catalog = &catalog_,
+                                      .admission = &admission_,
+                                      .services = services_,
+                                      .metrics_address = metrics_address});
+  TERMINUS_ASSIGN_OR_RETURN(
+      server_, rpc::Server::Start({.listen = config_.listen,
+                                   .max_message_bytes = config_.limits.max_message_bytes,
+                                   .drain_timeout = config_.drain_timeout},
+                                  {&*embedding_, &*cluster_, &generation_, &retrieval_, &action_}));
+  base::MutexLock lock(mutex_);
+  serving_ = server_.get();
+  serving_->SetServing(ready_);
+  return absl::OkStatus();
+}
+
+void Router::OnReadyChange(bool ready) {
+  base::MutexLock lock(mutex_);
+  ready_ = ready;
+  if (serving_ != nullptr) {
+    serving_->SetServing(ready);
+  }
+}
+
+Router::~Router() { Shutdown(); }
+
+void Router::Shutdown() {
+  {
+    base::MutexLock lock(mutex_);
+    serving_ = nullptr;
+  }
+  if (server_ != nullptr) {
+    server_->Shutdown();
+  }
+}
+
+}  // namespace terminus::services::router
