@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes unicode_tables.cc: how the library "tokenizers" classes code points.
 
-usage: make_unicode_tables.py OUTPUT
+usage: make_unicode_tables.py OUTPUT      (then clang-format -i OUTPUT)
 
 The library carries character tables of an older Unicode version than ICU has. Models were trained
 with what it does, so its own answers for every code point are taken down here.

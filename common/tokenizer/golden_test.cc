@@ -1,0 +1,125 @@
+// What the library "tokenizers" makes of the same input; tests/golden/tokenizer/make_goldens.py
+// writes it down.
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "common/base/file.h"
+#include "common/tokenizer/bert_normalizer.h"
+#include "common/tokenizer/tokenizer.h"
+#include "common/tokenizer/utf8.h"
+
+namespace terminus::tokenizer {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr char kFolder[] = "tests/golden/tokenizer/";
+
+struct Variant {
+  const char* name;
+  BertNormalizer::Options options;
+};
+
+// As in make_goldens.py.
+constexpr Variant kVariants[] = {
+    {"uncased", {true, true, true, true}},
+    {"cased", {true, true, false, false}},
+    {"accents", {true, true, false, true}},
+    {"bare", {false, false, true, false}},
+};
+
+Json ReadJson(const std::string& name) {
+  const auto text = base::ReadFile(kFolder + name, 16 << 20);
+  EXPECT_TRUE(text.ok()) << text.status();
+  return Json::parse(*text);
+}
+
+std::vector<Json> ReadTexts() {
+  std::ifstream file(std::string(kFolder) + "texts.jsonl");
+  std::vector<Json> lines;
+  for (std::string line; std::getline(file, line);) lines.push_back(Json::parse(line));
+  EXPECT_GE(lines.size(), 300u);
+  return lines;
+}
+
+void ExpectSame(const Tokenizer& tokenizer, const Json& line, const char* key) {
+  const auto text = line.at("text").get<std::string>();
+  const auto expected = line.at(key).get<std::vector<int32_t>>();
+  const auto encoding = tokenizer.Encode(text);
+  ASSERT_TRUE(encoding.ok()) << encoding.status();
+  EXPECT_EQ(encoding->ids, expected) << key << ": " << text;
+
+  const size_t limit = 2 + expected.size() / 2;
+  std::vector<int32_t> cut = expected;
+  if (cut.size() > limit) cut.erase(cut.begin() + limit - 1, cut.end() - 1);
+  const auto truncated = tokenizer.Encode(text, limit);
+  ASSERT_TRUE(truncated.ok()) << truncated.status();
+  EXPECT_EQ(truncated->ids, cut);
+  EXPECT_EQ(truncated->full_length, expected.size());
+  EXPECT_EQ(truncated->truncated, expected.size() > limit);
+}
+
+TEST(TokenizerGoldenTest, SmallVocabularyInEachVariant) {
+  Json document = ReadJson("tokenizer.json");
+  for (const Variant& variant : kVariants) {
+    document["normalizer"] = {{"type", "BertNormalizer"},
+                              {"clean_text", variant.options.clean_text},
+                              {"handle_chinese_chars", variant.options.handle_chinese_chars},
+                              {"strip_accents", variant.options.strip_accents},
+                              {"lowercase", variant.options.lowercase}};
+    const auto tokenizer = Tokenizer::FromJson(document.dump());
+    ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+    for (const Json& line : ReadTexts()) ExpectSame(**tokenizer, line, variant.name);
+  }
+}
+
+TEST(TokenizerGoldenTest, FullVocabularyOfTheDefaultBundle) {
+  const char* const home = std::getenv("TERMINUS_HOME");
+  const std::string path =
+      (home != nullptr ? std::string(home)
+                       : std::string(std::getenv("HOME")) + "/.cache/terminus") +
+      "/bundles/default/text/tokenizer.json";
+  if (!std::filesystem::exists(path))
+    GTEST_SKIP() << path << " is not there; scripts/setup makes it";
+  const auto tokenizer = Tokenizer::Load(path);
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+  EXPECT_EQ((*tokenizer)->vocabulary_size(), 30522);
+  for (const Json& line : ReadTexts()) ExpectSame(**tokenizer, line, "full");
+}
+
+uint64_t Fnv1a(absl::string_view bytes) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char byte : bytes) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
+  return hash;
+}
+
+TEST(TokenizerGoldenTest, EveryCodePoint) {
+  constexpr char32_t kBlock = 0x4000;
+  const Json golden = ReadJson("code_points.json");
+  for (const Variant& variant : kVariants) {
+    const BertNormalizer normalizer(variant.options);
+    const auto expected = golden.at(variant.name).get<std::vector<std::string>>();
+    ASSERT_EQ(expected.size(), kCodePoints / kBlock);
+    for (char32_t first = 0; first < kCodePoints; first += kBlock) {
+      std::string all;
+      for (char32_t c = first; c < first + kBlock; ++c) {
+        if (0xd800 <= c && c < 0xe000) continue;
+        std::string text = "a";
+        AppendUtf8(c, text);
+        normalizer.Normalize(text + "b", all);
+        all += '\n';
+      }
+      if (!all.empty()) all.pop_back();
+      EXPECT_EQ(Fnv1a(all), std::stoull(expected[first / kBlock], nullptr, 16))
+          << variant.name << ", code points from " << static_cast<uint32_t>(first);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace terminus::tokenizer
