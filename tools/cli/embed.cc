@@ -92,12 +92,13 @@ absl::StatusOr<nlohmann::json> ResultToJson(const std::string& label,
 absl::Status PrintResult(const std::string& label, const v1::EmbedResult& result) {
   const absl::Status status = rpc::FromProto(result.status());
   if (!status.ok()) {
-    absl::FPrintF(stderr, "terminus: %s: %s\n", label, std::string(status.message()));
+    absl::FPrintF(stderr, "terminus: '%s': %s\n", label.substr(0, 60),
+                  std::string(status.message()));
     return absl::OkStatus();
   }
   TERMINUS_ASSIGN_OR_RETURN(const std::vector<float> values, tensor::ToFloats(result.vector()));
   if (result.truncated()) {
-    absl::FPrintF(stderr, "terminus: %s: cut to %d tokens\n", label.substr(0, 60),
+    absl::FPrintF(stderr, "terminus: '%s': cut to %d tokens\n", label.substr(0, 60),
                   result.cost().tokens());
   }
   absl::PrintF("%s\n", absl::StrJoin(values, " ", [](std::string* out, float value) {

@@ -29,12 +29,13 @@ h1 { margin: 2px 0; font-size: 28px; line-height: 1.25; overflow-wrap: anywhere;
   margin: 0; padding: 0; list-style: none; }
 .card { display: flex; flex-direction: column; background: var(--card);
   border: 1px solid var(--line); border-radius: 12px; overflow: hidden; }
-.picture { display: grid; place-items: center; aspect-ratio: 4 / 3; background: var(--picture); }
-.picture img { width: 100%; height: 100%; object-fit: contain; }
-.about { padding: 12px 14px 14px; }
-.caption { margin: 0; }
+.picture { position: relative; aspect-ratio: 4 / 3; background: var(--picture); }
+.picture img { position: absolute; inset: 0; width: 100%; height: 100%; padding: 10px;
+  object-fit: contain; }
+.about { display: flex; flex: 1; flex-direction: column; padding: 12px 14px 14px; }
+.caption { margin: 0; line-height: 1.35; }
 .title { margin: 0; font-size: 12px; color: var(--soft); overflow-wrap: anywhere; }
-.score { display: flex; align-items: center; gap: 10px; margin-top: 10px; font-size: 12px;
+.score { display: flex; align-items: center; gap: 10px; margin-top: auto; padding-top: 10px; font-size: 12px;
   color: var(--soft); font-variant-numeric: tabular-nums; }
 .track { flex: 1; height: 6px; border-radius: 3px; background: var(--line); overflow: hidden; }
 .fill { height: 100%; border-radius: 3px; background: var(--bar); }
@@ -82,7 +83,8 @@ std::string RenderSearchPage(const SearchPage& page) {
   if (!page.query_thumbnail.empty()) {
     html += ImageTag(page.query_thumbnail, page.query);
   }
-  absl::StrAppend(&html, "<div><div class=\"brand\">Terminus search</div><h1>", query,
+  absl::StrAppend(&html, "<div><div class=\"brand\">Terminus search",
+                  page.query_thumbnail.empty() ? "" : " · images like", "</div><h1>", query,
                   "</h1><p class=\"summary\">", EscapeHtml(page.summary),
                   "</p></div></header>\n<ol class=\"grid\">\n");
   for (size_t i = 0; i < page.cards.size(); ++i) {

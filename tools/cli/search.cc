@@ -104,13 +104,18 @@ std::string CaptionOf(const Found& found, const ImageFile& image) {
 }
 
 std::string Summary(const Found& found) {
-  return absl::StrFormat("%d best of %d images in %.2f s, %d of them embedded now",
-                         found.best.size(), found.gallery.images.size(), found.seconds,
-                         found.gallery.computed);
+  std::string summary = absl::StrFormat("%d best of %d images in %.2f s", found.best.size(),
+                                        found.gallery.images.size(), found.seconds);
+  if (found.gallery.computed > 0) {
+    absl::StrAppend(&summary, ", ", found.gallery.computed, " of them new to the index");
+  }
+  return summary;
 }
 
 absl::Status WriteHtml(const SearchOptions& options, const Found& found) {
-  SearchPage page{.query = options.query, .summary = Summary(found)};
+  SearchPage page{
+      .query = found.query.is_image ? fs::path(options.query).filename().string() : options.query,
+      .summary = Summary(found)};
   if (found.query.is_image) {
     TERMINUS_ASSIGN_OR_RETURN(page.query_thumbnail,
                               MakeThumbnail(found.query.image, kThumbnailSide));
