@@ -1,18 +1,10 @@
-#include "services/router/main/router.h"
-
 #include <gmock/gmock.h>
-#include <grpcpp/create_channel.h>
-#include <gtest/gtest.h>
 
-#include <filesystem>
-#include <future>
+#include <cmath>
 
 #include "common/base/errors.h"
-#include "common/rpc/channel.h"
-#include "common/rpc/status.h"
 #include "common/tensor/tensor.h"
-#include "services/router/discovery/health_watch.h"
-#include "services/router/testing/fake_encoder.h"
+#include "services/router/main/router_fixture.h"
 
 namespace terminus::services::router {
 namespace {
@@ -21,140 +13,9 @@ using ::testing::ElementsAre;
 using testing::FakeEncoder;
 using ::testing::SizeIs;
 
-// A router between clients and fake encoders, over real sockets.
-class RouterTest : public ::testing::Test {
- protected:
-  RouterTest() {
-    std::string pattern = ::testing::TempDir() + "/router-XXXXXX";
-    folder_ = mkdtemp(pattern.data());
-    config_.listen = {Address("router")};
-    config_.text_replicas = {Address("text-0")};
-    config_.health.interval = absl::Milliseconds(20);
-  }
-  ~RouterTest() override {
-    router_.reset();
-    std::filesystem::remove_all(folder_);
-  }
-
-  std::string Address(const std::string& name) const {
-    return "unix:" + folder_ + "/" + name + ".sock";
-  }
-
-  // Starts the router and waits until its health says SERVING.
-  void StartRouter() {
-    auto router = Router::Start(config_, registry_, "");
-    ASSERT_TRUE(router.ok()) << router.status();
-    router_ = *std::move(router);
-    channel_ = rpc::MakeChannel(config_.listen[0], 128 << 20);
-    embedding_ = v1::Embedding::NewStub(channel_);
-    cluster_ = v1::Cluster::NewStub(channel_);
-    WaitForHealth(discovery::Event::kServing);
-  }
-
-  // `meanwhile` is called once the watch is established.
-  void WaitForHealth(
-      discovery::Event wanted, const std::function<void()>& meanwhile = [] {}) {
-    auto begun = std::make_shared<std::promise<void>>();
-    auto seen = std::make_shared<std::promise<void>>();
-    auto done = std::make_shared<std::promise<void>>();
-    auto watch = discovery::HealthWatch::Start(
-        channel_,
-        [=, first = true, told = false](discovery::Event event, const std::string&) mutable {
-          if (std::exchange(first, false)) begun->set_value();
-          if (event == wanted && !std::exchange(told, true)) seen->set_value();
-          if (event == discovery::Event::kLost) done->set_value();
-        });
-    begun->get_future().wait();
-    meanwhile();
-    EXPECT_EQ(seen->get_future().wait_for(std::chrono::seconds(30)), std::future_status::ready);
-    watch->Cancel();
-    done->get_future().wait();
-  }
-
-  static v1::EmbedRequest Texts(const std::vector<std::string>& texts) {
-    v1::EmbedRequest request;
-    for (const std::string& text : texts) {
-      request.add_items()->set_text(text);
-    }
-    return request;
-  }
-
-  struct Answer {
-    absl::Status status;
-    v1::EmbedResponse response;
-    std::multimap<std::string, std::string> trailers;
-  };
-
-  // A call under way on a thread of gRPC's.
-  struct Pending {
-    grpc::ClientContext context;
-    v1::EmbedRequest request;
-    v1::EmbedResponse response;
-    std::promise<grpc::Status> status;
-
-    Answer Wait() {
-      Answer answer;
-      answer.status = rpc::FromGrpc(status.get_future().get());
-      answer.response = std::move(response);
-      for (const auto& [key, value] : context.GetServerTrailingMetadata()) {
-        answer.trailers.emplace(std::string(key.data(), key.size()),
-                                std::string(value.data(), value.size()));
-      }
-      return answer;
-    }
-  };
-
-  std::unique_ptr<Pending> Begin(v1::EmbedRequest request,
-                                 absl::Duration timeout = absl::Seconds(30),
-                                 const std::string& request_id = "") {
-    auto pending = std::make_unique<Pending>();
-    pending->request = std::move(request);
-    pending->context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
-    if (!request_id.empty()) pending->context.AddMetadata("x-request-id", request_id);
-    embedding_->async()->Embed(
-        &pending->context, &pending->request, &pending->response,
-        [p = pending.get()](const grpc::Status& status) { p->status.set_value(status); });
-    return pending;
-  }
-
-  Answer Embed(v1::EmbedRequest request) { return Begin(std::move(request))->Wait(); }
-
-  v1::GetStatusResponse Status() {
-    grpc::ClientContext context;
-    v1::GetStatusResponse response;
-    EXPECT_TRUE(cluster_->GetStatus(&context, {}, &response).ok());
-    return response;
-  }
-
-  v1::QueueStatus Queue() {
-    grpc::ClientContext context;
-    v1::ExplainBatchingResponse response;
-    EXPECT_TRUE(cluster_->ExplainBatching(&context, {}, &response).ok());
-    return response.queues(0);
-  }
-
-  // For what the router does by itself after an answer; bounded, and true at the first look mostly.
-  template <typename Condition>
-  void Eventually(Condition condition) {
-    const absl::Time deadline = absl::Now() + absl::Seconds(30);
-    while (!condition() && absl::Now() < deadline) {
-      std::this_thread::yield();
-    }
-    EXPECT_TRUE(condition());
-  }
-
-  std::string folder_;
-  config::RouterConfig config_;
-  metrics::Registry registry_{"test"};
-  std::unique_ptr<Router> router_;
-  std::shared_ptr<grpc::Channel> channel_;
-  std::unique_ptr<v1::Embedding::Stub> embedding_;
-  std::unique_ptr<v1::Cluster::Stub> cluster_;
-};
-
 TEST_F(RouterTest, ItemsInVectorsOut) {
   FakeEncoder text(Address("text-0"), {});
-  StartRouter();
+  StartServing();
   v1::EmbedRequest request = Texts({"abc", "", "bad text", "abcdefg"});
   *request.add_items()->mutable_embedding() = tensor::FromFloats({3, 4, 0, 0});
   const Answer answer = Begin(request, absl::Seconds(30), "my-id")->Wait();
@@ -185,7 +46,7 @@ TEST_F(RouterTest, ItemsInVectorsOut) {
 
 TEST_F(RouterTest, CallsThatWaitBecomeFewBatches) {
   FakeEncoder text(Address("text-0"), {.open = false});
-  StartRouter();
+  StartServing();
   std::vector<std::unique_ptr<Pending>> calls;
   for (int i = 0; i < 64; ++i) {
     calls.push_back(Begin(Texts({"text " + std::to_string(i)})));
@@ -202,58 +63,9 @@ TEST_F(RouterTest, CallsThatWaitBecomeFewBatches) {
   EXPECT_THAT(seen[1].items, SizeIs(63));
 }
 
-TEST_F(RouterTest, KilledReplicasItemsGoToAnother) {
-  config_.text_replicas.push_back(Address("text-1"));
-  FakeEncoder first(Address("text-0"), {.open = false});
-  FakeEncoder second(Address("text-1"), {.open = false});
-  StartRouter();
-  Eventually([&] {
-    const auto status = Status();
-    return status.replicas(0).state() == v1::REPLICA_STATE_READY &&
-           status.replicas(1).state() == v1::REPLICA_STATE_READY;
-  });
-  auto one = Begin(Texts({"one"}));
-  auto two = Begin(Texts({"two"}));
-  first.WaitForBatches(1);
-  second.WaitForBatches(1);
-  second.Open();
-  first.Kill();
-  EXPECT_TRUE(one->Wait().status.ok());
-  EXPECT_TRUE(two->Wait().status.ok());
-  EXPECT_THAT(second.seen(), SizeIs(2));
-  EXPECT_TRUE(Embed(Texts({"three"})).status.ok());
-}
-
-TEST_F(RouterTest, TheOnlyReplicaComesBackInTime) {
-  auto text = std::make_unique<FakeEncoder>(Address("text-0"), FakeEncoder::Options{.open = false});
-  StartRouter();
-  auto call = Begin(Texts({"a"}));
-  text->WaitForBatches(1);
-  text.reset();
-  FakeEncoder again(Address("text-0"), {});
-  EXPECT_TRUE(call->Wait().status.ok());
-}
-
-TEST_F(RouterTest, ItemLostTwiceEndsTheCallUnavailable) {
-  config_.text_replicas.push_back(Address("text-1"));
-  FakeEncoder first(Address("text-0"), {.open = false});
-  FakeEncoder second(Address("text-1"), {.open = false});
-  StartRouter();
-  auto call = Begin(Texts({"a"}));
-  const grpc::Status gone(grpc::StatusCode::UNAVAILABLE, "gone");
-  // Whichever of the two has it.
-  std::thread other([&] { second.Fail(gone); });
-  first.Fail(gone);
-  other.join();
-  const absl::Status status = call->Wait().status;
-  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(base::Reason(status), base::kReasonReplicaLost);
-  EXPECT_NE(base::RetryDelay(status), absl::nullopt);
-}
-
 TEST_F(RouterTest, DeadlineInTheQueue) {
   FakeEncoder text(Address("text-0"), {.open = false});
-  StartRouter();
+  StartServing();
   auto held = Begin(Texts({"held"}));
   text.WaitForBatches(1);
   const Answer late = Begin(Texts({"late"}), absl::Milliseconds(50))->Wait();
@@ -266,7 +78,7 @@ TEST_F(RouterTest, DeadlineInTheQueue) {
 
 TEST_F(RouterTest, ClientThatLeavesTakesItsWorkAlong) {
   FakeEncoder text(Address("text-0"), {.open = false});
-  StartRouter();
+  StartServing();
   auto held = Begin(Texts({"held"}));
   text.WaitForBatches(1);
   auto queued = Begin(Texts({"a", "b", "c"}));
@@ -285,7 +97,7 @@ TEST_F(RouterTest, ClientThatLeavesTakesItsWorkAlong) {
 TEST_F(RouterTest, OverloadIsRefusedAtTheDoor) {
   config_.admission.max_items = 4;
   FakeEncoder text(Address("text-0"), {.open = false});
-  StartRouter();
+  StartServing();
   auto inside = Begin(Texts({"a", "b", "c"}));
   text.WaitForBatches(1);
   const absl::Status refused = Embed(Texts({"d", "e"})).status;
@@ -297,18 +109,9 @@ TEST_F(RouterTest, OverloadIsRefusedAtTheDoor) {
   EXPECT_TRUE(Embed(Texts({"d", "e"})).status.ok());
 }
 
-TEST_F(RouterTest, WrongNumberOfResultsFailsTheItems) {
-  FakeEncoder text(Address("text-0"), {.results_off_by = -1});
-  StartRouter();
-  const Answer answer = Embed(Texts({"a", "b"}));
-  ASSERT_TRUE(answer.status.ok());
-  EXPECT_EQ(rpc::FromProto(answer.response.results(1).status()).code(),
-            absl::StatusCode::kInternal);
-}
-
 TEST_F(RouterTest, RequestFaultsAreTheCalls) {
   FakeEncoder text(Address("text-0"), {});
-  StartRouter();
+  StartServing();
   EXPECT_EQ(base::Field(Embed({}).status), "items");
   v1::EmbedRequest unknown = Texts({"a"});
   unknown.set_model("nonesuch");
@@ -323,57 +126,6 @@ TEST_F(RouterTest, RequestFaultsAreTheCalls) {
   ASSERT_TRUE(answer.status.ok());
   EXPECT_EQ(base::Reason(rpc::FromProto(answer.response.results(0).status())),
             base::kReasonUnsupportedModality);
-}
-
-TEST_F(RouterTest, AnotherSpaceIsRefused) {
-  config_.vision_replicas = {Address("vision-0")};
-  FakeEncoder text(Address("text-0"), {});
-  {
-    FakeEncoder wrong(Address("vision-0"), {.modality = v1::MODALITY_IMAGE, .space_id = "other"});
-    auto router = Router::Start(config_, registry_, "");
-    ASSERT_TRUE(router.ok());
-    router_ = *std::move(router);
-    channel_ = rpc::MakeChannel(config_.listen[0], 1 << 20);
-    cluster_ = v1::Cluster::NewStub(channel_);
-    Eventually([&] { return Status().replicas(1).state() == v1::REPLICA_STATE_REFUSED; });
-    EXPECT_THAT(Status().replicas(1).detail(), ::testing::HasSubstr("other"));
-    EXPECT_FALSE(Status().ready());
-  }
-  FakeEncoder right(Address("vision-0"), {.modality = v1::MODALITY_IMAGE});
-  WaitForHealth(discovery::Event::kServing);
-  EXPECT_TRUE(Status().ready());
-}
-
-TEST_F(RouterTest, LoadingReplicaIsWaitedFor) {
-  FakeEncoder text(Address("text-0"), {.loading = true});
-  auto router = Router::Start(config_, registry_, "");
-  ASSERT_TRUE(router.ok());
-  router_ = *std::move(router);
-  channel_ = rpc::MakeChannel(config_.listen[0], 1 << 20);
-  embedding_ = v1::Embedding::NewStub(channel_);
-  cluster_ = v1::Cluster::NewStub(channel_);
-  Eventually([&] { return Status().replicas(0).state() == v1::REPLICA_STATE_LOADING; });
-  const absl::Status early = Embed(Texts({"a"})).status;
-  EXPECT_EQ(base::Reason(early), base::kReasonNoReplica);
-  EXPECT_NE(base::RetryDelay(early), absl::nullopt);
-  text.Load();
-  WaitForHealth(discovery::Event::kServing);
-  EXPECT_TRUE(Embed(Texts({"a"})).status.ok());
-  text.SetServing(false);
-  WaitForHealth(discovery::Event::kNotServing);
-}
-
-TEST_F(RouterTest, ShutdownLetsCallsInFlightEnd) {
-  FakeEncoder text(Address("text-0"), {.open = false});
-  StartRouter();
-  auto call = Begin(Texts({"a"}));
-  text.WaitForBatches(1);
-  std::thread shutdown;
-  WaitForHealth(discovery::Event::kNotServing,
-                [&] { shutdown = std::thread([&] { router_->Shutdown(); }); });
-  text.Open();
-  EXPECT_TRUE(call->Wait().status.ok());
-  shutdown.join();
 }
 
 }  // namespace
