@@ -36,13 +36,14 @@ class Cluster:
     Args:
       replicas: such as {"text": 2}; one each otherwise.
       overrides: config keys, such as {"router.batching.text.max_batch_items": 1}.
+      arguments: more arguments of `terminus up`.
     """
 
-    def __init__(self, replicas=None, overrides=None, ready_timeout=120):
+    def __init__(self, replicas=None, overrides=None, arguments=(), ready_timeout=120):
         self.state = pathlib.Path(tempfile.mkdtemp(prefix="terminus-test-"))
         self.address = f"127.0.0.1:{free_port()}"
         command = [str(BUILD / "bin" / "terminus"), "up", "--state", str(self.state),
-                   "--listen", self.address]
+                   "--listen", self.address, *arguments]
         if replicas:
             command += ["--replicas", ",".join(f"{k}={v}" for k, v in replicas.items())]
         for key, value in (overrides or {}).items():
