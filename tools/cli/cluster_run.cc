@@ -149,7 +149,7 @@ class ClusterRun {
         return absl::InternalError(absl::StrCat(
             process.name, " ", process.last_exit, " again and again; the end of its log ",
             process.log_path, ":\n  ",
-            absl::StrReplaceAll(TailOfFile(process.log_path, kTailLines), {{"\n", "\n  "}})));
+            absl::StrReplaceAll(TailOfLog(process.log_path, kTailLines), {{"\n", "\n  "}})));
       }
     }
     return absl::InternalError("a process failed");

@@ -1,6 +1,7 @@
 #include "tools/cli/gallery.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <utility>
@@ -167,6 +168,17 @@ class FolderEmbedder {
 };
 
 }  // namespace
+
+void PrintFailed(const char* what, const std::vector<FailedFile>& failed) {
+  constexpr size_t kMaxLines = 10;
+  for (size_t i = 0; i < std::min(failed.size(), kMaxLines); ++i) {
+    std::fprintf(stderr, "terminus: %s: %s: %s\n", what, failed[i].relative.c_str(),
+                 failed[i].reason.c_str());
+  }
+  if (failed.size() > kMaxLines) {
+    std::fprintf(stderr, "terminus: %s: %zu more, see --json\n", what, failed.size() - kMaxLines);
+  }
+}
 
 std::string DefaultIndexFolder() { return TerminusHome() + "/index"; }
 

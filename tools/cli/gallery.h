@@ -41,6 +41,9 @@ absl::StatusOr<std::vector<std::vector<float>>> EmbedTexts(const Client& client,
                                                            const std::vector<std::string>& texts,
                                                            const GalleryOptions& options);
 
+// Lists failed files on stderr: the first ten, and how many more there are.
+void PrintFailed(const char* what, const std::vector<FailedFile>& failed);
+
 // Where indexes are kept unless told otherwise: "index" in TERMINUS_HOME.
 std::string DefaultIndexFolder();
 

@@ -16,12 +16,15 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
 #include "common/base/file.h"
 
 extern char** environ;
 
 namespace terminus::tools::cli {
 namespace {
+
+constexpr char kStartMark[] = "--- started by terminus up";
 
 std::vector<char*> Pointers(std::vector<std::string>& strings) {
   std::vector<char*> pointers;
@@ -96,6 +99,11 @@ absl::StatusOr<pid_t> RealProcessHost::Start(const ProcessSpec& spec) {
   if (log.get() < 0) {
     return SystemError(absl::StrCat("cannot open the log ", spec.log_path));
   }
+  const std::string mark =
+      absl::StrCat(kStartMark, " at ", absl::FormatTime(absl::Now(), absl::LocalTimeZone()), "\n");
+  if (write(log.get(), mark.data(), mark.size()) < 0) {
+    return SystemError(absl::StrCat("cannot write the log ", spec.log_path));
+  }
   Fd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
   int ends[2];
   if (null.get() < 0 || pipe2(ends, O_CLOEXEC) != 0) {
@@ -163,7 +171,7 @@ absl::Status RotateLog(const std::string& path, int64_t max_bytes) {
                : absl::OkStatus();
 }
 
-std::string TailOfFile(const std::string& path, int max_lines) {
+std::string TailOfLog(const std::string& path, int max_lines) {
   constexpr std::streamoff kMaxBytes = 8192;
   std::ifstream file(path, std::ios::binary | std::ios::ate);
   if (!file) {
@@ -178,6 +186,10 @@ std::string TailOfFile(const std::string& path, int max_lines) {
   while (!lines.empty() && lines.back().empty()) {
     lines.pop_back();
   }
+  const auto mark = std::find_if(lines.rbegin(), lines.rend(), [](const std::string& line) {
+    return absl::StartsWith(line, kStartMark);
+  });
+  lines.erase(lines.begin(), mark.base());
   if (lines.size() > static_cast<size_t>(max_lines)) {
     lines.erase(lines.begin(), lines.end() - max_lines);
   }

@@ -23,7 +23,7 @@ struct ProcessSpec {
   std::vector<std::string> arguments;
   // "NAME=value" on top of our own environment, which wins where both have a name.
   std::vector<std::string> environment;
-  // stdout and stderr are appended here.
+  // stdout and stderr are appended here, after a line that marks the start.
   std::string log_path;
 };
 
@@ -53,7 +53,8 @@ std::string DescribeWaitStatus(int status);
 // has it open for appending goes on at its start; lines written meanwhile may be lost.
 absl::Status RotateLog(const std::string& path, int64_t max_bytes);
 
-// The last lines of a file, at most `max_lines` and 8 KiB; empty when it cannot be read.
-std::string TailOfFile(const std::string& path, int max_lines);
+// The last lines that the process started last has written to its log, at most `max_lines` and
+// 8 KiB; empty when the log cannot be read.
+std::string TailOfLog(const std::string& path, int max_lines);
 
 }  // namespace terminus::tools::cli

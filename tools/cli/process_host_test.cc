@@ -16,7 +16,9 @@
 namespace terminus::tools::cli {
 namespace {
 
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
 
 class ProcessHostTest : public testing::Test {
  protected:
@@ -51,7 +53,7 @@ TEST_F(ProcessHostTest, AppendsBothOutputsToTheLog) {
     ASSERT_TRUE(pid.ok()) << pid.status();
     EXPECT_EQ(WaitFor(*pid), 0);
   }
-  EXPECT_EQ(Log(), "out\nerr\nout\nerr\n");
+  EXPECT_THAT(Log(), MatchesRegex("---[^\n]*\nout\nerr\n---[^\n]*\nout\nerr\n"));
 }
 
 TEST_F(ProcessHostTest, AddsToTheEnvironmentButNeverReplaces) {
@@ -61,7 +63,7 @@ TEST_F(ProcessHostTest, AddsToTheEnvironmentButNeverReplaces) {
   auto pid = host_.Start(spec);
   ASSERT_TRUE(pid.ok()) << pid.status();
   WaitFor(*pid);
-  EXPECT_EQ(Log(), "ours new\n");
+  EXPECT_THAT(Log(), EndsWith("\nours new\n"));
 }
 
 TEST_F(ProcessHostTest, RunsInItsOwnGroupWithSignalsUnblocked) {
@@ -141,10 +143,19 @@ TEST_F(ProcessHostTest, RotatesLargeLogsWhileTheyAreWritten) {
 TEST_F(ProcessHostTest, TailIsTheLastLines) {
   const std::string path = folder_ + "/log";
   std::ofstream(path) << std::string(20'000, 'x') << "\none\ntwo\nthree\n";
-  EXPECT_EQ(TailOfFile(path, 2), "two\nthree");
-  EXPECT_THAT(TailOfFile(path, 100), HasSubstr("one\ntwo\nthree"));
-  EXPECT_LE(TailOfFile(path, 100).size(), 8192u);
-  EXPECT_EQ(TailOfFile(folder_ + "/nonesuch", 2), "");
+  EXPECT_EQ(TailOfLog(path, 2), "two\nthree");
+  EXPECT_THAT(TailOfLog(path, 100), HasSubstr("one\ntwo\nthree"));
+  EXPECT_LE(TailOfLog(path, 100).size(), 8192u);
+  EXPECT_EQ(TailOfLog(folder_ + "/nonesuch", 2), "");
+}
+
+TEST_F(ProcessHostTest, TailIsOfTheLastStart) {
+  for (const char* script : {"echo first", "echo second; echo third"}) {
+    auto pid = host_.Start(Shell(script));
+    ASSERT_TRUE(pid.ok()) << pid.status();
+    WaitFor(*pid);
+  }
+  EXPECT_EQ(TailOfLog(folder_ + "/shell.log", 10), "second\nthird");
 }
 
 }  // namespace

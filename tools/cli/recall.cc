@@ -122,9 +122,7 @@ void PrintReport(const Captioned& captioned, const RecallReport& report,
     }
     absl::PrintF("\nfurthest off:\n%s", FormatTable(rows));
   }
-  for (const FailedFile& failed : captioned.gallery.failed) {
-    absl::FPrintF(stderr, "terminus: left out: %s: %s\n", failed.relative, failed.reason);
-  }
+  PrintFailed("left out", captioned.gallery.failed);
 }
 
 absl::Status RunRecall(const Globals& globals, const RecallOptions& options) {

@@ -166,9 +166,7 @@ void PrintTable(const Found& found) {
                     image.relative, CaptionOf(found, image)});
   }
   absl::PrintF("%s\n%s", Summary(found), FormatTable(rows));
-  for (const FailedFile& failed : found.gallery.failed) {
-    absl::FPrintF(stderr, "terminus: not searched: %s: %s\n", failed.relative, failed.reason);
-  }
+  PrintFailed("not searched", found.gallery.failed);
 }
 
 absl::Status RunSearch(const Globals& globals, const SearchOptions& options) {
@@ -183,6 +181,11 @@ absl::Status RunSearch(const Globals& globals, const SearchOptions& options) {
     if (!options.html.empty()) {
       absl::PrintF("wrote %s\n", options.html);
     }
+  }
+  if (found.gallery.images.empty()) {
+    return absl::NotFoundError(
+        absl::StrCat("no image below ", options.folder,
+                     " could be searched: JPEG, PNG and WebP files are looked for"));
   }
   return absl::OkStatus();
 }
