@@ -9,6 +9,7 @@ import sys
 import tempfile
 
 import figures
+import quiet
 import report
 
 # Area → (module, CMake targets it needs).
@@ -27,6 +28,7 @@ def parse(arguments):
     parser.add_argument("--rounds", type=int, default=10, help="interleaved rounds of each comparison (default 10)")
     parser.add_argument("--burst-s", type=float, default=1.0, help="seconds a contender runs each round (default 1)")
     parser.add_argument("--dry-run", action="store_true", help="show the figures, write nothing")
+    parser.add_argument("--force", action="store_true", help="write figures down although the machine was busy")
     parser.add_argument("--binaries", default=os.path.join(figures.ROOT, "build", "release", "bin"))
     parser.add_argument("--targets", action="store_true", help="print the CMake targets the area needs, and stop")
     return parser.parse_args(arguments)
@@ -44,18 +46,21 @@ def main(arguments):
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "command": shlex.join(["scripts/bench", *arguments]),
     }
-    others = os.getloadavg()[0]
-    if others > 0.5:
-        print(f"warning: the load before the start is {others:.1f}; on a busy machine the figures mean little")
+    watch = quiet.Watch()
     with tempfile.TemporaryDirectory(prefix="terminus-bench-") as folder:
         made = importlib.import_module(module).run(options, folder)
+    others = watch.others_share()
     print(f"\n{context['device']}, commit {context['commit']}, {context['date']}\n")
     print(figures.table(made))
-    if not options.dry_run:
-        path = os.path.join(figures.ROOT, "bench", "results", options.area + ".jsonl")
-        figures.append(path, made, context)
-        report.update()
-        print(f"\n{len(made)} lines added to {os.path.relpath(path, figures.ROOT)}; docs/benchmarks.md shows them")
+    print(f"\n{others:.1%} of the processor time went to others")
+    if options.dry_run:
+        return
+    if others > quiet.MOST_OTHERS and not options.force:
+        sys.exit(f"not written down: at most {quiet.MOST_OTHERS:.0%} may; run again when the machine is quiet")
+    path = os.path.join(figures.ROOT, "bench", "results", options.area + ".jsonl")
+    figures.append(path, made, context)
+    report.update()
+    print(f"{len(made)} lines added to {os.path.relpath(path, figures.ROOT)}; docs/benchmarks.md shows them")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,12 @@
 //         → "load TEXTS_PER_S P50_MS P99_MS"
 // Addresses are gRPC's. Any call that fails ends the run: a figure of failing calls says nothing.
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
+#include <functional>
 #include <iostream>
+#include <memory>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -54,59 +57,70 @@ double Median(Times& times) {
   return times[times.size() / 2];
 }
 
-// Runs `call(context, response)` once, adds its time to `times`, and fails unless the one item came
-// out.
+// Makes one call and returns its time in microseconds; fails unless its one item came out.
 template <class Response, class Call>
-absl::Status TimeCall(absl::string_view what, Times& times, Call call) {
+absl::StatusOr<double> TimeCall(absl::string_view what, Call call) {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + kCallTimeout));
   Response response;
   const auto start = std::chrono::steady_clock::now();
   const grpc::Status status = call(&context, &response);
-  times.push_back(
-      std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count());
+  const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - start;
   if (!status.ok()) {
     return FromGrpc(status, what);
   }
   if (response.results_size() != 1 || response.results(0).status().code() != 0) {
     return absl::InternalError(absl::StrFormat("%s: the item failed", what));
   }
-  return absl::OkStatus();
+  return took.count();
+}
+
+using TextCall = std::function<absl::StatusOr<double>(const std::string& text)>;
+
+TextCall EmbedAt(const std::string& address) {
+  std::shared_ptr<v1::Embedding::Stub> stub =
+      v1::Embedding::NewStub(rpc::MakeChannel(address, kMaxMessageBytes));
+  return [stub, address](const std::string& text) {
+    v1::EmbedRequest request;
+    request.add_items()->set_text(text);
+    return TimeCall<v1::EmbedResponse>(address, [&](auto* context, auto* response) {
+      return stub->Embed(context, request, response);
+    });
+  };
+}
+
+TextCall EncodeAt(const std::string& address) {
+  std::shared_ptr<v1::Encoder::Stub> stub =
+      v1::Encoder::NewStub(rpc::MakeChannel(address, kMaxMessageBytes));
+  return [stub, address](const std::string& text) {
+    v1::EncodeBatchRequest request;
+    request.add_items()->mutable_content()->set_text(text);
+    return TimeCall<v1::EncodeBatchResponse>(address, [&](auto* context, auto* response) {
+      return stub->EncodeBatch(context, request, response);
+    });
+  };
 }
 
 absl::StatusOr<std::string> Hops(const std::vector<std::string>& texts, absl::Duration duration,
                                  const std::string& router, const std::string& direct,
                                  const std::string& echo) {
-  auto embedding = v1::Embedding::NewStub(rpc::MakeChannel(router, kMaxMessageBytes));
-  auto encoder = v1::Encoder::NewStub(rpc::MakeChannel(direct, kMaxMessageBytes));
-  auto bare = v1::Encoder::NewStub(rpc::MakeChannel(echo, kMaxMessageBytes));
-  Times router_times, direct_times, echo_times;
+  const std::array<TextCall, 3> calls = {EmbedAt(router), EncodeAt(direct), EncodeAt(echo)};
+  std::array<Times, 3> times;
+  for (const TextCall& call : calls) {
+    // Connects, outside the measurement.
+    TERMINUS_RETURN_IF_ERROR(call(texts[0]).status());
+  }
   const absl::Time end = absl::Now() + duration;
   for (size_t i = 0; i == 0 || absl::Now() < end; ++i) {
-    v1::EmbedRequest embed;
-    embed.add_items()->set_text(texts[i % texts.size()]);
-    v1::EncodeBatchRequest encode;
-    encode.add_items()->mutable_content()->set_text(texts[i % texts.size()]);
-    if (i == 0) {
-      // Connects, outside the measurement.
-      Times ignored;
-      TERMINUS_RETURN_IF_ERROR(TimeCall<v1::EmbedResponse>(
-          "router", ignored, [&](auto* c, auto* r) { return embedding->Embed(c, embed, r); }));
-      TERMINUS_RETURN_IF_ERROR(TimeCall<v1::EncodeBatchResponse>(
-          "direct", ignored, [&](auto* c, auto* r) { return encoder->EncodeBatch(c, encode, r); }));
-      TERMINUS_RETURN_IF_ERROR(TimeCall<v1::EncodeBatchResponse>(
-          "echo", ignored, [&](auto* c, auto* r) { return bare->EncodeBatch(c, encode, r); }));
+    for (size_t j = 0; j < calls.size(); ++j) {
+      // Each begins as often as the others: what comes after an idle moment is slower.
+      const size_t k = (i + j) % calls.size();
+      TERMINUS_ASSIGN_OR_RETURN(const double took, calls[k](texts[i % texts.size()]));
+      times[k].push_back(took);
     }
-    TERMINUS_RETURN_IF_ERROR(TimeCall<v1::EmbedResponse>(
-        "router", router_times, [&](auto* c, auto* r) { return embedding->Embed(c, embed, r); }));
-    TERMINUS_RETURN_IF_ERROR(TimeCall<v1::EncodeBatchResponse>(
-        "direct", direct_times,
-        [&](auto* c, auto* r) { return encoder->EncodeBatch(c, encode, r); }));
-    TERMINUS_RETURN_IF_ERROR(TimeCall<v1::EncodeBatchResponse>(
-        "echo", echo_times, [&](auto* c, auto* r) { return bare->EncodeBatch(c, encode, r); }));
   }
-  return absl::StrFormat("hops %d %.1f %.1f %.1f", router_times.size(), Median(router_times),
-                         Median(direct_times), Median(echo_times));
+  return absl::StrFormat("hops %d %.1f %.1f %.1f", times[0].size(), Median(times[0]),
+                         Median(times[1]), Median(times[2]));
 }
 
 absl::StatusOr<std::string> Load(const std::vector<std::string>& texts, absl::Duration duration,
