@@ -41,9 +41,12 @@ endfunction()
 # terminus_test(NAME common_base_test SRCS ... DEPS ... [LABELS gpu] [DATA ...] [TORCH])
 #
 # One gtest binary, registered case by case. The label `gpu` marks what needs a GPU; such a test
-# calls GTEST_SKIP() where there is none, which CTest reports as skipped, never as passed.
+# calls GTEST_SKIP() where there is none, which CTest reports as skipped, never as passed. TSAN marks
+# a test that links neither gRPC nor LibTorch: only these are built (target tsan_tests) and run under
+# ThreadSanitizer, which knows nothing of what happens inside libraries that were built without it.
+add_custom_target(tsan_tests)
 function(terminus_test)
-  cmake_parse_arguments(ARG "TORCH" "NAME" "SRCS;DEPS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH;TSAN" "NAME" "SRCS;DEPS;LABELS" ${ARGN})
   add_executable(${ARG_NAME} ${ARG_SRCS})
   target_include_directories(${ARG_NAME} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${ARG_NAME} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main)
@@ -53,6 +56,10 @@ function(terminus_test)
   set(labels unit)
   if(ARG_LABELS)
     set(labels ${ARG_LABELS})
+  endif()
+  if(ARG_TSAN)
+    set(labels unit_tsan)  # One label: a list does not survive gtest_discover_tests.
+    add_dependencies(tsan_tests ${ARG_NAME})
   endif()
   # Listing at test time, not at build time: a listing costs a torch start-up each.
   gtest_discover_tests(${ARG_NAME} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60

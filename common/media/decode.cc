@@ -30,12 +30,12 @@ absl::StatusOr<Image> DecodeByFormat(absl::string_view bytes, const ImageInfo& i
 
 absl::StatusOr<Image> DecodeImage(absl::string_view bytes, const DecodeLimits& limits) {
   TERMINUS_ASSIGN_OR_RETURN(const ImageInfo info, ProbeImage(bytes));
-  // A PNG side has at most 32 bits, so the product fits.
-  if (info.width * info.height > limits.max_pixels) {
-    return TooLarge(info, absl::StrCat(limits.max_pixels));
-  }
+  // Sides first: a PNG may claim 32 bits each, whose product would overflow.
   if (info.width > kMaxSide || info.height > kMaxSide) {
     return TooLarge(info, absl::StrCat(kMaxSide, " a side"));
+  }
+  if (info.width * info.height > limits.max_pixels) {
+    return TooLarge(info, absl::StrCat(limits.max_pixels));
   }
   auto image = DecodeByFormat(bytes, info);
   if (image.ok()) return image;

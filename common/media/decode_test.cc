@@ -82,9 +82,12 @@ TEST(DecodeImageTest, RefusesTooManyPixelsByTheHeader) {
   EXPECT_EQ(image.status().message(), "60000 x 60000 pixels, limit 50000000");
 }
 
-TEST(DecodeImageTest, RefusesPixelsThatOverflow32Bits) {
-  const auto image = DecodeImage(PngHeader(65536, 65536), {});
-  EXPECT_EQ(image.status().message(), "65536 x 65536 pixels, limit 50000000");
+TEST(DecodeImageTest, RefusesPixelsThatOverflow) {
+  // The product of the first pair overflows 32 bits, that of the second 64.
+  const auto image = DecodeImage(PngHeader(65535, 65535), {});
+  EXPECT_EQ(image.status().message(), "65535 x 65535 pixels, limit 50000000");
+  const auto larger = DecodeImage(PngHeader(0xffffffff, 0xffffffff), {});
+  EXPECT_EQ(base::Reason(larger.status()), base::kReasonImageTooLarge);
 }
 
 TEST(DecodeImageTest, RefusesLongSides) {
