@@ -1,14 +1,9 @@
 #pragma once
 
+#include "models/kernels/activation.h"
+
 namespace terminus::models::nn {
 
-// What follows a linear map or a convolution, inside the same kernel where there is one.
-enum class Activation {
-  kNone,
-  kRelu,
-  kRelu6,
-  kGelu,      // With the error function.
-  kGeluTanh,  // With its approximation by tanh.
-};
+using kernels::Activation;
 
 }  // namespace terminus::models::nn

@@ -22,8 +22,20 @@ class Linear {
   at::Tensor ForwardAdd(const at::Tensor& x, const at::Tensor& residual) const;
 
  private:
-  bool packed_;
-  at::Tensor weight_;
+  enum class Path {
+    kKernel,  // Our own, for processors that have what it needs.
+    kOneDnn,  // Any other CPU.
+    kPlain,   // Other devices and dtypes.
+  };
+
+  static Path PathFor(const at::Tensor& weight);
+  at::Tensor RunKernel(const at::Tensor& x, const at::Tensor* residual,
+                       Activation activation) const;
+
+  Path path_;
+  int64_t in_;
+  int64_t out_;
+  at::Tensor weight_;  // As the path wants it.
   std::optional<at::Tensor> bias_;
 };
 

@@ -32,7 +32,27 @@ TEST(LinearTest, PackedEqualsPlain) {
   }
 }
 
-TEST(ConvolutionTest, PackedEqualsPlain) {
+// The path of processors that our own kernel does not run on.
+TEST(MkldnnTest, LinearEqualsPlain) {
+  at::manual_seed(1);
+  const at::Tensor weight = at::randn({48, 24}) / 5;
+  const at::Tensor bias = at::randn({48});
+  const at::Tensor packed = mkldnn::PackLinear(weight);
+  const at::Tensor x = at::randn({70, 24});
+  const at::Tensor y = at::linear(x, weight, bias);
+  EXPECT_LT(MaxDifference(mkldnn::Linear(x, packed, bias, Activation::kNone), y), 1e-5);
+  EXPECT_LT(MaxDifference(mkldnn::Linear(x, packed, bias, Activation::kRelu), y.relu()), 1e-5);
+  EXPECT_LT(MaxDifference(mkldnn::Linear(x, packed, bias, Activation::kRelu6), y.clamp(0, 6)),
+            1e-5);
+  EXPECT_LT(MaxDifference(mkldnn::Linear(x, packed, bias, Activation::kGelu), at::gelu(y)), 1e-5);
+  EXPECT_LT(
+      MaxDifference(mkldnn::Linear(x, packed, bias, Activation::kGeluTanh), at::gelu(y, "tanh")),
+      1e-4);
+  const at::Tensor residual = at::randn({70, 48});
+  EXPECT_LT(MaxDifference(mkldnn::LinearAdd(x, residual, packed, bias), y + residual), 1e-5);
+}
+
+TEST(MkldnnTest, ConvolutionEqualsPlain) {
   at::manual_seed(1);
   for (const mkldnn::Convolution& c :
        {mkldnn::Convolution{.padding = 1, .stride = 2, .groups = 1},
