@@ -68,7 +68,7 @@ struct RouterConfig {
 struct EncoderConfig {
   std::vector<std::string> listen;
   std::string metrics = "127.0.0.1:0";
-  // "cpu", "cuda:N", or "auto": cuda:0 where there is one.
+  // "cpu", "cuda:N", or "auto". The encoders compute on the CPU only as yet: auto is cpu.
   std::string device = "auto";
   // Compute threads of LibTorch; 0: all cores.
   int threads = 0;

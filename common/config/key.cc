@@ -74,7 +74,7 @@ std::vector<Key> EncoderKeys(const std::string& service, Member listen, Member m
        .form = Key::Form::kHostPort},
       {.path = service + ".device",
        .member = device,
-       .help = "cpu, cuda:N, or auto: cuda:0 where there is one.",
+       .help = "cpu, cuda:N, or auto. The encoders compute on the CPU only as yet, so auto is cpu.",
        .form = Key::Form::kDevice},
       {service + ".threads", threads, "Compute threads. 0: all cores.", 0, 1024},
       {service + ".preprocess_threads", preprocess,

@@ -15,8 +15,7 @@
 namespace terminus::models::bundle {
 
 struct DeviceOptions {
-  // "cpu", "cuda:N", or "auto": cuda:0 where there is one. FAILED_PRECONDITION when a GPU is asked
-  // for that is not there.
+  // "cpu", "cuda:N", or "auto"; see device.h for what comes of it.
   std::string device = "auto";
   // Compute threads of LibTorch; 0: all cores. They count for the whole process.
   int threads = 0;

@@ -3,6 +3,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "models/cuda/library.h"
 
 namespace terminus::models::bundle {
 
@@ -16,7 +17,14 @@ absl::StatusOr<at::Device> ResolveDevice(const std::string& name) {
     return absl::InvalidArgumentError(
         absl::StrCat("device \"", name, "\", expected \"cpu\", \"cuda:N\" or \"auto\""));
   }
-  return absl::FailedPreconditionError(absl::StrCat("device \"", name, "\": no GPU"));
+  const auto device = cuda::FindDevice(index);
+  if (!device.ok()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("device \"", name, "\": ", device.status().message()));
+  }
+  return absl::UnimplementedError(
+      absl::StrCat("device \"", name, "\" (", device->name,
+                   "): the encoders compute on the CPU only; use \"cpu\" or \"auto\""));
 }
 
 }  // namespace terminus::models::bundle

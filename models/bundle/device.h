@@ -8,8 +8,9 @@
 
 namespace terminus::models::bundle {
 
-// "cpu", "cuda:N", or "auto": cuda:0 where there is one, else the CPU. FAILED_PRECONDITION says
-// why a GPU that was asked for cannot be used; INVALID_ARGUMENT for any other name.
+// "cpu", "cuda:N", or "auto", which is the CPU as long as the encoders compute there only: a GPU is
+// answered UNIMPLEMENTED, or FAILED_PRECONDITION where there is none, saying why. INVALID_ARGUMENT
+// for any other name.
 absl::StatusOr<at::Device> ResolveDevice(const std::string& name);
 
 }  // namespace terminus::models::bundle
