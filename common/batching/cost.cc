@@ -7,8 +7,6 @@ namespace terminus::batching {
 namespace {
 
 constexpr double kWeight = 0.1;
-// Begin and end of sequence.
-constexpr int64_t kSpecialTokens = 2;
 constexpr int64_t kCell = 32;
 
 }  // namespace
@@ -24,7 +22,7 @@ void TextCost::Observe(double bytes_per_token) {
 
 int64_t TextCost::Estimate(int64_t bytes, int64_t max_tokens) const {
   const double tokens = std::ceil(static_cast<double>(bytes) / bytes_per_token());
-  const int64_t cost = std::max<int64_t>(1, static_cast<int64_t>(tokens)) + kSpecialTokens;
+  const int64_t cost = std::max<int64_t>(1, static_cast<int64_t>(tokens));
   return max_tokens > 0 ? std::min(cost, max_tokens) : cost;
 }
 

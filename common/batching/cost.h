@@ -9,10 +9,11 @@ namespace terminus::batching {
 // tokenizer, and learns the ratio from those who do. Thread-safe.
 class TextCost {
  public:
-  // `bytes_per_token` as observed over one batch; not positive: nothing was observed.
+  // `bytes_per_token` as observed over one batch, special tokens counted; not positive: nothing was
+  // observed.
   void Observe(double bytes_per_token);
 
-  // At least 1, special tokens included; at most `max_tokens` if that is positive, since longer
+  // At least 1; at most `max_tokens` if that is positive, since longer
   // texts are cut.
   int64_t Estimate(int64_t bytes, int64_t max_tokens) const;
 

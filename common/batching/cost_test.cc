@@ -10,8 +10,8 @@ namespace {
 
 TEST(TextCostTest, GrowsWithBytesUpToTheCut) {
   const TextCost cost;
-  EXPECT_EQ(cost.Estimate(0, 256), 3);
-  EXPECT_EQ(cost.Estimate(45, 256), 12);
+  EXPECT_EQ(cost.Estimate(0, 256), 1);
+  EXPECT_EQ(cost.Estimate(45, 256), 10);
   EXPECT_EQ(cost.Estimate(1 << 20, 256), 256);
   EXPECT_GT(cost.Estimate(1 << 20, 0), 200'000);
 }
@@ -20,7 +20,7 @@ TEST(TextCostTest, LearnsTheRatio) {
   TextCost cost;
   for (int i = 0; i < 200; ++i) cost.Observe(1.5);
   EXPECT_NEAR(cost.bytes_per_token(), 1.5, 0.01);
-  EXPECT_EQ(cost.Estimate(30, 256), 22);
+  EXPECT_EQ(cost.Estimate(30, 256), 20);
 }
 
 TEST(TextCostTest, IgnoresNonsense) {

@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/log.h"
-#include "services/router/discovery/resolver.h"
 #include "services/router/discovery/space.h"
 
 namespace terminus::services::router::discovery {
@@ -252,7 +251,7 @@ void Discovery::RunResolver() {
         if (!IsDnsTarget(target)) {
           continue;
         }
-        absl::StatusOr<std::vector<std::string>> addresses = ResolveDnsTarget(target);
+        absl::StatusOr<std::vector<std::string>> addresses = options_.resolve(target);
         if (addresses.ok()) {
           mailbox_->TryPush({.resolution = Resolution{&service, target, *std::move(addresses)}});
         } else {

@@ -10,12 +10,14 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/base/bounded_queue.h"
 #include "common/base/mutex.h"
 #include "services/router/discovery/catalog.h"
 #include "services/router/discovery/replica_link.h"
 #include "services/router/discovery/replica_state.h"
+#include "services/router/discovery/resolver.h"
 #include "services/router/dispatch/pool.h"
 #include "terminus/v1/cluster.pb.h"
 
@@ -39,6 +41,9 @@ struct DiscoveryOptions {
   absl::Duration timeout = absl::Seconds(2);
   // Between two look-ups of a DNS target.
   absl::Duration resolve_interval = absl::Seconds(5);
+  // How a DNS target is looked up; may block. Called from a thread of its own.
+  std::function<absl::StatusOr<std::vector<std::string>>(const std::string&)> resolve =
+      ResolveDnsTarget;
   int64_t max_message_bytes = 64 << 20;
   // Called from the discovery's thread whenever the answer changes to "does every service have a
   // ready replica?". May be null.

@@ -113,5 +113,40 @@ TEST_F(RouterFaultTest, ShutdownLetsCallsInFlightEnd) {
   shutdown.join();
 }
 
+// Whatever happens to the replicas and the callers, every call ends, with a code that says what
+// happened, and nothing stays behind.
+TEST_F(RouterFaultTest, NothingIsLostInTheTurmoil) {
+  config_.text_replicas.push_back(Address("text-1"));
+  const FakeEncoder::Options options = {.max_in_flight = 2};
+  FakeEncoder steady(Address("text-0"), options);
+  auto killed = std::make_unique<FakeEncoder>(Address("text-1"), options);
+  StartServing();
+  std::vector<std::unique_ptr<Pending>> calls;
+  for (int i = 0; i < 600; ++i) {
+    calls.push_back(Begin(Texts({"a", "bad", "c"})));
+    if (i % 7 == 0) calls[i / 2]->context.TryCancel();
+    if (i % 200 == 100) killed.reset();
+    if (i % 200 == 150) killed = std::make_unique<FakeEncoder>(Address("text-1"), options);
+  }
+  std::map<absl::StatusCode, int> codes;
+  for (auto& call : calls) {
+    const Answer answer = call->Wait();
+    ++codes[answer.status.code()];
+    if (answer.status.ok()) {
+      EXPECT_THAT(answer.response.results(), SizeIs(3));
+      EXPECT_EQ(answer.response.results(0).status().code(), 0);
+    }
+  }
+  for (const auto& [code, count] : codes) {
+    EXPECT_TRUE(code == absl::StatusCode::kOk || code == absl::StatusCode::kCancelled ||
+                code == absl::StatusCode::kUnavailable)
+        << absl::StatusCodeToString(code) << " " << count;
+  }
+  EXPECT_GT(codes[absl::StatusCode::kOk], 400);
+  Eventually([&] { return Status().admitted_items() == 0; });
+  Eventually([&] { return Status().replicas(0).outstanding_batches() == 0; });
+  EXPECT_EQ(Queue().queued_items(), 0u);
+}
+
 }  // namespace
 }  // namespace terminus::services::router
