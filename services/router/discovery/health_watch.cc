@@ -34,8 +34,11 @@ void HealthWatch::OnReadDone(bool ok) {
 }
 
 void HealthWatch::OnDone(const grpc::Status& status) {
-  const std::shared_ptr<HealthWatch> keep = std::move(self_);
-  report_(Event::kLost, "connection lost: " + status.error_message());
+  const Report report = report_;
+  // Lets go of the channel before the report: whoever waits for it may be about to destroy the
+  // last channel, which must not happen on this thread, one of gRPC's own.
+  std::exchange(self_, nullptr).reset();
+  report(Event::kLost, "connection lost: " + status.error_message());
 }
 
 }  // namespace terminus::services::router::discovery

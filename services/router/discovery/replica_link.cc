@@ -40,7 +40,7 @@ void ReplicaLink::Describe(absl::Duration timeout) {
   describe_->context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
   stub_->async()->Describe(
       &describe_->context, &describe_->request, &describe_->response,
-      [this, call = describe_, epoch = epoch_](const grpc::Status& grpc_status) {
+      [this, call = describe_, epoch = epoch_](const grpc::Status& grpc_status) mutable {
         LinkReport report{.epoch = epoch};
         if (grpc_status.ok()) {
           report.event = Event::kAccepted;
@@ -54,6 +54,8 @@ void ReplicaLink::Describe(absl::Duration timeout) {
           report.detail = std::string(status.message());
         }
         report_(std::move(report));
+        // Its context holds the channel, which must not outlive this link on gRPC's own thread.
+        call.reset();
         CallEnded();
       });
 }

@@ -21,6 +21,10 @@ Pool::Pool(const PoolOptions& options, PoolMetrics metrics, const base::Clock* c
 
 Pool::~Pool() {
   alarm_.reset();
+  Close();
+}
+
+void Pool::Close() {
   Work work;
   {
     base::MutexLock lock(mutex_);
@@ -265,8 +269,10 @@ void Pool::Send(const Flight& flight) {
     metrics::Observe(metrics_.queue, call->sent - task->enqueued);
   }
   FillCall(flight.replica->spec.model, call->sent, *call);
-  flight.replica->spec.sender->Send(
-      *call, [this, call](const grpc::Status& status) { OnAnswer(call, status); });
+  flight.replica->spec.sender->Send(*call, [this, call](const grpc::Status& status) mutable {
+    OnAnswer(std::move(call), status);
+    AnswerDone();
+  });
 }
 
 }  // namespace terminus::services::router::dispatch

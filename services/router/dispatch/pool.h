@@ -57,8 +57,14 @@ class Pool {
  public:
   // With `clock` given, no thread is started and the owner calls Tick.
   Pool(const PoolOptions& options, PoolMetrics metrics, const base::Clock* clock = nullptr);
-  // Ends what is left, waiting tasks UNAVAILABLE. No Submit or AddReplica may be running.
+  // As Close.
   ~Pool();
+
+  // Ends what is left, waiting tasks UNAVAILABLE, and waits until no replica has anything of it
+  // any more; what is submitted later ends at once. Whoever made the replicas' channels destroys
+  // them after this: a batch must not be the last to hold one, for gRPC joins its threads where the
+  // last channel goes.
+  void Close();
 
   // Items of one call enter the queue together.
   void Submit(std::vector<std::unique_ptr<EncodeTask>> tasks);
@@ -118,7 +124,8 @@ class Pool {
   void Perform(Work work);
   void Send(const Flight& flight);
 
-  void OnAnswer(const std::shared_ptr<BatchCall>& call, const grpc::Status& status);
+  void OnAnswer(std::shared_ptr<BatchCall> call, const grpc::Status& status);
+  void AnswerDone();
   Flight Land(const BatchCall& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The call failed: puts its tasks back where another try makes sense, ends the others.
   void Fail(const Flight& flight, const absl::Status& status, absl::Time now, Work& work)

@@ -38,7 +38,7 @@ absl::Status CheckResult(const v1::EncodeResult& result, int dimension,
 
 }  // namespace
 
-void Pool::OnAnswer(const std::shared_ptr<BatchCall>& call, const grpc::Status& status) {
+void Pool::OnAnswer(std::shared_ptr<BatchCall> call, const grpc::Status& status) {
   Work work;
   Flight flight;
   {
@@ -64,7 +64,9 @@ void Pool::OnAnswer(const std::shared_ptr<BatchCall>& call, const grpc::Status& 
     EndAnswered(flight, work);
   }
   Perform(std::move(work));
+}
 
+void Pool::AnswerDone() {
   base::MutexLock lock(mutex_);
   if (--unanswered_ == 0) {
     quiet_.NotifyAll();

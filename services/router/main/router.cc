@@ -105,6 +105,9 @@ void Router::Shutdown() {
   if (server_ != nullptr) {
     server_->Shutdown();
   }
+  for (const discovery::ServiceSpec& service : services_) {
+    service.pool->Close();
+  }
 }
 
 }  // namespace terminus::services::router

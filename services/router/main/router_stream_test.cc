@@ -146,6 +146,7 @@ TEST_F(RouterStreamTest, ClientThatLeavesTakesItsItemsAlong) {
   StartServing();
   auto stream = Open();
   for (uint64_t i = 0; i < 10; ++i) stream->Write(i, "text");
+  text.WaitForBatches(1);
   Eventually([&] { return Queue().queued_items() == 3; });
   stream->context.TryCancel();
   EXPECT_EQ(stream->call->Finish().error_code(), grpc::StatusCode::CANCELLED);
