@@ -220,6 +220,13 @@ TEST_F(EncoderServiceTest, CancelledBatchThatWaitsIsNotExecuted) {
   }
   leaving.TryCancel();
   second.join();
+  // The cancellation travels ahead of these calls on the same connection; once they are answered,
+  // the service knows of it.
+  for (int i = 0; i < 20; ++i) {
+    grpc::ClientContext context;
+    v1::DescribeResponse description;
+    ASSERT_TRUE(stub_->Describe(&context, {}, &description).ok());
+  }
   may_finish.Open();
   first.join();
   while (model->executor->in_flight() > 0) {
