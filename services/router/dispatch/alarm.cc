@@ -10,17 +10,13 @@ namespace terminus::services::router::dispatch {
 Alarm::Alarm(std::function<absl::Time()> tick)
     : tick_(std::move(tick)), thread_([this] { Run(); }) {}
 
-Alarm::~Alarm() { Stop(); }
-
-void Alarm::Stop() {
+Alarm::~Alarm() {
   {
     base::MutexLock lock(mutex_);
     stopping_ = true;
   }
   changed_.NotifyAll();
-  if (thread_.joinable()) {
-    thread_.join();
-  }
+  thread_.join();
 }
 
 void Alarm::WakeAt(absl::Time time) {

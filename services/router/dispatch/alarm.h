@@ -14,11 +14,8 @@ class Alarm {
  public:
   // `tick` returns when it wants to be called next. Never called twice at once.
   explicit Alarm(std::function<absl::Time()> tick);
-  // As Stop.
+  // Waits for a tick that is running.
   ~Alarm();
-
-  // No tick begins after this; waits for one that is running. Not from inside `tick`.
-  void Stop();
 
   // Calls `tick` at `time` or earlier. Thread-safe, also from inside `tick`.
   void WakeAt(absl::Time time);
