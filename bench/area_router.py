@@ -21,13 +21,13 @@ QUERIES = ["a cat", "something to drink", "a person in a space suit", "a bird on
 class Cluster:
     """`terminus up` in a state folder of its own, on Unix sockets."""
 
-    def __init__(self, options, state, overrides=()):
+    def __init__(self, options, state, overrides=(), arguments=()):
         self.state = state
         self.router = f"unix:{state}/router.sock"
         self.text = f"unix:{state}/text-0.sock"
         self.vision = f"unix:{state}/vision-0.sock"
         command = [os.path.join(options.binaries, "terminus"), "up", "--json", "--state", state,
-                   "--bundle", options.bundle, "--listen", self.router]
+                   "--bundle", options.bundle, "--listen", self.router, *arguments]
         for override in overrides:
             command += ["--set", override]
         start = time.monotonic()
@@ -74,16 +74,18 @@ def _memory(options, cluster, load):
     return figures.alone("cluster.pss_mib", "MiB", [cluster.pss_mib()])
 
 
-def _hops(options, cluster, echo, load):
-    """One client; every round alternates call by call between the router, the service itself and the echo."""
-    added, direct, bare = [], [], []
+def _hops(options, cluster, passing, echo, load):
+    """One client, call by call: the router, a router over the echo, the service itself, the echo."""
+    added, direct, passed, bare = [], [], [], []
     for _ in range(options.rounds):
-        _, router_us, direct_us, echo_us = map(float, load.ask(
-            f"hops {3 * options.burst_s} {cluster.router} {cluster.text} {echo}", "hops"))
+        _, router_us, direct_us, pass_us, echo_us = map(float, load.ask(
+            f"hops {3 * options.burst_s} {cluster.router} {cluster.text} {passing.router} {echo}", "hops"))
         added.append(router_us - direct_us)
         direct.append(direct_us)
+        passed.append(pass_us - echo_us)
         bare.append(echo_us)
     return [figures.against("router.added_us.p50", "us", "bare gRPC echo", added, bare, lower_is_better=True),
+            figures.against("router.pass_us.p50", "us", "bare gRPC echo", passed, bare, lower_is_better=True),
             figures.alone("router.direct_us.p50", "us", direct)]
 
 
@@ -119,10 +121,12 @@ def run(options, folder):
         made.append(_memory(options, cluster, load))
         server = stack.enter_context(subprocess.Popen([binary("echo_server"), echo]))
         stack.callback(server.terminate)
+        passing = stack.enter_context(Cluster(options, os.path.join(folder, "c"), [
+            f'router.replicas.text=["{echo}"]'], ["--replicas", "vision=0"]))
         # Its router alone: the replicas are the first cluster's.
         single = stack.enter_context(Cluster(options, os.path.join(folder, "b"), [
             f'router.replicas.text=["{cluster.text}"]', f'router.replicas.vision=["{cluster.vision}"]',
             "router.batching.text.max_batch_items=1"]))
-        made += _hops(options, cluster, echo, load)
+        made += _hops(options, cluster, passing, echo, load)
         made += _batching(options, cluster.router, single.router, load)
     return made

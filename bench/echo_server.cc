@@ -1,10 +1,13 @@
-// The bare hop: a gRPC server that answers Encoder.EncodeBatch at once with vectors of zeros, one
-// for each item, as large as the default model's. What a call to it takes is what gRPC takes.
+// The bare hop: a gRPC server that answers Encoder.EncodeBatch at once with vectors, one for each
+// item, as large as the default model's. What a call to it takes is what gRPC takes. It describes
+// itself as a text service, so that a router can stand in front of it too.
 #include <cstdio>
 #include <string>
 
+#include "common/base/version.h"
 #include "common/rpc/server.h"
 #include "common/tensor/tensor.h"
+#include "services/router/discovery/space.h"
 #include "terminus/v1/encoder.grpc.pb.h"
 
 namespace terminus::bench {
@@ -14,12 +17,30 @@ constexpr int kDimension = 384;
 
 class Echo final : public v1::Encoder::CallbackService {
  public:
+  grpc::ServerUnaryReactor* Describe(grpc::CallbackServerContext* context,
+                                     const v1::DescribeRequest* /*request*/,
+                                     v1::DescribeResponse* response) override {
+    response->set_protocol(services::router::discovery::kEncoderProtocol);
+    response->set_version(kVersion);
+    response->set_model("echo");
+    response->set_modality(v1::MODALITY_TEXT);
+    response->set_space_id("echo");
+    response->set_dimension(kDimension);
+    response->set_max_tokens(512);
+    response->set_max_in_flight(1);
+    response->set_device("cpu");
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+
   grpc::ServerUnaryReactor* EncodeBatch(grpc::CallbackServerContext* context,
                                         const v1::EncodeBatchRequest* request,
                                         v1::EncodeBatchResponse* response) override {
-    const std::vector<float> zeros(kDimension);
+    // Of a length that a router can normalise.
+    const std::vector<float> ones(kDimension, 1.0f);
     for (int i = 0; i < request->items_size(); ++i) {
-      *response->add_results()->mutable_vector() = tensor::FromFloats(zeros);
+      *response->add_results()->mutable_vector() = tensor::FromFloats(ones);
     }
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     reactor->Finish(grpc::Status::OK);

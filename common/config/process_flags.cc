@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/base/exit_code.h"
 #include "common/base/version.h"
 #include "common/config/key.h"
 
@@ -37,7 +38,7 @@ ClusterConfig ParseProcessFlags(int argc, char** argv, const std::string& sectio
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
-    std::exit(code == 0 ? 0 : 2);
+    std::exit(code == 0 ? base::kExitOk : base::kExitRefused);
   }
 
   if (!listen.empty()) {
@@ -57,7 +58,7 @@ ClusterConfig ParseProcessFlags(int argc, char** argv, const std::string& sectio
   auto config = LoadClusterConfig(file, overrides);
   if (!config.ok()) {
     std::fprintf(stderr, "%s: %s\n", argv[0], std::string(config.status().message()).c_str());
-    std::exit(2);
+    std::exit(base::kExitRefused);
   }
   return *std::move(config);
 }

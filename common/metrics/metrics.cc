@@ -1,14 +1,42 @@
 #include "common/metrics/metrics.h"
 
+#include <netdb.h>
 #include <prometheus/exposer.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <future>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/version.h"
 #include "common/metrics/process.h"
 
 namespace terminus::metrics {
+namespace {
+
+// Connects to a numeric host:port and leaves at once, if that is possible.
+void Touch(const std::string& address) {
+  std::string host = address.substr(0, address.rfind(':'));
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+  }
+  const addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
+  addrinfo* found = nullptr;
+  if (getaddrinfo(host.c_str(), address.c_str() + address.rfind(':') + 1, &hints, &found) != 0) {
+    return;
+  }
+  const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd >= 0) {
+    connect(fd, found->ai_addr, found->ai_addrlen);
+    close(fd);
+  }
+  freeaddrinfo(found);
+}
+
+}  // namespace
 
 std::vector<double> SecondsBuckets() {
   return {1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2,
@@ -60,7 +88,17 @@ std::string Registry::Scrape() const {
 }
 
 Exposer::Exposer() = default;
-Exposer::~Exposer() = default;
+
+// CivetWeb's acceptor looks whether it shall stop when a connection comes, else every two seconds.
+Exposer::~Exposer() {
+  if (exposer_ == nullptr) {
+    return;
+  }
+  const std::future<void> stopped = std::async(std::launch::async, [this] { exposer_.reset(); });
+  do {
+    Touch(address_);
+  } while (stopped.wait_for(std::chrono::milliseconds(10)) != std::future_status::ready);
+}
 
 absl::StatusOr<std::unique_ptr<Exposer>> Exposer::Start(const std::string& address,
                                                         const Registry& registry) {

@@ -66,6 +66,7 @@ class Exposer {
   // `address` is host:port; port 0 takes a free one. The registry must outlive the exposer.
   static absl::StatusOr<std::unique_ptr<Exposer>> Start(const std::string& address,
                                                         const Registry& registry);
+  // Takes no scrape any more when it returns, which is soon.
   ~Exposer();
 
   // host:port as it is reached.

@@ -85,6 +85,18 @@ TEST(Exposer, ServesOnAFreePort) {
   EXPECT_THAT(answer, HasSubstr("process_cpu_seconds_total"));
 }
 
+TEST(Exposer, EndsSoon) {
+  Registry registry("test");
+  for (const char* address : {"127.0.0.1:0", "0.0.0.0:0"}) {
+    auto exposer = Exposer::Start(address, registry);
+    ASSERT_TRUE(exposer.ok()) << exposer.status();
+    const absl::Time start = absl::Now();
+    exposer->reset();
+    // Left to itself CivetWeb takes two.
+    EXPECT_LT(absl::Now() - start, absl::Milliseconds(1500)) << address;
+  }
+}
+
 TEST(Exposer, TakenPortIsAnError) {
   Registry registry("test");
   auto first = Exposer::Start("127.0.0.1:0", registry);

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/base/mutex.h"
+#include "common/rpc/poller_limit.h"
 
 namespace terminus::rpc {
 
@@ -49,6 +50,7 @@ class Server {
   std::vector<std::string> addresses_;
   std::vector<std::string> socket_files_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<PollerLimit> poller_limit_;
   base::Mutex mutex_;
   bool shut_down_ ABSL_GUARDED_BY(mutex_) = false;
 };

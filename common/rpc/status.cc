@@ -2,9 +2,9 @@
 
 #include <string>
 
-#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/base/errors.h"
+#include "common/base/utf8.h"
 #include "google/rpc/error_details.pb.h"
 
 namespace terminus::rpc {
@@ -17,24 +17,13 @@ absl::StatusCode CodeOf(int wire_code) {
   return known ? static_cast<absl::StatusCode>(wire_code) : absl::StatusCode::kUnknown;
 }
 
-// A message may quote the input, and a protobuf string that is not UTF-8 could not be parsed by
-// the client: whatever is not plain ASCII is shown as '?'.
-std::string Printable(absl::string_view message) {
-  std::string clean(message);
-  for (char& c : clean) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x7f || (byte < 0x20 && c != '\n')) {
-      c = '?';
-    }
-  }
-  return clean;
-}
-
 }  // namespace
 
 void ToProto(const absl::Status& status, google::rpc::Status* proto) {
   proto->set_code(static_cast<int>(status.code()));
-  proto->set_message(Printable(status.message()));
+  // A message may quote the input, and a client could not parse a protobuf string that is not
+  // UTF-8.
+  proto->set_message(base::PrintableUtf8(status.message()));
   if (const std::string reason = base::Reason(status); !reason.empty()) {
     google::rpc::ErrorInfo info;
     info.set_reason(reason);

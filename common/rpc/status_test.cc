@@ -55,5 +55,10 @@ TEST(Status, MessageThatQuotesBytesStaysParseable) {
   EXPECT_EQ(proto.message(), "bad ? byte");
 }
 
+TEST(Status, MessageInAnyLanguageSurvivesTheWire) {
+  const absl::Status status = absl::NotFoundError("kein Modell „größer“: 模型");
+  EXPECT_EQ(FromGrpc(ToGrpc(status)), status);
+}
+
 }  // namespace
 }  // namespace terminus::rpc

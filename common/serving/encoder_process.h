@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/base/exit_code.h"
 #include "common/base/log.h"
 #include "common/config/process_flags.h"
 #include "common/executor/guard.h"
@@ -42,7 +43,24 @@ struct EncoderProgram {
       load;
 };
 
-// The main function of an encoder process; returns its exit code.
+// Whether what kept the model from being loaded may pass: memory or a device that another process
+// holds. A model that is missing, broken or not supported stays so.
+inline bool CanLoadLater(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kOutOfRange:
+    case absl::StatusCode::kUnimplemented:
+    case absl::StatusCode::kDataLoss:
+    case absl::StatusCode::kPermissionDenied:
+      return false;
+    default:
+      return true;
+  }
+}
+
+// The main function of an encoder process; returns its exit code (common/base/exit_code.h).
 template <class Batch>
 int RunEncoderProcess(int argc, char** argv, const EncoderProgram<Batch>& program) {
   RestartWithPassiveWait(argv);
@@ -64,7 +82,7 @@ int RunEncoderProcess(int argc, char** argv, const EncoderProgram<Batch>& progra
   auto exposer = metrics::Exposer::Start(options.metrics, registry);
   if (!exposer.ok()) {
     base::LogError(exposer.status().message());
-    return 1;
+    return base::kExitFailed;
   }
   EncoderService<Batch> service(preprocess_threads, (*exposer)->address(), serving_metrics);
   auto server = rpc::Server::Start({.listen = options.listen,
@@ -73,12 +91,12 @@ int RunEncoderProcess(int argc, char** argv, const EncoderProgram<Batch>& progra
                                    {&service});
   if (!server.ok()) {
     base::LogError(server.status().message());
-    return 1;
+    return base::kExitFailed;
   }
   base::LogInfo(absl::StrCat("listening on ", absl::StrJoin((*server)->addresses(), ", "),
                              ", metrics on ", (*exposer)->address(), ", loading ", config.bundle));
 
-  bool failed = false;
+  int exit_code = base::kExitOk;
   std::thread loader([&] {
     const absl::Time start = absl::Now();
     absl::StatusOr<LoadedModel<Batch>> loaded = absl::UnknownError("not loaded");
@@ -89,7 +107,7 @@ int RunEncoderProcess(int argc, char** argv, const EncoderProgram<Batch>& progra
     });
     if (!status.ok()) {
       base::LogError(absl::StrCat("cannot serve ", config.bundle, ": ", status.message()));
-      failed = true;
+      exit_code = CanLoadLater(status) ? base::kExitFailed : base::kExitRefused;
       kill(getpid(), SIGTERM);  // To the process: the main thread is the one that waits for it.
       return;
     }
@@ -110,11 +128,11 @@ int RunEncoderProcess(int argc, char** argv, const EncoderProgram<Batch>& progra
   });
   const int signal = rpc::WaitForShutdownSignal();
   loader.join();
-  if (!failed) {
+  if (exit_code == base::kExitOk) {
     base::LogInfo(absl::StrCat("signal ", signal, ": finishing what is in flight"));
   }
   (*server)->Shutdown();
-  return failed ? 1 : 0;
+  return exit_code;
 }
 
 }  // namespace terminus::serving

@@ -35,8 +35,9 @@ struct ServedModel {
 };
 
 // The Encoder service over any kind of batch: text and vision differ only in their Frontend and
-// their model. A call is preprocessed on the pool and executed on the device's thread; gRPC's own
-// threads never wait. Must outlive the server it is registered with.
+// their model. A call is preprocessed on the pool, or at once when that takes next to no time, and
+// executed on the device's thread; gRPC's own threads never wait. Must outlive the server it is
+// registered with.
 template <class Batch>
 class EncoderService : public v1::Encoder::CallbackService {
  public:
@@ -104,7 +105,9 @@ class EncoderService : public v1::Encoder::CallbackService {
       Refuse(*call);
     } else {
       call->deadlines = ItemDeadlines(*request, call->arrival);
-      if (!pool_.TrySchedule([this, call] { Preprocess(call); })) {
+      if (call->model->frontend->IsLight(*request)) {
+        Preprocess(call);
+      } else if (!pool_.TrySchedule([this, call] { Preprocess(call); })) {
         in_flight_.fetch_sub(1);
         Refuse(*call);
       }
@@ -184,7 +187,7 @@ class EncoderService : public v1::Encoder::CallbackService {
               absl::Duration compute) {
     FillResponse(call.items, result, call.response);
     for (const v1::EncodeResult& item : call.response->results()) {
-      metrics_.CountItem(static_cast<absl::StatusCode>(item.status().code()));
+      metrics_.CountItem(item.status().code());
     }
     const absl::Time now = absl::Now();
     const absl::Duration preprocess = call.prepared - call.arrival;

@@ -35,6 +35,9 @@ class Frontend {
  public:
   virtual ~Frontend() = default;
 
+  // True when Prepare takes less time than waking a thread for it does: some 100 µs.
+  virtual bool IsLight(const v1::EncodeBatchRequest& /*request*/) const { return false; }
+
   // May spread the work over `pool`. An item whose status in `admitted` is not OK (expired, say)
   // is passed over, its status kept.
   virtual Prepared<Batch> Prepare(const v1::EncodeBatchRequest& request,

@@ -20,15 +20,19 @@ ServingMetrics::ServingMetrics(metrics::Registry& registry)
                                           metrics::SecondsBuckets())),
       refused_batches(registry.AddCounter("terminus_encoder_refused_batches_total",
                                           "Batches refused over max_in_flight.")),
-      ready(registry.AddGauge("terminus_encoder_ready",
-                              "1 once the model is loaded and its golden vectors came out right.")),
-      registry_(registry) {}
+      ready(
+          registry.AddGauge("terminus_encoder_ready",
+                            "1 once the model is loaded and its golden vectors came out right.")) {
+  for (int code = 0; code < kCodes; ++code) {
+    const auto name = absl::StatusCodeToString(static_cast<absl::StatusCode>(code));
+    items_[code] = &registry.AddCounter("terminus_encoder_items_total",
+                                        "Items answered, by status code.", {{"code", name}});
+  }
+}
 
-void ServingMetrics::CountItem(absl::StatusCode code) {
-  registry_
-      .AddCounter("terminus_encoder_items_total", "Items answered, by status code.",
-                  {{"code", absl::StatusCodeToString(code)}})
-      .Increment();
+void ServingMetrics::CountItem(int code) {
+  items_[code >= 0 && code < kCodes ? code : static_cast<int>(absl::StatusCode::kUnknown)]
+      ->Increment();
 }
 
 }  // namespace terminus::serving

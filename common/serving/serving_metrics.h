@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+
 #include "absl/status/status.h"
 #include "common/metrics/metrics.h"
 
@@ -20,11 +22,12 @@ class ServingMetrics {
   metrics::Counter& refused_batches;
   metrics::Gauge& ready;
 
-  // Counts one item by its code's name.
-  void CountItem(absl::StatusCode code);
+  // `code` as google.rpc.Code numbers it; unknown ones count as UNKNOWN.
+  void CountItem(int code);
 
  private:
-  metrics::Registry& registry_;
+  static constexpr int kCodes = 17;
+  std::array<metrics::Counter*, kCodes> items_;
 };
 
 }  // namespace terminus::serving

@@ -15,8 +15,17 @@ namespace {
 constexpr char kField[] = "text";
 
 // Tokenising one short text takes some 10 µs, less than waking a thread: only batches with more
-// than this many bytes are spread over the pool.
+// than kSpreadBytes are spread over the pool, and up to kLightBytes none of it is woken.
 constexpr size_t kSpreadBytes = 16 << 10;
+constexpr size_t kLightBytes = 1 << 10;
+
+size_t TextBytes(const v1::EncodeBatchRequest& request) {
+  size_t bytes = 0;
+  for (const v1::EncodeItem& item : request.items()) {
+    bytes += item.content().text().size();
+  }
+  return bytes;
+}
 
 }  // namespace
 
@@ -72,6 +81,10 @@ absl::Status TextFrontend::Tokenize(const v1::EncodeItem& item, Tokenized& out) 
   return absl::OkStatus();
 }
 
+bool TextFrontend::IsLight(const v1::EncodeBatchRequest& request) const {
+  return TextBytes(request) <= kLightBytes;
+}
+
 serving::Prepared<executor::TextBatch> TextFrontend::Prepare(
     const v1::EncodeBatchRequest& request, absl::Span<const absl::Status> admitted,
     base::ThreadPool& pool) const {
@@ -84,11 +97,7 @@ serving::Prepared<executor::TextBatch> TextFrontend::Prepare(
       out.item.status = Tokenize(request.items(i), out);
     }
   };
-  size_t total_bytes = 0;
-  for (const v1::EncodeItem& item : request.items()) {
-    total_bytes += item.content().text().size();
-  }
-  if (total_bytes > kSpreadBytes) {
+  if (TextBytes(request) > kSpreadBytes) {
     pool.ParallelFor(count, tokenize);
   } else {
     for (int i = 0; i < count; ++i) {

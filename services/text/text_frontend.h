@@ -18,6 +18,8 @@ class TextFrontend : public serving::Frontend<executor::TextBatch> {
   TextFrontend(std::unique_ptr<const tokenizer::Tokenizer> tokenizer, int max_tokens,
                std::map<std::string, std::string> prompts, const config::Limits& limits);
 
+  bool IsLight(const v1::EncodeBatchRequest& request) const override;
+
   // An item fails alone: EMPTY_ITEM, UNSUPPORTED_MODALITY, INVALID_UTF8, UNKNOWN_PROMPT,
   // TEXT_TOO_LONG (over max_text_bytes, or over max_tokens with TRUNCATE_NONE).
   serving::Prepared<executor::TextBatch> Prepare(const v1::EncodeBatchRequest& request,

@@ -147,8 +147,8 @@ class ClusterRun {
     for (const ProcessSnapshot& process : supervisor_.Snapshot()) {
       if (process.state == ProcessState::kFailed) {
         return absl::InternalError(absl::StrCat(
-            process.name, " ", process.last_exit, " again and again; the end of its log ",
-            process.log_path, ":\n  ",
+            process.name, " ", process.last_exit, process.refused ? "" : " again and again",
+            "; the end of its log ", process.log_path, ":\n  ",
             absl::StrReplaceAll(TailOfLog(process.log_path, kTailLines), {{"\n", "\n  "}})));
       }
     }

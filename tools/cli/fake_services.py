@@ -3,6 +3,7 @@
 Run under the name of a service, such as terminus-text. What one does beside serving is told by
 files next to it:
   SERVICE.fail   it prints the file's content and exits with 1
+  SERVICE.refuse it prints the file's content and exits with 2
   SERVICE.stay   it ignores SIGTERM
 """
 
@@ -68,6 +69,10 @@ def serve_router():
     server.stop(None)
 
 
+refusal = HERE / f"{NAME}.refuse"
+if refusal.exists():
+    print(refusal.read_text(), file=sys.stderr)
+    sys.exit(2)
 failure = HERE / f"{NAME}.fail"
 if failure.exists():
     sys.exit(failure.read_text())

@@ -52,7 +52,7 @@ void Lifecycle::Started(absl::Time now) {
   ++starts_;
 }
 
-void Lifecycle::Exited(absl::Time now) {
+void Lifecycle::Exited(absl::Time now, bool refused) {
   if (state_ == ProcessState::kStopping) {
     state_ = ProcessState::kStopped;
     wake_at_ = absl::InfiniteFuture();
@@ -63,8 +63,9 @@ void Lifecycle::Exited(absl::Time now) {
   const bool stable = now - started_at_ >= options_.stable_after;
   failures_ = stable ? 1 : failures_ + 1;
   started_at_ = absl::InfiniteFuture();
-  if (!served_ && failures_ >= options_.max_quick_failures) {
+  if (!served_ && (refused || failures_ >= options_.max_quick_failures)) {
     state_ = ProcessState::kFailed;
+    refused_ = refused;
     wake_at_ = absl::InfiniteFuture();
     return;
   }

@@ -41,10 +41,9 @@ const char* ProcessStateName(ProcessState state);
 //   Waiting   Started            Running
 //   Waiting   Exited (no start)  Waiting, or Failed after max_quick_failures
 //   Waiting   Stop               Stopped
-//   Running   Exited             Waiting, or Failed after max_quick_failures
-//   Running   Stop               Stopping   kTerminate
-//   Stopping  Tick, time come    Stopping   kKill
-//   Stopping  Exited             Stopped
+//   Running   Exited             Waiting, or Failed after max_quick_failures, or at once when
+//   refused Running   Stop               Stopping   kTerminate Stopping  Tick, time come Stopping
+//   kKill Stopping  Exited             Stopped
 class Lifecycle {
  public:
   enum class Action { kNone, kStart, kTerminate, kKill };
@@ -53,7 +52,9 @@ class Lifecycle {
 
   Action Tick(absl::Time now);
   void Started(absl::Time now);
-  void Exited(absl::Time now);
+  // `refused`: it said itself that starting it again would change nothing. Only what has served
+  // before is tried again then: a file may be replaced just now.
+  void Exited(absl::Time now, bool refused = false);
   Action Stop(absl::Time now);
   // From now on it is restarted however often it fails: what has worked once can work again.
   void SetServed() { served_ = true; }
@@ -64,6 +65,8 @@ class Lifecycle {
   absl::Time wake_at() const { return wake_at_; }
   int starts() const { return starts_; }
   int failures() const { return failures_; }
+  // Failed because it was refused.
+  bool refused() const { return refused_; }
 
  private:
   LifecycleOptions options_;
@@ -73,6 +76,7 @@ class Lifecycle {
   int starts_ = 0;
   int failures_ = 0;
   bool served_ = false;
+  bool refused_ = false;
 };
 
 }  // namespace terminus::tools::cli

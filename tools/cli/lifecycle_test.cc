@@ -20,12 +20,12 @@ TEST(BackoffTest, GrowsByTheFactorUpToTheLimit) {
 class LifecycleTest : public testing::Test {
  protected:
   // Starts it when its time has come, and lets it exit after `ran`.
-  void RunFor(absl::Duration ran) {
+  void RunFor(absl::Duration ran, bool refused = false) {
     now_ = std::max(now_, lifecycle_.wake_at());
     ASSERT_EQ(lifecycle_.Tick(now_), Action::kStart);
     lifecycle_.Started(now_);
     now_ += ran;
-    lifecycle_.Exited(now_);
+    lifecycle_.Exited(now_, refused);
   }
 
   LifecycleOptions options_{.backoff = {.initial = absl::Milliseconds(100)},
@@ -53,6 +53,21 @@ TEST_F(LifecycleTest, GivesUpAfterQuickFailures) {
   EXPECT_EQ(lifecycle_.state(), ProcessState::kFailed);
   EXPECT_TRUE(lifecycle_.ended());
   EXPECT_EQ(lifecycle_.Tick(now_ + absl::Hours(1)), Action::kNone);
+}
+
+TEST_F(LifecycleTest, GivesUpAtOnceOnWhatIsRefused) {
+  RunFor(absl::Seconds(1));
+  EXPECT_FALSE(lifecycle_.refused());
+  RunFor(absl::Seconds(1), /*refused=*/true);
+  EXPECT_EQ(lifecycle_.state(), ProcessState::kFailed);
+  EXPECT_TRUE(lifecycle_.refused());
+}
+
+TEST_F(LifecycleTest, WhatHasServedIsTriedAgainThoughRefused) {
+  lifecycle_.SetServed();
+  RunFor(absl::Seconds(1), /*refused=*/true);
+  EXPECT_EQ(lifecycle_.state(), ProcessState::kWaiting);
+  EXPECT_FALSE(lifecycle_.refused());
 }
 
 TEST_F(LifecycleTest, StartThatFailsIsAQuickFailure) {

@@ -71,7 +71,7 @@ TEST_F(ProcessHostTest, RunsInItsOwnGroupWithSignalsUnblocked) {
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  auto pid = host_.Start(Shell("sleep 600"));
+  auto pid = host_.Start(Shell("exec sleep 600"));
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   ASSERT_TRUE(pid.ok()) << pid.status();
   EXPECT_EQ(getpgid(*pid), *pid);
@@ -103,7 +103,7 @@ TEST_F(ProcessHostTest, ChildDiesWithItsSupervisor) {
   ASSERT_EQ(pipe(ends), 0);
   const pid_t supervisor = fork();
   if (supervisor == 0) {
-    auto pid = host_.Start(Shell("sleep 600"));
+    auto pid = host_.Start(Shell("exec sleep 600"));
     const pid_t child = pid.value_or(0);
     (void)!write(ends[1], &child, sizeof(child));
     raise(SIGKILL);

@@ -1,11 +1,13 @@
 #include "tools/cli/supervisor.h"
 
 #include <signal.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/exit_code.h"
 
 namespace terminus::tools::cli {
 
@@ -82,6 +84,7 @@ std::vector<ProcessSnapshot> Supervisor::Snapshot() const {
                    .state = process.lifecycle.state(),
                    .pid = process.pid,
                    .restarts = std::max(0, process.lifecycle.starts() - 1),
+                   .refused = process.lifecycle.refused(),
                    .last_exit = process.last_exit});
   }
   return all;
@@ -97,7 +100,8 @@ void Supervisor::Reap(Process& process) {
   }
   process.pid = 0;
   process.last_exit = DescribeWaitStatus(*status);
-  process.lifecycle.Exited(clock_.Now());
+  process.lifecycle.Exited(clock_.Now(),
+                           WIFEXITED(*status) && WEXITSTATUS(*status) == base::kExitRefused);
   if (process.lifecycle.state() == ProcessState::kStopped) {
     Report(process, "stopped");
     return;
@@ -159,8 +163,10 @@ void Supervisor::Report(const Process& process, const std::string& what) {
                     absl::FormatDuration(absl::Trunc(process.lifecycle.wake_at() - clock_.Now(),
                                                      absl::Milliseconds(1))));
   } else if (process.lifecycle.state() == ProcessState::kFailed) {
-    absl::StrAppend(&line, ", giving up after ", process.lifecycle.failures(),
-                    " failures in a row");
+    absl::StrAppend(&line, process.lifecycle.refused()
+                               ? ", giving up: another start would change nothing"
+                               : absl::StrCat(", giving up after ", process.lifecycle.failures(),
+                                              " failures in a row"));
   }
   options_.on_event(line);
 }

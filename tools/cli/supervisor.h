@@ -20,6 +20,8 @@ struct ProcessSnapshot {
   // 0 while there is none.
   pid_t pid = 0;
   int restarts = 0;
+  // Given up because it said that it cannot work as it was started.
+  bool refused = false;
   // How it ended last, such as "killed by SIGKILL"; empty when it never did.
   std::string last_exit;
 

@@ -124,6 +124,20 @@ TEST_F(SupervisorTest, GivesUpOnWhatNeverWorks) {
   EXPECT_THAT(events_.back(), HasSubstr("giving up after 3"));
 }
 
+TEST_F(SupervisorTest, GivesUpAtOnceOnWhatIsRefused) {
+  supervisor_.Step();
+  host_.End("text-1", 2 << 8);
+  supervisor_.Step();
+  EXPECT_EQ(Of("text-1").state, ProcessState::kFailed);
+  EXPECT_TRUE(Of("text-1").refused);
+  EXPECT_THAT(events_,
+              ElementsAre("text-1 exited with 2, giving up: another start would change nothing"));
+  // Killed by signal 2 is something else.
+  host_.End("text-0", 2);
+  supervisor_.Step();
+  EXPECT_EQ(Of("text-0").state, ProcessState::kWaiting);
+}
+
 TEST_F(SupervisorTest, RestartsWithoutEndOnceServed) {
   supervisor_.Step();
   supervisor_.SetServed();

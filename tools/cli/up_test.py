@@ -117,6 +117,16 @@ class UpTest(unittest.TestCase):
         self.assertIn("text-0 exited with 1 again and again", errors)
         self.assertIn("tensor encoder.layer.0 is missing", errors)
 
+    def test_gives_up_at_once_on_a_process_that_refuses(self):
+        (self.bin / "text.refuse").write_text("config.json: model_type 'gpt', expected 'bert'")
+        process = self.start()
+        _, errors = process.communicate(timeout=PATIENCE)
+        self.assertEqual(1, process.returncode)
+        self.assertIn("text-0 exited with 2; the end of its log", errors)
+        self.assertIn("model_type 'gpt'", errors)
+        log = (self.state / "logs" / "text-0.log").read_text()
+        self.assertEqual(1, log.count("model_type 'gpt'"), log)
+
     def test_kills_what_ignores_sigterm_when_asked_twice(self):
         (self.bin / "router.stay").touch()
         process, _ = self.start_ready()

@@ -10,13 +10,17 @@ namespace terminus::services::router::dispatch {
 Alarm::Alarm(std::function<absl::Time()> tick)
     : tick_(std::move(tick)), thread_([this] { Run(); }) {}
 
-Alarm::~Alarm() {
+Alarm::~Alarm() { Stop(); }
+
+void Alarm::Stop() {
   {
     base::MutexLock lock(mutex_);
     stopping_ = true;
   }
   changed_.NotifyAll();
-  thread_.join();
+  if (thread_.joinable()) {
+    thread_.join();
+  }
 }
 
 void Alarm::WakeAt(absl::Time time) {

@@ -14,8 +14,11 @@ class Alarm {
  public:
   // `tick` returns when it wants to be called next. Never called twice at once.
   explicit Alarm(std::function<absl::Time()> tick);
-  // Waits for a tick that is running.
+  // As Stop.
   ~Alarm();
+
+  // No tick begins after this; waits for one that is running. Not from inside `tick`.
+  void Stop();
 
   // Calls `tick` at `time` or earlier. Thread-safe, also from inside `tick`.
   void WakeAt(absl::Time time);

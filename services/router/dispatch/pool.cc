@@ -20,8 +20,11 @@ Pool::Pool(const PoolOptions& options, PoolMetrics metrics, const base::Clock* c
 }
 
 Pool::~Pool() {
-  alarm_.reset();
   Close();
+  // Until the last answer was in, it might have been set; and a tick sets it too.
+  if (alarm_) {
+    alarm_->Stop();
+  }
 }
 
 void Pool::Close() {

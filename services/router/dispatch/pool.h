@@ -152,7 +152,6 @@ class Pool {
   absl::Time empty_since_ ABSL_GUARDED_BY(mutex_);
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 
-  // Last, so that it stops first.
   std::optional<Alarm> alarm_;
 };
 

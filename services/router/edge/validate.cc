@@ -7,9 +7,9 @@
 #include "absl/strings/strip.h"
 #include "common/base/errors.h"
 #include "common/base/status_macros.h"
+#include "common/base/utf8.h"
 #include "common/media/probe.h"
 #include "common/tensor/tensor.h"
-#include "services/router/edge/utf8.h"
 
 namespace terminus::services::router::edge {
 namespace {
@@ -25,7 +25,7 @@ absl::StatusOr<int64_t> CheckText(const std::string& text, const std::string& fi
                             absl::StrCat("the text has ", text.size(), " bytes, at most ",
                                          limits.max_text_bytes, " are taken"));
   }
-  if (!IsValidUtf8(text)) {
+  if (!base::IsValidUtf8(text)) {
     return base::FieldError(base::kReasonInvalidUtf8, field, "the text is not valid UTF-8");
   }
   return cost.Estimate(static_cast<int64_t>(text.size()), max_tokens);

@@ -1,10 +1,10 @@
-#include "services/router/edge/utf8.h"
+#include "common/base/utf8.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-namespace terminus::services::router::edge {
+namespace terminus::base {
 namespace {
 
 TEST(Utf8Test, WellFormed) {
@@ -27,5 +27,14 @@ TEST(Utf8Test, IllFormed) {
   }
 }
 
+TEST(Utf8Test, PrintableKeepsWhatIsWellFormed) {
+  const std::string good = "Grüße,\n世界 \xf0\x9f\x90\x88 \xc2\xa0";
+  EXPECT_EQ(PrintableUtf8(good), good);
+  EXPECT_EQ(PrintableUtf8("bad \xff\xfe byte, cut \xe4\xb8"), "bad ?? byte, cut ??");
+  EXPECT_EQ(PrintableUtf8(std::string("\x1b[2J\x7f\0\t", 7)), "?[2J???");
+  EXPECT_EQ(PrintableUtf8("\xc2\x9b"), "?");
+  EXPECT_EQ(PrintableUtf8(""), "");
+}
+
 }  // namespace
-}  // namespace terminus::services::router::edge
+}  // namespace terminus::base

@@ -1,9 +1,9 @@
-#include "services/router/edge/utf8.h"
+#include "common/base/utf8.h"
 
 #include <cstdint>
 #include <cstring>
 
-namespace terminus::services::router::edge {
+namespace terminus::base {
 namespace {
 
 // Bytes of the character that begins at `at`, or 0 (Unicode standard, table 3-7).
@@ -37,6 +37,14 @@ size_t CharacterSize(const uint8_t* at, size_t left) {
   return size;
 }
 
+bool IsControl(const uint8_t* character, size_t size) {
+  if (size == 1) {
+    return (character[0] < 0x20 && character[0] != '\n') || character[0] == 0x7f;
+  }
+  // U+0080 to U+009F.
+  return size == 2 && character[0] == 0xc2 && character[1] < 0xa0;
+}
+
 }  // namespace
 
 bool IsValidUtf8(absl::string_view text) {
@@ -63,4 +71,20 @@ bool IsValidUtf8(absl::string_view text) {
   return true;
 }
 
-}  // namespace terminus::services::router::edge
+std::string PrintableUtf8(absl::string_view text) {
+  std::string printable;
+  printable.reserve(text.size());
+  while (!text.empty()) {
+    const auto* at = reinterpret_cast<const uint8_t*>(text.data());
+    const size_t size = CharacterSize(at, text.size());
+    if (size == 0 || IsControl(at, size)) {
+      printable += '?';
+    } else {
+      printable.append(text.data(), size);
+    }
+    text.remove_prefix(size == 0 ? 1 : size);
+  }
+  return printable;
+}
+
+}  // namespace terminus::base
