@@ -60,16 +60,27 @@ def smallest_cosine(ours, theirs, dimension):
     return least
 
 
+# Flag of /proc/cpuinfo → what our kernels and the peers' choose their code by, the best first.
+INSTRUCTION_SETS = {"avx512f": "AVX-512", "avx2": "AVX2"}
+
+
+def device_name(cpuinfo, cores, fallback="CPU"):
+    """Such as "AMD EPYC (AVX2), 2 cores". One name in /proc/cpuinfo can stand for processors of different
+    instruction sets, whose figures must not mix."""
+    fields = {}
+    for line in cpuinfo.splitlines():
+        key, _, value = line.partition(":")
+        fields.setdefault(key.strip(), value.strip())
+    model = fields.get("model name", fallback)
+    flags = fields.get("flags", "").split()
+    known = next((f" ({name})" for flag, name in INSTRUCTION_SETS.items() if flag in flags), "")
+    return f"{model}{known}, {cores} core{'s' if cores > 1 else ''}"
+
+
 def cpu_device():
-    """Such as "AMD EPYC, 2 cores"."""
-    model = platform.processor() or platform.machine()
+    """The name of this machine's processor."""
     with open("/proc/cpuinfo") as file:
-        for line in file:
-            if line.startswith("model name"):
-                model = line.split(":", 1)[1].strip()
-                break
-    cores = len(os.sched_getaffinity(0))
-    return f"{model}, {cores} core{'s' if cores > 1 else ''}"
+        return device_name(file.read(), len(os.sched_getaffinity(0)), platform.processor() or platform.machine())
 
 
 def commit():

@@ -44,6 +44,20 @@ class CosineTest(unittest.TestCase):
             figures.smallest_cosine([1.0, 2.0, 3.0], [1.0, 2.0, 3.0], 2)
 
 
+class DeviceTest(unittest.TestCase):
+    CPUINFO = "processor\t: 0\nmodel name\t: AMD EPYC\nflags\t\t: fpu avx2{}\n\nprocessor\t: 1\nflags\t: fpu\n"
+
+    def test_says_what_the_kernels_choose_by(self):
+        self.assertEqual(figures.device_name(self.CPUINFO.format(""), 2), "AMD EPYC (AVX2), 2 cores")
+        self.assertEqual(figures.device_name(self.CPUINFO.format(" avx512f"), 1), "AMD EPYC (AVX-512), 1 core")
+
+    def test_without_flags_or_name(self):
+        self.assertEqual(figures.device_name("CPU part\t: 0xd40\n", 4, "aarch64"), "aarch64, 4 cores")
+
+    def test_this_machine_has_a_name(self):
+        self.assertRegex(figures.cpu_device(), r"^.+, \d+ cores?$")
+
+
 class LineTest(unittest.TestCase):
     def test_with_a_peer(self):
         figure = figures.against("cpu.text_encoder", "texts/s", "onnxruntime", [200.0], [100.0])

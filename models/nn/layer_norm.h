@@ -10,9 +10,8 @@ struct LayerNorm {
   at::Tensor bias;
   double eps = 1e-12;
 
-  at::Tensor Forward(const at::Tensor& x) const {
-    return at::layer_norm(x, weight.sizes(), weight, bias, eps);
-  }
+  // x [..., width] → the same shape.
+  at::Tensor Forward(const at::Tensor& x) const;
 };
 
 }  // namespace terminus::models::nn

@@ -20,7 +20,7 @@ Linear::Path Linear::PathFor(const at::Tensor& weight) {
   if (!weight.device().is_cpu() || weight.scalar_type() != at::kFloat) {
     return Path::kPlain;
   }
-  return kernels::PackedGemmSupported() ? Path::kKernel : Path::kOneDnn;
+  return kernels::SimdWidth() > 0 ? Path::kKernel : Path::kOneDnn;
 }
 
 Linear::Linear(const at::Tensor& weight, const std::optional<at::Tensor>& bias)

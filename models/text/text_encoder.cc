@@ -1,6 +1,9 @@
 #include "models/text/text_encoder.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +16,55 @@ namespace {
 // states of so many still fit into the caches.
 constexpr size_t kTokensPerPass = 1024;
 
+// On a CPU each thread takes whole passes, so that threads wait for each other once a batch rather
+// than in each product, if as many tokens are left for each: fewer do not pay for the weights,
+// which every pass reads.
+constexpr size_t kTokensPerThread = 64;
+// Passes shared out are shorter: their hidden states fit into a core's own cache, and none is left
+// working for long when the others are done.
+constexpr size_t kTokensPerSharedPass = 128;
+
+// Texts [begin, end) of a batch.
+struct Range {
+  size_t begin;
+  size_t end;
+};
+
+// As many texts at a time as have `per_pass` tokens.
+std::vector<Range> CutFull(const executor::TextBatch& batch, size_t per_pass) {
+  std::vector<Range> ranges;
+  size_t begin = 0;
+  while (begin < batch.token_ids.size()) {
+    size_t tokens = batch.token_ids[begin].size();
+    size_t end = begin + 1;
+    while (end < batch.token_ids.size() && tokens + batch.token_ids[end].size() <= per_pass) {
+      tokens += batch.token_ids[end++].size();
+    }
+    ranges.push_back({begin, end});
+    begin = end;
+  }
+  return ranges;
+}
+
+// At most `count` ranges of about as many tokens each.
+std::vector<Range> CutEvenly(const executor::TextBatch& batch, size_t tokens, size_t count) {
+  std::vector<Range> ranges;
+  size_t begin = 0;
+  size_t before = 0;  // Tokens before text i.
+  for (size_t i = 0; i < batch.token_ids.size(); ++i) {
+    const size_t length = batch.token_ids[i].size();
+    // A text is of the range that its middle falls into.
+    const size_t middle = before + length / 2;
+    if (i > begin && middle * count >= (ranges.size() + 1) * tokens) {
+      ranges.push_back({begin, i});
+      begin = i;
+    }
+    before += length;
+  }
+  ranges.push_back({begin, batch.token_ids.size()});
+  return ranges;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TextEncoder>> TextEncoder::Load(const std::string& folder,
@@ -22,14 +74,15 @@ absl::StatusOr<std::unique_ptr<TextEncoder>> TextEncoder::Load(const std::string
   TERMINUS_ASSIGN_OR_RETURN(const BertConfig bert_config, ReadBertConfig(encoder_folder));
   TERMINUS_ASSIGN_OR_RETURN(auto weights, checkpoint::Weights::Open(encoder_folder, device));
   auto encoder = std::unique_ptr<TextEncoder>(
-      new TextEncoder(std::move(sentence_config), bert_config, weights));
+      new TextEncoder(std::move(sentence_config), bert_config, device, weights));
   TERMINUS_RETURN_IF_ERROR(weights.Finish());
   return encoder;
 }
 
 TextEncoder::TextEncoder(SentenceConfig sentence_config, const BertConfig& bert_config,
-                         checkpoint::Weights& weights)
-    : sentence_config_(std::move(sentence_config)),
+                         at::Device device, checkpoint::Weights& weights)
+    : device_(device),
+      sentence_config_(std::move(sentence_config)),
       bert_config_(bert_config),
       max_tokens_(sentence_config_.max_tokens == 0
                       ? bert_config.max_positions
@@ -60,16 +113,35 @@ absl::StatusOr<executor::Embeddings> TextEncoder::Encode(const executor::TextBat
   executor::Embeddings out{.count = static_cast<int>(batch.token_ids.size()),
                            .dimension = dimension()};
   out.values.resize(batch.token_ids.size() * out.dimension);
-  size_t begin = 0;
-  while (begin < batch.token_ids.size()) {
-    size_t tokens = batch.token_ids[begin].size();
-    size_t end = begin + 1;
-    while (end < batch.token_ids.size() && tokens + batch.token_ids[end].size() <= kTokensPerPass) {
-      tokens += batch.token_ids[end++].size();
-    }
-    EncodeRange(batch, begin, end, out.values.data() + begin * out.dimension);
-    begin = end;
+  const auto encode = [&](const Range& range) {
+    EncodeRange(batch, range.begin, range.end, out.values.data() + range.begin * out.dimension);
+  };
+  const size_t threads = device_.is_cpu() ? at::get_num_threads() : 1;
+  size_t tokens = 0;
+  size_t longest = 0;
+  for (const std::vector<int32_t>& ids : batch.token_ids) {
+    tokens += ids.size();
+    longest = std::max(longest, ids.size());
   }
+  // One long text would keep one thread working while the others wait.
+  if (threads == 1 || tokens < threads * std::max(kTokensPerThread, 2 * longest)) {
+    for (const Range& range : CutFull(batch, kTokensPerPass)) {
+      encode(range);
+    }
+    return out;
+  }
+  // As many for each thread.
+  const size_t passes =
+      (tokens + kTokensPerSharedPass * threads - 1) / (kTokensPerSharedPass * threads) * threads;
+  const std::vector<Range> ranges = CutEvenly(batch, tokens, passes);
+  // Each thread takes the next range when it is done with one: cores are not equally fast.
+  std::atomic<size_t> next = 0;
+  at::parallel_for(0, static_cast<int64_t>(threads), 1, [&](int64_t, int64_t) {
+    const c10::InferenceMode inference;
+    for (size_t i = next++; i < ranges.size(); i = next++) {
+      encode(ranges[i]);
+    }
+  });
   return out;
 }
 

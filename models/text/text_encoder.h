@@ -33,7 +33,7 @@ class TextEncoder : public executor::Encoder<executor::TextBatch> {
   const SentenceConfig& sentence_config() const { return sentence_config_; }
 
  private:
-  TextEncoder(SentenceConfig sentence_config, const BertConfig& bert_config,
+  TextEncoder(SentenceConfig sentence_config, const BertConfig& bert_config, at::Device device,
               checkpoint::Weights& weights);
 
   absl::Status Check(const executor::TextBatch& batch) const;
@@ -41,6 +41,7 @@ class TextEncoder : public executor::Encoder<executor::TextBatch> {
   // Encodes texts [begin, end) in one pass; writes their rows to `out`.
   void EncodeRange(const executor::TextBatch& batch, size_t begin, size_t end, float* out) const;
 
+  at::Device device_;
   SentenceConfig sentence_config_;
   BertConfig bert_config_;
   int max_tokens_;

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "absl/types/span.h"
+#include "models/kernels/simd_width.h"
 
 namespace terminus::models::kernels {
 
@@ -22,7 +23,8 @@ struct PackedAttentionArgs {
 
 bool PackedAttentionSupports(int head_dim);
 
-// Runs on the calling thread and LibTorch's.
-void PackedAttention(const PackedAttentionArgs& args);
+// Runs on the calling thread and LibTorch's. `width` is one of kSimdWidths that the processor
+// supports, or 0 for code that runs on any.
+void PackedAttention(const PackedAttentionArgs& args, int width = SimdWidth());
 
 }  // namespace terminus::models::kernels

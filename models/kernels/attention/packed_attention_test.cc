@@ -36,22 +36,30 @@ TEST_P(PackedAttentionTest, EqualsReference) {
   const Case& c = GetParam();
   at::manual_seed(1);
   const at::Tensor qkv = at::randn({c.offsets.back(), 3, c.heads, c.head_dim}) * c.spread;
-  at::Tensor out = at::full({c.offsets.back(), c.heads, c.head_dim}, NAN);
+  const at::Tensor expected = Reference(qkv, c.offsets);
   ASSERT_TRUE(PackedAttentionSupports(c.head_dim));
-  PackedAttention({.qkv = qkv.const_data_ptr<float>(),
-                   .out = out.data_ptr<float>(),
-                   .offsets = c.offsets,
-                   .heads = c.heads,
-                   .head_dim = c.head_dim});
-  const double difference =
-      (out.to(at::kDouble) - Reference(qkv, c.offsets)).abs().max().item<double>();
-  // The scores grow with the square of the spread, and their rounding with them.
-  EXPECT_LT(difference, 3e-6 * c.spread * c.spread);
+  for (const int width : {0, 8, 16}) {
+    if (width != 0 && !SimdSupports(width)) {
+      continue;
+    }
+    at::Tensor out = at::full({c.offsets.back(), c.heads, c.head_dim}, NAN);
+    PackedAttention({.qkv = qkv.const_data_ptr<float>(),
+                     .out = out.data_ptr<float>(),
+                     .offsets = c.offsets,
+                     .heads = c.heads,
+                     .head_dim = c.head_dim},
+                    width);
+    // The scores grow with the square of the spread, and their rounding with them.
+    EXPECT_LT((out.to(at::kDouble) - expected).abs().max().item<double>(),
+              3e-6 * c.spread * c.spread)
+        << "width " << width;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, PackedAttentionTest,
                          testing::Values(Case{{0, 1}, 1, 16, 1},                    //
                                          Case{{0, 7}, 12, 32, 1},                   //
+                                         Case{{0, 1, 3, 6, 10, 15, 21}, 2, 32, 1},  //
                                          Case{{0, 5, 6, 39, 71, 80}, 12, 32, 1},    //
                                          Case{{0, 32, 64, 97}, 2, 64, 1},           //
                                          Case{{0, 512, 520}, 3, 48, 1},             //
