@@ -6,6 +6,8 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
 set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
+# What is installed finds its libraries by its own place; scripts/dist brings them there.
+set(CMAKE_INSTALL_RPATH "$ORIGIN/../lib;$ORIGIN/../lib/torch")
 
 if(DEFINED ENV{TERMINUS_HOME})
   set(terminus_home_default $ENV{TERMINUS_HOME})
