@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -41,6 +42,8 @@ struct BackEnd {
   std::function<absl::StatusOr<Ranks>()> create;
   std::function<std::unique_ptr<Elements>(int rank, weights::DType dtype, int64_t count)> elements;
 };
+
+void PrintTo(const BackEnd& back_end, std::ostream* out);
 
 std::string NameOf(const testing::TestParamInfo<BackEnd>& info);
 

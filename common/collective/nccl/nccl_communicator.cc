@@ -66,7 +66,7 @@ class NcclCommunicator : public Communicator {
   absl::Status Barrier(absl::Time deadline) override;
   absl::Status Finish(void* stream, absl::Time deadline) override;
   void Abort(absl::string_view why) override {
-    Break(absl::CancelledError(absl::StrCat("rank ", rank(), " was aborted: ", why)));
+    Break(absl::CancelledError(absl::StrCat("rank ", rank(), " was aborted: ", why))).IgnoreError();
   }
 
  private:
