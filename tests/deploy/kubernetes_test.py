@@ -184,17 +184,16 @@ class KubernetesTest(unittest.TestCase):
 
     def run_router(self, path):
         """Starts a router with the config; returns "" if it runs, else what it said."""
-        process = subprocess.Popen(
-            [binary("terminus-router"), "--config", path, "--listen", "127.0.0.1:0",
-             "--metrics", "127.0.0.1:0"], stderr=subprocess.PIPE, text=True)
         said = ""
-        for line in process.stderr:
-            said += line
-            if "listening" in line:
-                process.send_signal(signal.SIGTERM)
-                process.communicate(timeout=60)
-                return "" if process.returncode == 0 else said
-        process.wait(60)
+        with subprocess.Popen(
+                [binary("terminus-router"), "--config", path, "--listen", "127.0.0.1:0",
+                 "--metrics", "127.0.0.1:0"], stderr=subprocess.PIPE, text=True) as process:
+            for line in process.stderr:
+                said += line
+                if "listening" in line:
+                    process.send_signal(signal.SIGTERM)
+                    process.communicate(timeout=60)
+                    return "" if process.returncode == 0 else said
         return said
 
 
