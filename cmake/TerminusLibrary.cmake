@@ -28,6 +28,9 @@ function(terminus_library)
 endfunction()
 
 # terminus_binary(NAME terminus-text SRCS ... DEPS ... [TORCH])
+#
+# The target `binaries` builds all that is installed, and no test.
+add_custom_target(binaries)
 function(terminus_binary)
   cmake_parse_arguments(ARG "TORCH" "NAME" "SRCS;DEPS" ${ARGN})
   add_executable(${ARG_NAME} ${ARG_SRCS})
@@ -35,6 +38,7 @@ function(terminus_binary)
   if(ARG_TORCH)
     terminus_use_torch(${ARG_NAME} PRIVATE)
   endif()
+  add_dependencies(binaries ${ARG_NAME})
   install(TARGETS ${ARG_NAME} RUNTIME DESTINATION bin)
 endfunction()
 

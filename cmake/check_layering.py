@@ -29,6 +29,8 @@ TORCH = r"(ATen|torch|c10)/"
 WIRE = r"(grpc|grpcpp|google/protobuf|google/rpc|proto/|terminus/v1)"
 FORBIDDEN = {
     "common/batching": [TORCH, WIRE],
+    "common/collective": [TORCH, WIRE],
+    "common/gpu": [TORCH, WIRE],
     "common/media": [TORCH, WIRE],
     "common/tokenizer": [TORCH, WIRE],
     "common/weights": [TORCH, WIRE],

@@ -1,25 +1,16 @@
 #pragma once
 
-#include <cstdint>
-#include <string>
-
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/gpu/library.h"
 #include "models/cuda/cuda_api.h"
 
 namespace terminus::models::cuda {
 
-// Loads libterminus_cuda.so, once a process, from TERMINUS_CUDA_LIBRARY if that is set, else from
-// beside the binary (../lib) or where the system's loader looks. FAILED_PRECONDITION says why it
-// cannot be used.
-absl::StatusOr<const TerminusCudaApi*> LoadLibrary();
+// The models' kernels in libterminus_cuda.so, which common/gpu loads; its errors.
+inline absl::StatusOr<const TerminusCudaApi*> LoadLibrary() {
+  return gpu::FindTableAs<TerminusCudaApi>("terminus_cuda_api", TERMINUS_CUDA_API_VERSION);
+}
 
-struct Device {
-  std::string name;
-  uint64_t memory_bytes = 0;
-};
-
-// GPU number `index`, or FAILED_PRECONDITION: no library, no driver, or not that many GPUs.
-absl::StatusOr<Device> FindDevice(int index);
+using gpu::FindDevice;
 
 }  // namespace terminus::models::cuda
