@@ -216,7 +216,8 @@ TEST_F(RouterDecoderTest, ADecoderOfAnotherSpaceIsRefused) {
   FakeDecoder decoder(Address("decoder-0"), {.space_id = "other"});
   StartRouter();
   Eventually([&] {
-    for (const v1::ReplicaStatus& replica : Status().replicas()) {
+    const v1::GetStatusResponse status = Status();
+    for (const v1::ReplicaStatus& replica : status.replicas()) {
       if (replica.service() == "decoder" && replica.state() == v1::REPLICA_STATE_REFUSED) {
         return true;
       }
