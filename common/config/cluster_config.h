@@ -59,6 +59,9 @@ struct RouterConfig {
   BatchingOptions vision_batching = {.max_batch_items = 32, .max_batch_cost = 32 * 256};
   std::vector<std::string> text_replicas;
   std::vector<std::string> vision_replicas;
+  std::vector<std::string> decoder_replicas;
+  // Of encoded contents that calls to the decoder use again; 0: none are kept.
+  int64_t cache_max_bytes = 64 << 20;
   // For calls that come without a deadline of their own.
   absl::Duration default_deadline = absl::Seconds(60);
   // How long calls in flight may go on after SIGTERM.

@@ -121,11 +121,17 @@ std::vector<Key> MakeKeys() {
        .member = TERMINUS_MEMBER(router.vision_replicas),
        .help = "Addresses of the vision replicas.",
        .form = Key::Form::kAddress},
+      {.path = "router.replicas.decoder",
+       .member = TERMINUS_MEMBER(router.decoder_replicas),
+       .help = "Addresses of the decoder replicas.",
+       .form = Key::Form::kAddress},
   };
   Append(keys, BatchingKeys("router.batching.text.", "tokens",
                             TERMINUS_BATCHING_MEMBERS(router.text_batching)));
   Append(keys, BatchingKeys("router.batching.vision.", "patches",
                             TERMINUS_BATCHING_MEMBERS(router.vision_batching)));
+  keys.push_back({"router.cache.max_bytes", TERMINUS_MEMBER(router.cache_max_bytes),
+                  "Encoded contents kept by their hash, for Score and Recognize. 0: none.", 0});
   Append(keys, {{"router.admission.max_items", TERMINUS_MEMBER(router.admission.max_items),
                  "Items admitted and not answered yet; past it calls get RESOURCE_EXHAUSTED.", 1},
                 {"router.admission.max_bytes", TERMINUS_MEMBER(router.admission.max_bytes),

@@ -66,7 +66,7 @@ Discovery::~Discovery() {
     resolver_.join();
   }
   for (Replica& replica : replicas_) {
-    replica.service->pool->RemoveReplica(replica.address);
+    Withdraw(replica);
   }
   // Each waits for its calls, which may still post: before the mailbox goes.
   replicas_.clear();
@@ -104,16 +104,17 @@ void Discovery::Handle(Message& message) {
 void Discovery::HandleReport(Replica& replica, LinkReport& report) {
   Event event = report.event;
   if (event == Event::kAccepted) {
-    event = Judge(replica, report.description, report.detail);
+    event = Judge(replica, report);
     replica.description = std::move(report.description);
+    replica.decoder = std::move(report.decoder);
   }
   Apply(replica, event, std::move(report.detail));
 }
 
-Event Discovery::Judge(Replica& replica, const v1::DescribeResponse& description,
-                       std::string& detail) {
+Event Discovery::Judge(const Replica& replica, LinkReport& report) {
+  const v1::DescribeResponse& description = report.description;
   if (absl::Status kind = CheckKind(description, replica.service->modality); !kind.ok()) {
-    detail = std::string(kind.message());
+    report.detail = std::string(kind.message());
     return Event::kMismatch;
   }
   const std::shared_ptr<const dispatch::ServedModel> served = catalog_->model();
@@ -125,17 +126,23 @@ Event Discovery::Judge(Replica& replica, const v1::DescribeResponse& description
   };
   if (served != nullptr && std::any_of(replicas_.begin(), replicas_.end(), holds)) {
     if (absl::Status space = CheckSpace(description, *served); !space.ok()) {
-      detail = std::string(space.message());
+      report.detail = std::string(space.message());
       return Event::kMismatch;
     }
   }
-  Adopt(replica, description);
+  Adopt(replica, report);
   return Event::kAccepted;
 }
 
-void Discovery::Adopt(const Replica& replica, const v1::DescribeResponse& description) {
+void Discovery::Adopt(const Replica& replica, const LinkReport& report) {
   const std::shared_ptr<const dispatch::ServedModel> known = catalog_->model();
-  catalog_->Set(Merge(description, known != nullptr ? *known : dispatch::ServedModel()));
+  dispatch::ServedModel merged =
+      Merge(report.description, known != nullptr ? *known : dispatch::ServedModel());
+  if (replica.service->decoders != nullptr) {
+    merged.generates = report.decoder.generates();
+    merged.max_context = static_cast<int>(report.decoder.max_context());
+  }
+  catalog_->Set(std::move(merged));
   const std::shared_ptr<const dispatch::ServedModel> served = catalog_->model();
   for (Replica& other : replicas_) {
     if (&other != &replica && IsAccepted(other.state)) {
@@ -167,7 +174,7 @@ void Discovery::Apply(Replica& replica, Event event, std::string detail) {
       Publish(replica);
       break;
     case Action::kStartOver:
-      replica.service->pool->RemoveReplica(replica.address);
+      Withdraw(replica);
       replica.link->StartOver();
       replica.describe_at = absl::Now() + options_.interval;
       break;
@@ -175,20 +182,36 @@ void Discovery::Apply(Replica& replica, Event event, std::string detail) {
 }
 
 void Discovery::Publish(Replica& replica) {
+  auto on_lost = [mailbox = mailbox_, id = replica.id, epoch = replica.link->epoch()] {
+    mailbox->TryPush(
+        {.replica = id,
+         .report = {.epoch = epoch, .event = Event::kLost, .detail = "a call found it gone"}});
+  };
+  if (replica.service->decoders != nullptr) {
+    replica.service->decoders->AddReplica({
+        .address = replica.address,
+        .stub = v1::Decoder::NewStub(replica.link->channel()),
+        .space_id = replica.description.space_id(),
+        .on_lost = std::move(on_lost),
+    });
+    return;
+  }
   replica.service->pool->AddReplica({
       .address = replica.address,
       .sender = std::make_shared<dispatch::GrpcBatchSender>(replica.link->channel()),
       .max_in_flight = static_cast<int>(replica.description.max_in_flight()),
       .model = replica.description.model(),
       .space_id = replica.description.space_id(),
-      .on_lost =
-          [mailbox = mailbox_, id = replica.id, epoch = replica.link->epoch()] {
-            mailbox->TryPush(
-                {.replica = id,
-                 .report = {
-                     .epoch = epoch, .event = Event::kLost, .detail = "a batch found it gone"}});
-          },
+      .on_lost = std::move(on_lost),
   });
+}
+
+void Discovery::Withdraw(const Replica& replica) {
+  if (replica.service->decoders != nullptr) {
+    replica.service->decoders->RemoveReplica(replica.address);
+  } else {
+    replica.service->pool->RemoveReplica(replica.address);
+  }
 }
 
 void Discovery::Add(const ServiceSpec& service, const std::string& target,
@@ -198,8 +221,10 @@ void Discovery::Add(const ServiceSpec& service, const std::string& target,
   replica.service = &service;
   replica.target = target;
   replica.address = address;
+  const ReplicaKind kind =
+      service.decoders != nullptr ? ReplicaKind::kDecoder : ReplicaKind::kEncoder;
   replica.link = std::make_unique<ReplicaLink>(
-      address, options_.max_message_bytes, [this, id = replica.id](LinkReport report) {
+      kind, address, options_.max_message_bytes, [this, id = replica.id](LinkReport report) {
         mailbox_->TryPush({.replica = id, .report = std::move(report)});
       });
 }
@@ -211,7 +236,7 @@ void Discovery::HandleResolution(const Resolution& resolution) {
         !std::binary_search(addresses.begin(), addresses.end(), it->address)) {
       base::LogInfo(
           absl::StrCat(it->service->name, " replica ", it->address, ": gone from ", it->target));
-      it->service->pool->RemoveReplica(it->address);
+      Withdraw(*it);
       it = replicas_.erase(it);
     } else {
       ++it;
@@ -315,7 +340,9 @@ std::vector<v1::ReplicaStatus> Discovery::replicas() const {
       if (service.name != status.service()) {
         continue;
       }
-      if (const auto load = service.pool->load(status.address())) {
+      const auto load = service.decoders != nullptr ? service.decoders->load(status.address())
+                                                    : service.pool->load(status.address());
+      if (load) {
         status.set_outstanding_batches(load->outstanding_batches);
         status.set_outstanding_cost(load->outstanding_cost);
       }

@@ -18,6 +18,7 @@
 #include "services/router/discovery/replica_link.h"
 #include "services/router/discovery/replica_state.h"
 #include "services/router/discovery/resolver.h"
+#include "services/router/dispatch/decoder_pool.h"
 #include "services/router/dispatch/pool.h"
 #include "terminus/v1/cluster.pb.h"
 
@@ -25,13 +26,15 @@ namespace terminus::services::router::discovery {
 
 // A service and where its replicas are to be found.
 struct ServiceSpec {
-  // "text" or "vision".
+  // "text", "vision" or "decoder".
   std::string name;
+  // What an encoder takes; unspecified for the decoder.
   v1::Modality modality = v1::MODALITY_UNSPECIFIED;
   // Addresses of replicas, or DNS targets with one replica behind each address.
   std::vector<std::string> targets;
-  // Must outlive the discovery.
+  // Where its ready replicas go: an encoder's or the decoder's. Must outlive the discovery.
   dispatch::Pool* pool = nullptr;
+  dispatch::DecoderPool* decoders = nullptr;
 };
 
 struct DiscoveryOptions {
@@ -77,6 +80,7 @@ class Discovery {
     std::string detail = "not connected yet";
     // The last one; of the served space while it is accepted.
     v1::DescribeResponse description;
+    v1::DecoderDescribeResponse decoder;
     std::unique_ptr<ReplicaLink> link;
     // When to ask it next; never while an answer is awaited or its health is watched.
     absl::Time describe_at = absl::InfinitePast();
@@ -101,10 +105,11 @@ class Discovery {
   void Handle(Message& message);
   void HandleReport(Replica& replica, LinkReport& report);
   // Whether a description fits; may change the served space, and refuse others by it.
-  Event Judge(Replica& replica, const v1::DescribeResponse& description, std::string& detail);
-  void Adopt(const Replica& replica, const v1::DescribeResponse& description);
+  Event Judge(const Replica& replica, LinkReport& report);
+  void Adopt(const Replica& replica, const LinkReport& report);
   void Apply(Replica& replica, Event event, std::string detail);
   void Publish(Replica& replica);
+  static void Withdraw(const Replica& replica);
   void HandleResolution(const Resolution& resolution);
   void Add(const ServiceSpec& service, const std::string& target, const std::string& address);
   void DescribeWhatIsDue(absl::Time now);

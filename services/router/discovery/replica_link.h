@@ -12,6 +12,7 @@
 #include "common/base/mutex.h"
 #include "services/router/discovery/health_watch.h"
 #include "services/router/discovery/replica_state.h"
+#include "terminus/v1/decoder.grpc.pb.h"
 #include "terminus/v1/encoder.grpc.pb.h"
 
 namespace terminus::services::router::discovery {
@@ -23,8 +24,14 @@ struct LinkReport {
   // kAccepted stands for "described itself": whether it fits is for the receiver to say.
   Event event = Event::kUnreachable;
   std::string detail;
+  // A decoder's too, as far as it has the same fields; its modality is unspecified.
   v1::DescribeResponse description;
+  // A decoder's.
+  v1::DecoderDescribeResponse decoder;
 };
+
+// Which protocol a replica speaks.
+enum class ReplicaKind { kEncoder, kDecoder };
 
 // The calls to one replica that find out about it. Not thread-safe, but reports come from gRPC's
 // threads. Waits in its destructor for calls that are under way, after cancelling them.
@@ -32,7 +39,8 @@ class ReplicaLink {
  public:
   using Report = std::function<void(LinkReport)>;
 
-  ReplicaLink(const std::string& address, int64_t max_message_bytes, Report report);
+  ReplicaLink(ReplicaKind kind, const std::string& address, int64_t max_message_bytes,
+              Report report);
   ~ReplicaLink();
 
   // Begins a new epoch: ends a watch, and makes what was reported before out of date.
@@ -49,20 +57,20 @@ class ReplicaLink {
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
 
  private:
-  struct DescribeCall {
-    grpc::ClientContext context;
-    v1::DescribeRequest request;
-    v1::DescribeResponse response;
-  };
+  template <class Stub, class Request, class Response>
+  void Ask(Stub& stub, absl::Duration timeout, void (*take)(Response&, LinkReport&));
 
   void CallStarted();
   void CallEnded();
 
   const std::shared_ptr<grpc::Channel> channel_;
-  const std::unique_ptr<v1::Encoder::Stub> stub_;
+  // The one of its kind.
+  const std::unique_ptr<v1::Encoder::Stub> encoder_;
+  const std::unique_ptr<v1::Decoder::Stub> decoder_;
   const Report report_;
   uint64_t epoch_ = 0;
-  std::shared_ptr<DescribeCall> describe_;
+  // Of a Describe under way.
+  std::shared_ptr<grpc::ClientContext> describe_;
   std::shared_ptr<HealthWatch> watch_;
 
   base::Mutex mutex_;

@@ -21,6 +21,9 @@ struct ServedModel {
   // Tokens of the longest text; 0 until a text replica was seen.
   int max_tokens = 0;
   std::vector<std::string> prompts;
+  // What a decoder said: whether it generates, and the tokens of its longest sequence.
+  bool generates = false;
+  int max_context = 0;
 };
 
 // What came of one item.

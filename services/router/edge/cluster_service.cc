@@ -56,11 +56,15 @@ grpc::ServerUnaryReactor* ClusterService::ListModels(grpc::CallbackServerContext
     v1::ModelInfo* model = response->add_models();
     model->set_name(served->name);
     for (const discovery::ServiceSpec& service : parts_.services) {
-      model->add_modalities(service.modality);
+      if (service.pool != nullptr) {
+        model->add_modalities(service.modality);
+      }
     }
     model->set_space_id(served->space_id);
     model->set_dimension(served->dimension);
     model->set_max_tokens(served->max_tokens);
+    model->set_generates(served->generates);
+    model->set_max_context(served->max_context);
     model->mutable_prompts()->Assign(served->prompts.begin(), served->prompts.end());
   }
   return Finished(context);
@@ -71,6 +75,10 @@ grpc::ServerUnaryReactor* ClusterService::ExplainBatching(grpc::CallbackServerCo
                                                           v1::ExplainBatchingResponse* response) {
   const auto served = parts_.catalog->model();
   for (const discovery::ServiceSpec& service : parts_.services) {
+    if (service.pool == nullptr) {
+      // The decoder batches by itself, step by step.
+      continue;
+    }
     const dispatch::PoolOptions& options = service.pool->options();
     const batching::QueueStats stats = service.pool->stats();
     v1::QueueStatus* queue = response->add_queues();

@@ -31,10 +31,21 @@ class MethodMetrics {
 
 struct EdgeMetrics {
   explicit EdgeMetrics(metrics::Registry& registry)
-      : embed(registry, "Embed"), embed_stream(registry, "EmbedStream") {}
+      : embed(registry, "Embed"),
+        embed_stream(registry, "EmbedStream"),
+        generate(registry, "Generate"),
+        tokenize(registry, "Tokenize"),
+        detokenize(registry, "Detokenize"),
+        score(registry, "Score"),
+        recognize(registry, "Recognize") {}
 
   MethodMetrics embed;
   MethodMetrics embed_stream;
+  MethodMetrics generate;
+  MethodMetrics tokenize;
+  MethodMetrics detokenize;
+  MethodMetrics score;
+  MethodMetrics recognize;
 };
 
 }  // namespace terminus::services::router::edge

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/status.h"
 #include "services/router/edge/answer.h"
@@ -14,10 +13,6 @@ namespace terminus::services::router::edge {
 namespace {
 
 std::string FieldOf(uint64_t slot) { return absl::StrCat("items[", slot, "]"); }
-
-std::string Milliseconds(absl::Duration duration) {
-  return absl::StrFormat("%.3f", absl::ToDoubleMilliseconds(duration));
-}
 
 }  // namespace
 
@@ -104,10 +99,7 @@ void EmbedCall::AddTrailers() {
     longest.preprocess = std::max(longest.preprocess, timing.preprocess);
     longest.compute = std::max(longest.compute, timing.compute);
   }
-  context_->AddTrailingMetadata("x-request-id", request_context_.request_id);
-  context_->AddTrailingMetadata("terminus-queue-ms", Milliseconds(longest.queue));
-  context_->AddTrailingMetadata("terminus-preprocess-ms", Milliseconds(longest.preprocess));
-  context_->AddTrailingMetadata("terminus-compute-ms", Milliseconds(longest.compute));
+  edge::AddTrailers(request_context_, longest, *context_);
 }
 
 }  // namespace terminus::services::router::edge

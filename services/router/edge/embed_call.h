@@ -12,6 +12,7 @@
 #include "common/rpc/context.h"
 #include "services/router/admission/admission.h"
 #include "services/router/edge/edge.h"
+#include "services/router/edge/trailers.h"
 
 namespace terminus::services::router::edge {
 
@@ -31,12 +32,6 @@ class EmbedCall final : public grpc::ServerUnaryReactor, public dispatch::Encode
   void OnDone() override { delete this; }
 
  private:
-  struct Timing {
-    absl::Duration queue;
-    absl::Duration preprocess;
-    absl::Duration compute;
-  };
-
   absl::Status TakeIn(std::vector<std::unique_ptr<dispatch::EncodeTask>>& tasks);
   // The last one to let go writes the answer.
   void Release();

@@ -6,6 +6,7 @@
 
 #include "absl/time/time.h"
 #include "services/router/discovery/discovery.h"
+#include "services/router/edge/decoder_call.h"
 #include "services/router/edge/edge.h"
 #include "terminus/v1/action.grpc.pb.h"
 #include "terminus/v1/cluster.grpc.pb.h"
@@ -63,9 +64,11 @@ class ClusterService final : public v1::Cluster::CallbackService {
   const absl::Time started_ = absl::Now();
 };
 
-// What is not built yet answers UNIMPLEMENTED and says what is there instead.
+// These three end at the decoder; in a cluster without one they answer UNIMPLEMENTED.
 class GenerationService final : public v1::Generation::CallbackService {
  public:
+  explicit GenerationService(const DecoderParts& parts) : parts_(parts) {}
+
   grpc::ServerWriteReactor<v1::GenerateResponse>* Generate(
       grpc::CallbackServerContext* context, const v1::GenerateRequest* request) override;
   grpc::ServerUnaryReactor* Tokenize(grpc::CallbackServerContext* context,
@@ -74,20 +77,33 @@ class GenerationService final : public v1::Generation::CallbackService {
   grpc::ServerUnaryReactor* Detokenize(grpc::CallbackServerContext* context,
                                        const v1::DetokenizeRequest* request,
                                        v1::DetokenizeResponse* response) override;
+
+ private:
+  const DecoderParts parts_;
 };
 
 class RetrievalService final : public v1::Retrieval::CallbackService {
  public:
+  explicit RetrievalService(const DecoderParts& parts) : parts_(parts) {}
+
   grpc::ServerUnaryReactor* Score(grpc::CallbackServerContext* context,
                                   const v1::ScoreRequest* request,
                                   v1::ScoreResponse* response) override;
+
+ private:
+  const DecoderParts parts_;
 };
 
 class ActionService final : public v1::Action::CallbackService {
  public:
+  explicit ActionService(const DecoderParts& parts) : parts_(parts) {}
+
   grpc::ServerUnaryReactor* Recognize(grpc::CallbackServerContext* context,
                                       const v1::RecognizeRequest* request,
                                       v1::RecognizeResponse* response) override;
+
+ private:
+  const DecoderParts parts_;
 };
 
 }  // namespace terminus::services::router::edge

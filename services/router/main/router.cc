@@ -29,7 +29,8 @@ Router::Router(const config::RouterConfig& config, metrics::Registry& registry)
            .retry_delay = config.admission.retry_delay},
           {.items = &registry.AddGauge("terminus_router_admitted_items", "Items inside the router"),
            .bytes = &registry.AddGauge("terminus_router_admitted_bytes",
-                                       "Bytes of the items inside the router")}) {
+                                       "Bytes of the items inside the router")}),
+      cache_(config.cache_max_bytes, registry) {
   if (!config_.text_replicas.empty()) {
     text_.emplace(PoolOptionsOf(config_, "text", config_.text_batching),
                   dispatch::PoolMetrics(registry, "text"));
@@ -45,6 +46,11 @@ Router::Router(const config::RouterConfig& config, metrics::Registry& registry)
                          .modality = v1::MODALITY_IMAGE,
                          .targets = config_.vision_replicas,
                          .pool = &*vision_});
+  }
+  if (!config_.decoder_replicas.empty()) {
+    decoders_.emplace(dispatch::DecoderPoolOptions{}, registry);
+    services_.push_back(
+        {.name = "decoder", .targets = config_.decoder_replicas, .decoders = &*decoders_});
   }
 }
 
@@ -64,23 +70,30 @@ absl::Status Router::Listen(const std::string& metrics_address) {
                                   .max_message_bytes = config_.limits.max_message_bytes,
                                   .on_ready_change = [this](bool ready) { OnReadyChange(ready); }},
       &catalog_);
-  embedding_.emplace(edge::EdgeParts{.limits = config_.limits,
-                                     .default_deadline = config_.default_deadline,
-                                     .catalog = &catalog_,
-                                     .admission = &admission_,
-                                     .text = text_ ? &*text_ : nullptr,
-                                     .vision = vision_ ? &*vision_ : nullptr,
-                                     .metrics = &edge_metrics_});
+  const edge::EdgeParts parts{.limits = config_.limits,
+                              .default_deadline = config_.default_deadline,
+                              .catalog = &catalog_,
+                              .admission = &admission_,
+                              .text = text_ ? &*text_ : nullptr,
+                              .vision = vision_ ? &*vision_ : nullptr,
+                              .metrics = &edge_metrics_};
+  embedding_.emplace(parts);
+  const edge::DecoderParts decoder_parts{
+      .edge = parts, .decoders = decoders_ ? &*decoders_ : nullptr, .cache = &cache_};
+  generation_.emplace(decoder_parts);
+  retrieval_.emplace(decoder_parts);
+  action_.emplace(decoder_parts);
   cluster_.emplace(edge::ClusterParts{.discovery = &*discovery_,
                                       .catalog = &catalog_,
                                       .admission = &admission_,
                                       .services = services_,
                                       .metrics_address = metrics_address});
   TERMINUS_ASSIGN_OR_RETURN(
-      server_, rpc::Server::Start({.listen = config_.listen,
-                                   .max_message_bytes = config_.limits.max_message_bytes,
-                                   .drain_timeout = config_.drain_timeout},
-                                  {&*embedding_, &*cluster_, &generation_, &retrieval_, &action_}));
+      server_,
+      rpc::Server::Start({.listen = config_.listen,
+                          .max_message_bytes = config_.limits.max_message_bytes,
+                          .drain_timeout = config_.drain_timeout},
+                         {&*embedding_, &*cluster_, &*generation_, &*retrieval_, &*action_}));
   base::MutexLock lock(mutex_);
   serving_ = server_.get();
   serving_->SetServing(ready_);
@@ -106,7 +119,11 @@ void Router::Shutdown() {
     server_->Shutdown();
   }
   for (const discovery::ServiceSpec& service : services_) {
-    service.pool->Close();
+    if (service.decoders != nullptr) {
+      service.decoders->Close();
+    } else {
+      service.pool->Close();
+    }
   }
 }
 

@@ -12,8 +12,10 @@
 #include "common/metrics/metrics.h"
 #include "common/rpc/server.h"
 #include "services/router/admission/admission.h"
+#include "services/router/cache/encoded_cache.h"
 #include "services/router/discovery/catalog.h"
 #include "services/router/discovery/discovery.h"
+#include "services/router/dispatch/decoder_pool.h"
 #include "services/router/dispatch/pool.h"
 #include "services/router/edge/edge_metrics.h"
 #include "services/router/edge/services.h"
@@ -51,6 +53,8 @@ class Router {
   discovery::Catalog catalog_;
   std::optional<dispatch::Pool> text_;
   std::optional<dispatch::Pool> vision_;
+  std::optional<dispatch::DecoderPool> decoders_;
+  cache::EncodedCache cache_;
   std::vector<discovery::ServiceSpec> services_;
 
   base::Mutex mutex_;
@@ -61,9 +65,9 @@ class Router {
   std::optional<discovery::Discovery> discovery_;
   std::optional<edge::EmbeddingService> embedding_;
   std::optional<edge::ClusterService> cluster_;
-  edge::GenerationService generation_;
-  edge::RetrievalService retrieval_;
-  edge::ActionService action_;
+  std::optional<edge::GenerationService> generation_;
+  std::optional<edge::RetrievalService> retrieval_;
+  std::optional<edge::ActionService> action_;
   std::unique_ptr<rpc::Server> server_;
 };
 
