@@ -79,8 +79,8 @@ TEST_F(ImageFilesTest, RefusesFilesNoMessageCouldCarry) {
 TEST_F(ImageFilesTest, BoundsTheNumber) {
   Write("a.png", kPng);
   Write("b.png", kPng);
-  EXPECT_EQ(FindImages(folder_, 1).status().code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_TRUE(FindImages(folder_, 2).ok());
+  EXPECT_EQ(FindImages(folder_, FileKinds::kImages, 1).status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(FindImages(folder_, FileKinds::kImages, 2).ok());
 }
 
 TEST_F(ImageFilesTest, MissingFolderIsAnError) {

@@ -25,7 +25,7 @@ namespace terminus::services::router::discovery {
 
 // A service and where its replicas are to be found.
 struct ServiceSpec {
-  // "text" or "vision".
+  // "text", "vision" or "video".
   std::string name;
   v1::Modality modality = v1::MODALITY_UNSPECIFIED;
   // Addresses of replicas, or DNS targets with one replica behind each address.

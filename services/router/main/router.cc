@@ -46,6 +46,14 @@ Router::Router(const config::RouterConfig& config, metrics::Registry& registry)
                          .targets = config_.vision_replicas,
                          .pool = &*vision_});
   }
+  if (!config_.video_replicas.empty()) {
+    video_.emplace(PoolOptionsOf(config_, "video", config_.video_batching),
+                   dispatch::PoolMetrics(registry, "video"));
+    services_.push_back({.name = "video",
+                         .modality = v1::MODALITY_VIDEO,
+                         .targets = config_.video_replicas,
+                         .pool = &*video_});
+  }
 }
 
 absl::StatusOr<std::unique_ptr<Router>> Router::Start(const config::RouterConfig& config,
@@ -70,6 +78,7 @@ absl::Status Router::Listen(const std::string& metrics_address) {
                                      .admission = &admission_,
                                      .text = text_ ? &*text_ : nullptr,
                                      .vision = vision_ ? &*vision_ : nullptr,
+                                     .video = video_ ? &*video_ : nullptr,
                                      .metrics = &edge_metrics_});
   cluster_.emplace(edge::ClusterParts{.discovery = &*discovery_,
                                       .catalog = &catalog_,

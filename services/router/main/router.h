@@ -51,6 +51,7 @@ class Router {
   discovery::Catalog catalog_;
   std::optional<dispatch::Pool> text_;
   std::optional<dispatch::Pool> vision_;
+  std::optional<dispatch::Pool> video_;
   std::vector<discovery::ServiceSpec> services_;
 
   base::Mutex mutex_;
