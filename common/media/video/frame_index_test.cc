@@ -95,7 +95,9 @@ TEST(FrameIndexTest, SegmentsNeverMeet) {
     const auto plan = index.Plan(frames);
     for (size_t i = 0; i < plan.size(); ++i) {
       EXPECT_LE(plan[i].first, plan[i].last);
-      if (i > 0) EXPECT_GT(plan[i].first, plan[i - 1].last);
+      if (i > 0) {
+        EXPECT_GT(plan[i].first, plan[i - 1].last);
+      }
       for (const size_t frame : plan[i].wanted) {
         EXPECT_GE(index.packet_of(frame), plan[i].first);
         EXPECT_LE(index.packet_of(frame), plan[i].last);
