@@ -16,7 +16,8 @@ import report
 AREAS = {
     "cpu": ("area_cpu", ["encoder_bench"]),
     "router": ("area_router", ["echo_server", "wire_bench", "terminus", "terminus-router", "terminus-text",
-                               "terminus-vision"]),
+                               "terminus-vision", "terminus-video"]),
+    "video": ("area_video", ["terminus-video", "video_bench"]),
 }
 
 

@@ -18,6 +18,14 @@ inline constexpr char kReasonInvalidUtf8[] = "INVALID_UTF8";
 inline constexpr char kReasonTextTooLong[] = "TEXT_TOO_LONG";
 inline constexpr char kReasonImageUndecodable[] = "IMAGE_UNDECODABLE";
 inline constexpr char kReasonImageTooLarge[] = "IMAGE_TOO_LARGE";
+inline constexpr char kReasonVideoUndecodable[] = "VIDEO_UNDECODABLE";
+// Its bytes, or the pixels of a frame.
+inline constexpr char kReasonVideoTooLarge[] = "VIDEO_TOO_LARGE";
+inline constexpr char kReasonVideoTooLong[] = "VIDEO_TOO_LONG";
+inline constexpr char kReasonVideoTooManyFrames[] = "VIDEO_TOO_MANY_FRAMES";
+inline constexpr char kReasonVideoNoStream[] = "VIDEO_NO_STREAM";
+inline constexpr char kReasonVideoTruncated[] = "VIDEO_TRUNCATED";
+inline constexpr char kReasonVideoRange[] = "VIDEO_RANGE_INVALID";
 inline constexpr char kReasonUnsupportedFormat[] = "UNSUPPORTED_FORMAT";
 inline constexpr char kReasonUnknownModel[] = "UNKNOWN_MODEL";
 inline constexpr char kReasonUnknownPrompt[] = "UNKNOWN_PROMPT";

@@ -21,6 +21,12 @@ struct Limits {
   int64_t max_text_bytes = 1 << 20;
   int64_t max_image_bytes = 20 << 20;
   int64_t max_image_pixels = 50'000'000;
+  int64_t max_video_bytes = 50 << 20;
+  // Of one frame.
+  int64_t max_video_pixels = 8'912'896;
+  absl::Duration max_video_duration = absl::Hours(1);
+  // Sampled from one video.
+  int max_video_frames = 256;
 };
 
 // Permits of the router; past them a call is answered RESOURCE_EXHAUSTED with a retry delay.
@@ -34,7 +40,8 @@ struct AdmissionOptions {
 struct BatchingOptions {
   // Most items in a batch.
   int max_batch_items = 64;
-  // Most cost in a batch: tokens of text, patches of images. A single item may exceed it.
+  // Most cost in a batch: tokens of text, patches of images, frames of videos. A single item may
+  // exceed it.
   int64_t max_batch_cost = 16384;
   // Batches outstanding at a replica before it counts as busy. 0: what the replica says of itself
   // (2 on a GPU, so that the next is decoded and copied while the last computes; 1 on a CPU).
@@ -57,8 +64,10 @@ struct RouterConfig {
   HealthOptions health;
   BatchingOptions text_batching;
   BatchingOptions vision_batching = {.max_batch_items = 32, .max_batch_cost = 32 * 256};
+  BatchingOptions video_batching = {.max_batch_items = 16, .max_batch_cost = 128};
   std::vector<std::string> text_replicas;
   std::vector<std::string> vision_replicas;
+  std::vector<std::string> video_replicas;
   std::vector<std::string> decoder_replicas;
   // Of encoded contents that calls to the decoder use again; 0: none are kept.
   int64_t cache_max_bytes = 64 << 20;
@@ -75,7 +84,7 @@ struct EncoderConfig {
   std::string device = "auto";
   // Compute threads of LibTorch; 0: all cores.
   int threads = 0;
-  // Threads that decode and resize images, or tokenise. 0: as many as `threads`.
+  // Threads that decode and resize images or videos, or tokenise. 0: as many as `threads`.
   int preprocess_threads = 0;
   // Batches taken in at once; 0: 2 on a GPU, 1 on a CPU. One more is refused.
   int max_in_flight = 0;
@@ -91,6 +100,7 @@ struct ClusterConfig {
   RouterConfig router;
   EncoderConfig text;
   EncoderConfig vision;
+  EncoderConfig video;
 };
 
 // Reads and checks a whole config; keys that are not given keep their defaults. Overrides are

@@ -36,7 +36,8 @@ std::vector<Key> BatchingKeys(const std::string& prefix, const std::string& cost
 
 std::vector<Key> LimitKeys(const std::string& prefix, Member message, Member items,
                            Member candidates, Member stream, Member text, Member image,
-                           Member pixels) {
+                           Member pixels, Member video, Member frame_pixels, Member duration,
+                           Member frames) {
   return {
       {prefix + "max_message_bytes", message, "Largest gRPC message.", 1024, INT32_MAX},
       {prefix + "max_items", items, "Most items in one Embed call.", 1, 65536},
@@ -47,6 +48,14 @@ std::vector<Key> LimitKeys(const std::string& prefix, Member message, Member ite
       {prefix + "max_image_bytes", image, "Largest encoded image.", 1},
       {prefix + "max_image_pixels", pixels,
        "Most pixels of an image by its header; checked before anything is allocated.", 1},
+      {prefix + "max_video_bytes", video, "Largest encoded video.", 1},
+      {prefix + "max_video_pixels", frame_pixels,
+       "Most pixels of a video's frame; checked before any is allocated. A decoder holds up to 17 "
+       "frames, and one more a thread.",
+       1},
+      {prefix + "max_video_duration_ms", duration,
+       "Longest video, by its header and by its packets.", 1, 24 * kHourMs},
+      {prefix + "max_video_frames", frames, "Most frames to be sampled from one video.", 1, 4096},
   };
 }
 
@@ -54,7 +63,9 @@ std::vector<Key> LimitKeys(const std::string& prefix, Member message, Member ite
   TERMINUS_MEMBER(of.limits.max_message_bytes), TERMINUS_MEMBER(of.limits.max_items),             \
       TERMINUS_MEMBER(of.limits.max_candidates), TERMINUS_MEMBER(of.limits.max_stream_in_flight), \
       TERMINUS_MEMBER(of.limits.max_text_bytes), TERMINUS_MEMBER(of.limits.max_image_bytes),      \
-      TERMINUS_MEMBER(of.limits.max_image_pixels)
+      TERMINUS_MEMBER(of.limits.max_image_pixels), TERMINUS_MEMBER(of.limits.max_video_bytes),    \
+      TERMINUS_MEMBER(of.limits.max_video_pixels), TERMINUS_MEMBER(of.limits.max_video_duration), \
+      TERMINUS_MEMBER(of.limits.max_video_frames)
 
 #define TERMINUS_BATCHING_MEMBERS(of)                                      \
   TERMINUS_MEMBER(of.max_batch_items), TERMINUS_MEMBER(of.max_batch_cost), \
@@ -121,6 +132,10 @@ std::vector<Key> MakeKeys() {
        .member = TERMINUS_MEMBER(router.vision_replicas),
        .help = "Addresses of the vision replicas.",
        .form = Key::Form::kAddress},
+      {.path = "router.replicas.video",
+       .member = TERMINUS_MEMBER(router.video_replicas),
+       .help = "Addresses of the video replicas.",
+       .form = Key::Form::kAddress},
       {.path = "router.replicas.decoder",
        .member = TERMINUS_MEMBER(router.decoder_replicas),
        .help = "Addresses of the decoder replicas.",
@@ -130,6 +145,8 @@ std::vector<Key> MakeKeys() {
                             TERMINUS_BATCHING_MEMBERS(router.text_batching)));
   Append(keys, BatchingKeys("router.batching.vision.", "patches",
                             TERMINUS_BATCHING_MEMBERS(router.vision_batching)));
+  Append(keys, BatchingKeys("router.batching.video.", "frames",
+                            TERMINUS_BATCHING_MEMBERS(router.video_batching)));
   keys.push_back({"router.cache.max_bytes", TERMINUS_MEMBER(router.cache_max_bytes),
                   "Encoded contents kept by their hash, for Score and Recognize. 0: none.", 0});
   Append(keys, {{"router.admission.max_items", TERMINUS_MEMBER(router.admission.max_items),
@@ -151,6 +168,8 @@ std::vector<Key> MakeKeys() {
   Append(keys, LimitKeys("text.limits.", TERMINUS_LIMIT_MEMBERS(text)));
   Append(keys, EncoderKeys("vision", TERMINUS_ENCODER_MEMBERS(vision)));
   Append(keys, LimitKeys("vision.limits.", TERMINUS_LIMIT_MEMBERS(vision)));
+  Append(keys, EncoderKeys("video", TERMINUS_ENCODER_MEMBERS(video)));
+  Append(keys, LimitKeys("video.limits.", TERMINUS_LIMIT_MEMBERS(video)));
   return keys;
 }
 

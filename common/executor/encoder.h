@@ -21,12 +21,24 @@ struct ImageBatch {
   std::vector<uint8_t> pixels;
 };
 
+// Clips, each some frames of one size, in the order in which they are shown. Clip i has the frames
+// [offsets[i], offsets[i + 1]); none is without frames.
+struct VideoBatch {
+  ImageBatch frames;
+  // One more than there are clips, from 0 to frames.count.
+  std::vector<int> offsets;
+  // Whether the frames' own vectors are wanted too.
+  bool per_frame = false;
+};
+
 // One row for each item of the batch, in its order: [count, dimension], row-major, in the shared
 // space. As long as the model made them: whoever compares them normalises.
 struct Embeddings {
   int count = 0;
   int dimension = 0;
   std::vector<float> values;
+  // Of a VideoBatch that wants them, each frame's own: [frames, dimension]. Else empty.
+  std::vector<float> frame_values;
 };
 
 // A model on a device. Used by one thread at a time.

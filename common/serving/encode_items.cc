@@ -9,6 +9,25 @@
 
 namespace terminus::serving {
 
+namespace {
+
+// The rows [begin, begin + times) of the frames' vectors, and when each frame is shown.
+void FillFrames(const PreparedItem& item, const executor::Embeddings& embeddings, size_t begin,
+                v1::EncodeResult* result) {
+  const auto dimension = static_cast<size_t>(embeddings.dimension);
+  const size_t frames = item.frame_us.size();
+  TERMINUS_CHECK((begin + frames) * dimension <= embeddings.frame_values.size());
+  v1::Tensor* tensor = result->mutable_frames();
+  *tensor = tensor::FromFloats(
+      absl::MakeConstSpan(embeddings.frame_values).subspan(begin * dimension, frames * dimension));
+  tensor->clear_shape();
+  tensor->add_shape(static_cast<int64_t>(frames));
+  tensor->add_shape(static_cast<int64_t>(dimension));
+  result->mutable_frame_us()->Assign(item.frame_us.begin(), item.frame_us.end());
+}
+
+}  // namespace
+
 std::vector<absl::Time> ItemDeadlines(const v1::EncodeBatchRequest& request, absl::Time arrival) {
   std::vector<absl::Time> deadlines;
   deadlines.reserve(static_cast<size_t>(request.items_size()));
@@ -40,6 +59,7 @@ void FillResponse(absl::Span<const PreparedItem> items,
                   const absl::StatusOr<executor::Embeddings>& embeddings,
                   v1::EncodeBatchResponse* response) {
   size_t row = 0;
+  size_t frame = 0;
   for (const PreparedItem& item : items) {
     v1::EncodeResult* result = response->add_results();
     if (!item.status.ok()) {
@@ -56,7 +76,9 @@ void FillResponse(absl::Span<const PreparedItem> items,
         absl::MakeConstSpan(embeddings->values).subspan(row * dimension, dimension));
     *result->mutable_cost() = item.cost;
     result->set_truncated(item.truncated);
+    if (item.per_frame) FillFrames(item, *embeddings, frame, result);
     ++row;
+    frame += item.frame_us.size();
   }
 }
 

@@ -20,7 +20,8 @@ std::vector<absl::Status> Admit(absl::Span<const absl::Time> deadlines, absl::Ti
 // True when no item can be answered in time any more.
 bool AllExpired(absl::Span<const absl::Time> deadlines, absl::Time now);
 
-// Writes one result an item: its own failure, or the batch's, or the next row of the embeddings.
+// Writes one result an item: its own failure, or the batch's, or the next row of the embeddings,
+// and where it asked for them the next rows of the frames' own.
 void FillResponse(absl::Span<const PreparedItem> items,
                   const absl::StatusOr<executor::Embeddings>& embeddings,
                   v1::EncodeBatchResponse* response);

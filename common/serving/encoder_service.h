@@ -34,8 +34,8 @@ struct ServedModel {
   std::unique_ptr<executor::Executor<Batch>> executor;
 };
 
-// The Encoder service over any kind of batch: text and vision differ only in their Frontend and
-// their model. A call is preprocessed on the pool, or at once when that takes next to no time, and
+// The Encoder service over any kind of batch: text, vision and video differ only in their Frontend
+// and their model. A call is preprocessed on the pool, or at once when that takes next to no time, and
 // executed on the device's thread; gRPC's own threads never wait. Must outlive the server it is
 // registered with.
 template <class Batch>
@@ -70,6 +70,7 @@ class EncoderService : public v1::Encoder::CallbackService {
     response->set_space_id(model->info.space_id);
     response->set_dimension(static_cast<uint32_t>(model->executor->dimension()));
     response->set_max_tokens(static_cast<uint32_t>(model->info.max_tokens));
+    response->set_default_frames(static_cast<uint32_t>(model->info.default_frames));
     for (const std::string& prompt : model->info.prompts) {
       response->add_prompts(prompt);
     }
@@ -157,7 +158,9 @@ class EncoderService : public v1::Encoder::CallbackService {
   void Preprocess(const std::shared_ptr<Call>& call) {
     metrics_.batch_items.Observe(call->request->items_size());
     const std::vector<absl::Status> admitted = Admit(call->deadlines, absl::Now());
-    Prepared<Batch> prepared = call->model->frontend->Prepare(*call->request, admitted, pool_);
+    Prepared<Batch> prepared = call->model->frontend->PrepareUntil(
+        *call->request, admitted, call->deadlines, [call] { return call->context->IsCancelled(); },
+        pool_);
     call->items = std::move(prepared.items);
     call->prepared = absl::Now();
     call->response->set_bytes_per_token(prepared.bytes_per_token);

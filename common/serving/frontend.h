@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "common/base/thread_pool.h"
 #include "terminus/v1/encoder.pb.h"
@@ -17,6 +19,10 @@ struct PreparedItem {
   absl::Status status;
   v1::Cost cost;
   bool truncated = false;
+  // Of a video: when each of its frames is shown, in the batch's order of frames.
+  std::vector<int64_t> frame_us;
+  // Whether its frames' own vectors were asked for.
+  bool per_frame = false;
 };
 
 // A batch ready for the device, and what became of each item it was made from.
@@ -43,6 +49,16 @@ class Frontend {
   virtual Prepared<Batch> Prepare(const v1::EncodeBatchRequest& request,
                                   absl::Span<const absl::Status> admitted,
                                   base::ThreadPool& pool) const = 0;
+
+  // As Prepare, for a frontend whose work takes long enough to be worth giving up: `deadlines` has
+  // one for each item, and `abandoned` says whether the caller has left. Any thread may ask it.
+  virtual Prepared<Batch> PrepareUntil(const v1::EncodeBatchRequest& request,
+                                       absl::Span<const absl::Status> admitted,
+                                       absl::Span<const absl::Time> /*deadlines*/,
+                                       const std::function<bool()>& /*abandoned*/,
+                                       base::ThreadPool& pool) const {
+    return Prepare(request, admitted, pool);
+  }
 };
 
 // What a loaded model says of itself, for Describe.
@@ -52,6 +68,8 @@ struct ModelInfo {
   std::string space_id;
   // Tokens of the longest text; 0 if it takes none.
   int max_tokens = 0;
+  // Frames of a video that asks for no number of its own; 0 if it takes none.
+  int default_frames = 0;
   std::vector<std::string> prompts;
   // "cpu" or "cuda:0".
   std::string device;

@@ -1,13 +1,16 @@
 #include "models/bundle/bundle.h"
 
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/base/errors.h"
 #include "common/base/file.h"
 #include "common/base/status_macros.h"
 #include "common/executor/guard.h"
 #include "models/bundle/device.h"
+#include "models/bundle/tower.h"
 #include "models/checkpoint/json_file.h"
 #include "models/checkpoint/weights.h"
 #include "models/text/text_encoder.h"
@@ -60,8 +63,9 @@ absl::Status LoadTextInto(const BundleManifest& manifest, at::Device device, Tex
   return absl::OkStatus();
 }
 
-absl::Status LoadVisionInto(const BundleManifest& manifest, at::Device device, VisionModel* model) {
-  const std::string& path = manifest.vision->path;
+absl::Status LoadTowerInto(const BundleManifest& manifest, const std::string& path,
+                           const absl::optional<Projection>& projection, at::Device device,
+                           VisionModel* model) {
   const std::string preprocessor_path = path + "/preprocessor_config.json";
   TERMINUS_ASSIGN_OR_RETURN(const std::string json,
                             base::ReadFile(preprocessor_path, kMaxJsonBytes));
@@ -70,23 +74,27 @@ absl::Status LoadVisionInto(const BundleManifest& manifest, at::Device device, V
   model->preprocessor = std::make_unique<const media::ImagePreprocessor>(*std::move(preprocessor));
   TERMINUS_ASSIGN_OR_RETURN(auto encoder,
                             vision::VisionEncoder::Load(path, *model->preprocessor, device));
-  if (manifest.vision->projection) {
-    TERMINUS_ASSIGN_OR_RETURN(auto projection,
-                              LoadProjection(*manifest.vision->projection, encoder->classes(),
-                                             manifest.space.dimension, device));
-    encoder->set_projection(std::move(projection));
+  if (projection) {
+    TERMINUS_ASSIGN_OR_RETURN(auto mixture, LoadProjection(*projection, encoder->classes(),
+                                                           manifest.space.dimension, device));
+    encoder->set_projection(std::move(mixture));
   }
   TERMINUS_RETURN_IF_ERROR(CheckDimension(manifest, path, encoder->dimension()));
   model->encoder = std::move(encoder);
   return absl::OkStatus();
 }
 
-absl::Status NoSection(const BundleManifest& manifest, const char* modality) {
-  return absl::FailedPreconditionError(
-      absl::StrCat(manifest.folder, " (", manifest.name, ") has no ", modality, " encoder"));
-}
-
 }  // namespace
+
+absl::Status NoSection(const BundleManifest& manifest, const char* modality) {
+  std::vector<std::string> there;
+  if (manifest.text) there.push_back("text");
+  if (manifest.vision) there.push_back("image");
+  if (manifest.video) there.push_back("video");
+  return absl::FailedPreconditionError(
+      absl::StrCat(manifest.folder, " (", manifest.name, ") has no ", modality,
+                   " encoder; it has: ", absl::StrJoin(there, ", ")));
+}
 
 absl::StatusOr<TextModel> LoadText(const BundleManifest& manifest, const DeviceOptions& options) {
   if (!manifest.text) {
@@ -105,11 +113,17 @@ absl::StatusOr<VisionModel> LoadVision(const BundleManifest& manifest,
   if (!manifest.vision) {
     return NoSection(manifest, "image");
   }
+  return LoadTower(manifest, manifest.vision->path, manifest.vision->projection, options);
+}
+
+absl::StatusOr<VisionModel> LoadTower(const BundleManifest& manifest, const std::string& path,
+                                      const absl::optional<Projection>& projection,
+                                      const DeviceOptions& options) {
   executor::SetComputeThreads(options.threads);
   TERMINUS_ASSIGN_OR_RETURN(const at::Device device, ResolveDevice(options.device));
   VisionModel model{.device = device.str()};
-  TERMINUS_RETURN_IF_ERROR(
-      executor::RunGuarded([&] { return LoadVisionInto(manifest, device, &model); }));
+  TERMINUS_RETURN_IF_ERROR(executor::RunGuarded(
+      [&] { return LoadTowerInto(manifest, path, projection, device, &model); }));
   return model;
 }
 

@@ -38,15 +38,26 @@ struct VisionModel {
   std::string device;
 };
 
-// FAILED_PRECONDITION when the manifest has no such section.
+struct VideoModel {
+  std::unique_ptr<executor::Encoder<executor::VideoBatch>> encoder;
+  // Of each frame.
+  std::unique_ptr<const media::ImagePreprocessor> preprocessor;
+  // Frames of a clip that asks for no number of its own.
+  int frames = 0;
+  std::string device;
+};
+
+// FAILED_PRECONDITION when the manifest has no such section; says which it has.
 absl::StatusOr<TextModel> LoadText(const BundleManifest& manifest, const DeviceOptions& options);
 absl::StatusOr<VisionModel> LoadVision(const BundleManifest& manifest,
                                        const DeviceOptions& options);
+absl::StatusOr<VideoModel> LoadVideo(const BundleManifest& manifest, const DeviceOptions& options);
 
 // Encodes the bundle's golden contents, each alone and all in one batch, and compares both, scaled
 // to length 1, with the golden vectors. A bundle without goldens is only checked for giving the
 // same alone and in a batch. DATA_LOSS says which content is off, by how much, and the tolerance.
 absl::Status VerifyText(const BundleManifest& manifest, const TextModel& model);
 absl::Status VerifyVision(const BundleManifest& manifest, const VisionModel& model);
+absl::Status VerifyVideo(const BundleManifest& manifest, const VideoModel& model);
 
 }  // namespace terminus::models::bundle

@@ -16,7 +16,9 @@ using checkpoint::TestFolder;
 using checkpoint::WriteTestFile;
 using nlohmann::json;
 using testing::AllOf;
+using testing::FloatNear;
 using testing::HasSubstr;
+using testing::Pointwise;
 
 constexpr char kPicture[] = "golden/picture.png";
 
@@ -147,6 +149,53 @@ TEST_F(BundleTest, LoadsBothModels) {
   EXPECT_EQ(vision->preprocessor->width(), 64);
   EXPECT_EQ(vision->encoder->dimension(), 64);
   EXPECT_TRUE(VerifyVision(*manifest, *vision).ok());
+}
+
+TEST_F(BundleTest, VideoSharesTheImageTower) {
+  WriteBundle("video:\n  tower: vision\n  frames: 3\n  pooling: mean\n");
+  auto manifest = ReadManifest(folder_.path());
+  ASSERT_TRUE(manifest.ok()) << manifest.status();
+  EXPECT_EQ(manifest->video->tower, manifest->vision->path);
+  ASSERT_TRUE(manifest->video->projection.has_value());
+  EXPECT_EQ(manifest->video->projection->path, manifest->vision->projection->path);
+  const auto video = LoadVideo(*manifest, kCpu);
+  ASSERT_TRUE(video.ok()) << video.status();
+  EXPECT_EQ(video->frames, 3);
+  EXPECT_EQ(video->encoder->dimension(), 64);
+  EXPECT_TRUE(VerifyVideo(*manifest, *video).ok()) << VerifyVideo(*manifest, *video);
+
+  // One frame's vector is the picture's.
+  const auto vision = LoadVision(*manifest, kCpu);
+  ASSERT_TRUE(vision.ok()) << vision.status();
+  executor::ImageBatch picture{.count = 1, .height = 64, .width = 64};
+  for (int i = 0; i < 64 * 64 * 3; ++i) picture.pixels.push_back(static_cast<uint8_t>(i * 7));
+  const auto image = vision->encoder->Encode(picture);
+  ASSERT_TRUE(image.ok()) << image.status();
+  const auto clip = video->encoder->Encode({.frames = picture, .offsets = {0, 1}});
+  ASSERT_TRUE(clip.ok()) << clip.status();
+  EXPECT_THAT(clip->values, Pointwise(FloatNear(1e-5f), Normalized(image->values)));
+
+  // A golden clip decides.
+  std::filesystem::copy_file("tests/golden/media/video/vfr.gif", Path("golden/clip.gif"));
+  const json golden = {{"tolerance", 1e-4},
+                       {"video", {{{"path", "golden/clip.gif"}, {"vector", clip->values}}}}};
+  Write("golden.json", golden.dump());
+  manifest->golden_path = Path("golden.json");
+  const absl::Status off = VerifyVideo(*manifest, *video);
+  EXPECT_EQ(off.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(off.message()), AllOf(HasSubstr("clip.gif"), HasSubstr("off by")));
+}
+
+TEST_F(BundleTest, VideoSectionIsChecked) {
+  WriteBundle("video:\n  tower: nonesuch\n  frames: 0\n  pooling: max\n  tempo: 3\n");
+  EXPECT_THAT(ManifestError(),
+              AllOf(HasSubstr("video.tower"), HasSubstr("nonesuch"), HasSubstr("video.frames: 0"),
+                    HasSubstr("\"max\""), HasSubstr("video.tempo")));
+  WriteBundle("");
+  const absl::Status none = LoadVideo(*ReadManifest(folder_.path()), kCpu).status();
+  EXPECT_EQ(none.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(none.message()),
+              AllOf(HasSubstr("no video encoder"), HasSubstr("text, image")));
 }
 
 TEST_F(BundleTest, GoldensDecide) {

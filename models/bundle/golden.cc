@@ -77,10 +77,20 @@ absl::StatusOr<Goldens> ReadGoldens(const std::string& path, int dimension) {
   TERMINUS_ASSIGN_OR_RETURN(goldens.texts, ReadCases(file, "text", "input", dimension));
   TERMINUS_ASSIGN_OR_RETURN(goldens.images, ReadCases(file, "image", "path", dimension));
   const std::string folder = path.substr(0, path.rfind('/') + 1);
-  for (GoldenCase& image : goldens.images) {
-    image.input = folder + image.input;
+  TERMINUS_ASSIGN_OR_RETURN(goldens.videos, ReadCases(file, "video", "path", dimension));
+  for (std::vector<GoldenCase>* cases : {&goldens.images, &goldens.videos}) {
+    for (GoldenCase& golden : *cases) {
+      golden.input = folder + golden.input;
+    }
   }
   return goldens;
+}
+
+absl::StatusOr<Goldens> GoldensOf(const BundleManifest& manifest) {
+  if (manifest.golden_path.empty()) {
+    return Goldens{};
+  }
+  return ReadGoldens(manifest.golden_path, manifest.space.dimension);
 }
 
 absl::Status CompareGoldens(

@@ -77,10 +77,11 @@ absl::StatusOr<BundleManifest> ReadPlainFolder(const std::string& folder) {
 }
 
 // A path that the bundle names must exist.
-std::string ReadPath(YamlSection& section, const std::string& folder) {
-  const std::string path = absl::StrCat(folder, "/", section.String("path"));
+std::string ReadPath(YamlSection& section, const std::string& folder,
+                     const std::string& key = "path") {
+  const std::string path = absl::StrCat(folder, "/", section.String(key));
   if (!fs::exists(path)) {
-    section.Fault("path", absl::StrCat(path, " does not exist"));
+    section.Fault(key, absl::StrCat(path, " does not exist"));
   }
   return path;
 }
@@ -121,6 +122,22 @@ VisionSection ReadVision(YamlSection section, const std::string& folder) {
   return vision;
 }
 
+VideoSection ReadVideo(YamlSection section, const BundleManifest& manifest) {
+  VideoSection video{.tower = ReadPath(section, manifest.folder, "tower")};
+  if (section.Has("projection")) {
+    video.projection = ReadProjection(section.Child("projection"), manifest.folder);
+  } else if (manifest.vision && manifest.vision->path == video.tower) {
+    video.projection = manifest.vision->projection;
+  }
+  video.frames = static_cast<int>(section.IntOr("frames", 1, 256, video.frames));
+  video.pooling = section.Has("pooling") ? section.String("pooling") : "mean";
+  if (video.pooling != "mean") {
+    section.Fault("pooling", absl::StrCat("\"", video.pooling, "\", supported is \"mean\""));
+  }
+  section.Done();
+  return video;
+}
+
 std::string ReadPathOnly(YamlSection section, const std::string& folder) {
   std::string path = ReadPath(section, folder);
   section.Done();
@@ -139,11 +156,14 @@ absl::StatusOr<BundleManifest> ReadBundle(const std::string& folder) {
   if (root.Has("vision")) {
     manifest.vision = ReadVision(root.Child("vision"), folder);
   }
+  if (root.Has("video")) {
+    manifest.video = ReadVideo(root.Child("video"), manifest);
+  }
   if (root.Has("golden")) {
     manifest.golden_path = ReadPathOnly(root.Child("golden"), folder);
   }
-  if (!manifest.text && !manifest.vision) {
-    root.Fault("text", "missing, and vision too: a bundle has at least one of them");
+  if (!manifest.text && !manifest.vision && !manifest.video) {
+    root.Fault("text", "missing, and vision and video too: a bundle has at least one of them");
   }
   root.Done();
   TERMINUS_RETURN_IF_ERROR(file.status());

@@ -31,6 +31,16 @@ struct VisionSection {
   absl::optional<Projection> projection;
 };
 
+struct VideoSection {
+  // Folder of the image model that sees each frame; often that of the vision section.
+  std::string tower;
+  // As for vision; that of the vision section when the folder is the same and none is named.
+  absl::optional<Projection> projection;
+  // Sampled from a clip that asks for no number of its own.
+  int frames = 8;
+  std::string pooling;  // "mean".
+};
+
 // What a folder offers. Paths are joined with the folder already.
 struct BundleManifest {
   std::string folder;
@@ -38,6 +48,7 @@ struct BundleManifest {
   Space space;
   absl::optional<TextSection> text;
   absl::optional<VisionSection> vision;
+  absl::optional<VideoSection> video;
   std::string golden_path;  // Empty: none.
 };
 

@@ -12,13 +12,6 @@ namespace {
 
 constexpr size_t kMaxImageBytes = 20 << 20;
 
-absl::StatusOr<Goldens> GoldensOf(const BundleManifest& manifest) {
-  if (manifest.golden_path.empty()) {
-    return Goldens{};
-  }
-  return ReadGoldens(manifest.golden_path, manifest.space.dimension);
-}
-
 // Texts of different lengths for a model without goldens of its own.
 std::vector<GoldenCase> StandInTexts() {
   return {{"a"}, {"a cat"}, {"The quick brown fox jumps over the lazy dog, again and again."}};

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/errors.h"
+#include "common/media/video_format.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/status.h"
 #include "tools/cli/state_folder.h"
@@ -102,6 +103,16 @@ absl::Status Client::Explain(const absl::Status& status) const {
     default:
       return status;
   }
+}
+
+v1::Content ContentOfFile(std::string bytes) {
+  v1::Content content;
+  if (media::SniffVideo(bytes).has_value()) {
+    content.mutable_video()->set_data(std::move(bytes));
+  } else {
+    content.set_image(std::move(bytes));
+  }
+  return content;
 }
 
 }  // namespace terminus::tools::cli

@@ -39,4 +39,8 @@ class Client {
   const std::unique_ptr<v1::Cluster::StubInterface> cluster_;
 };
 
+// A file's bytes as a content: a video when they begin like one, else an image. The cluster, not
+// we, judges what they are worth.
+v1::Content ContentOfFile(std::string bytes);
+
 }  // namespace terminus::tools::cli

@@ -1,5 +1,7 @@
 #include "tools/cli/cluster_plan.h"
 
+#include <yaml-cpp/yaml.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -18,7 +20,28 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kMaxReplicas = 64;
-const char* const kEncoders[] = {"text", "vision"};
+const char* const kEncoders[] = {"text", "vision", "video"};
+
+// An encoder's part of the config.
+struct ServiceConfig {
+  std::vector<std::string>& replicas;
+  config::EncoderConfig& encoder;
+};
+
+ServiceConfig ConfigOf(const std::string& service, config::ClusterConfig& config) {
+  if (service == "text") return {config.router.text_replicas, config.text};
+  if (service == "vision") return {config.router.vision_replicas, config.vision};
+  return {config.router.video_replicas, config.video};
+}
+
+// Whether a bundle's manifest has the section; what else is in it is for the services to judge.
+bool HasSection(const fs::path& manifest, const std::string& section) {
+  try {
+    return YAML::LoadFile(manifest.string())[section].IsDefined();
+  } catch (const YAML::Exception&) {
+    return false;
+  }
+}
 
 // Which service a model's folder is for: timm's config.json names an "architecture", that of
 // transformers a "model_type". The service itself decides whether it supports the model.
@@ -55,6 +78,10 @@ absl::Status ChooseModels(const PlanOptions& options, config::ClusterConfig& con
   }
   config.bundle = folder.string();
   if (is_bundle) {
+    // Not every bundle has one, and a service without a model would keep the cluster from starting.
+    if (options.replicas.count("video") == 0 && !HasSection(folder / "bundle.yaml", "video")) {
+      replicas["video"] = 0;
+    }
     return absl::OkStatus();
   }
   TERMINUS_ASSIGN_OR_RETURN(const std::string service, ServiceOfModel(folder));
@@ -105,7 +132,7 @@ absl::StatusOr<std::map<std::string, int>> ParseReplicas(const std::string& text
     if (std::find(std::begin(kEncoders), std::end(kEncoders), parts[0]) == std::end(kEncoders)) {
       return absl::InvalidArgumentError(absl::StrCat("--replicas: unknown service '", parts[0],
                                                      "', expected ",
-                                                     absl::StrJoin(kEncoders, " or ")));
+                                                     absl::StrJoin(kEncoders, ", ")));
     }
     replicas[parts[0]] = count;
   }
@@ -117,7 +144,7 @@ absl::StatusOr<ClusterPlan> PlanCluster(const PlanOptions& options, const StateF
   TERMINUS_ASSIGN_OR_RETURN(plan.config,
                             config::ParseClusterConfig(options.config_yaml, options.overrides));
   config::ClusterConfig& config = plan.config;
-  std::map<std::string, int> replicas = {{"text", 1}, {"vision", 1}};
+  std::map<std::string, int> replicas = {{"text", 1}, {"vision", 1}, {"video", 1}};
   for (const auto& [service, count] : options.replicas) {
     replicas[service] = count;
   }
@@ -142,8 +169,8 @@ absl::StatusOr<ClusterPlan> PlanCluster(const PlanOptions& options, const StateF
   plan.processes.push_back(std::move(router));
 
   for (const std::string service : kEncoders) {
-    std::vector<std::string>& addresses =
-        service == "text" ? config.router.text_replicas : config.router.vision_replicas;
+    const ServiceConfig part = ConfigOf(service, config);
+    std::vector<std::string>& addresses = part.replicas;
     if (!addresses.empty()) {
       continue;
     }
@@ -157,12 +184,12 @@ absl::StatusOr<ClusterPlan> PlanCluster(const PlanOptions& options, const StateF
       plan.processes.push_back(std::move(spec));
     }
     // Replicas of one service work at the same time; the services mostly take turns.
-    config::EncoderConfig& encoder = service == "text" ? config.text : config.vision;
-    if (encoder.threads == 0 && count > 0) {
-      encoder.threads = std::max(1, options.cores / count);
+    if (part.encoder.threads == 0 && count > 0) {
+      part.encoder.threads = std::max(1, options.cores / count);
     }
   }
-  if (config.router.text_replicas.empty() && config.router.vision_replicas.empty()) {
+  if (config.router.text_replicas.empty() && config.router.vision_replicas.empty() &&
+      config.router.video_replicas.empty()) {
     return absl::InvalidArgumentError("--replicas: all are 0, at least one service must run");
   }
   return plan;

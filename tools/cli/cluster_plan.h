@@ -25,7 +25,8 @@ struct PlanOptions {
   std::string model;
   // Where clients reach the router. Empty: as the config says.
   std::string listen;
-  // Replicas by service, such as {"text", 2}. Services left out have one.
+  // Replicas by service, such as {"text", 2}. Services left out have one; video only where the
+  // bundle has a video section.
   std::map<std::string, int> replicas;
   // CPU cores that the encoders' threads are divided over.
   int cores = 1;

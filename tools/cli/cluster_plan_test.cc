@@ -22,7 +22,7 @@ class ClusterPlanTest : public testing::Test {
   ClusterPlanTest() {
     std::string pattern = "/tmp/plan-XXXXXX";
     root_ = mkdtemp(pattern.data());
-    for (const char* service : {"router", "text", "vision"}) {
+    for (const char* service : {"router", "text", "vision", "video"}) {
       Write(std::string("bin/terminus-") + service, "");
     }
     Write("bundle/bundle.yaml", "format: 1\n");
@@ -64,6 +64,22 @@ TEST_F(ClusterPlanTest, OneOfEachOnSocketsOfTheStateFolder) {
   EXPECT_THAT(plan->config.router.listen,
               ElementsAre(plan->address, "unix:" + root_ + "/run/router.sock"));
   EXPECT_EQ(plan->config.bundle, root_ + "/bundle");
+}
+
+TEST_F(ClusterPlanTest, VideoRunsWhereTheBundleHasIt) {
+  Write("bundle/bundle.yaml", "format: 1\nvideo:\n  tower: vision\n");
+  auto plan = Plan();
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_THAT(Names(*plan), ElementsAre("router", "text-0", "vision-0", "video-0"));
+  EXPECT_THAT(plan->config.router.video_replicas,
+              ElementsAre("unix:" + root_ + "/run/video-0.sock"));
+  EXPECT_EQ(plan->config.video.threads, 8);
+  options_.replicas = {{"video", 0}};
+  EXPECT_THAT(Names(*Plan()), ElementsAre("router", "text-0", "vision-0"));
+  // Asked for by name it is run, and says itself what is missing.
+  Write("bundle/bundle.yaml", "format: 1\n");
+  options_.replicas = {{"video", 2}};
+  EXPECT_THAT(Names(*Plan()), ElementsAre("router", "text-0", "vision-0", "video-0", "video-1"));
 }
 
 TEST_F(ClusterPlanTest, ReplicasShareTheCores) {
@@ -140,7 +156,7 @@ TEST(ParseReplicasTest, NamesWhatIsWrong) {
     EXPECT_THAT(std::string(ParseReplicas(text).status().message()), HasSubstr(text));
   }
   EXPECT_THAT(std::string(ParseReplicas("router=2").status().message()),
-              AllOf(HasSubstr("router"), HasSubstr("text or vision")));
+              AllOf(HasSubstr("router"), HasSubstr("text, vision, video")));
 }
 
 }  // namespace

@@ -37,13 +37,11 @@ absl::StatusOr<std::vector<Item>> MakeItems(const EmbedOptions& embed) {
     items.back().content.set_text(text);
   }
   for (const std::string& file : embed.files) {
-    // The cluster, not we, judges the bytes: what it says of a broken file is shown.
     TERMINUS_ASSIGN_OR_RETURN(std::string bytes, base::ReadFile(file, kMaxImageFileBytes));
-    items.push_back({.label = file});
-    items.back().content.set_image(std::move(bytes));
+    items.push_back({.label = file, .content = ContentOfFile(std::move(bytes))});
   }
   if (items.empty()) {
-    return UsageError("nothing to embed: give TEXT or --file IMAGE");
+    return UsageError("nothing to embed: give TEXT or --file IMAGE_OR_VIDEO");
   }
   return items;
 }
@@ -85,7 +83,9 @@ absl::StatusOr<nlohmann::json> ResultToJson(const std::string& label,
     json["vector"].push_back(ShortDouble(value));
   }
   json["truncated"] = result.truncated();
-  json["cost"] = {{"tokens", result.cost().tokens()}, {"patches", result.cost().patches()}};
+  json["cost"] = {{"tokens", result.cost().tokens()},
+                  {"patches", result.cost().patches()},
+                  {"frames", result.cost().frames()}};
   return json;
 }
 
@@ -136,11 +136,12 @@ absl::Status RunEmbed(const Globals& globals, const EmbedOptions& embed) {
 }  // namespace
 
 void AddEmbedCommand(CLI::App& app, Globals& globals, Command& command) {
-  CLI::App* embed =
-      app.add_subcommand("embed", "Print the vectors of texts and images, one a line, texts first");
+  CLI::App* embed = app.add_subcommand(
+      "embed", "Print the vectors of texts, images and videos, one a line, texts first");
   auto options = std::make_shared<EmbedOptions>();
   embed->add_option("text", options->texts, "Texts to embed");
-  embed->add_option("--file", options->files, "Image files to embed: JPEG, PNG or WebP");
+  embed->add_option("--file", options->files,
+                    "Images and videos to embed: JPEG, PNG, WebP, MP4, WebM or GIF");
   embed->add_option("--model", options->model, "Name of a served model (default: the cluster's)");
   const std::map<std::string, v1::DataType> dtypes = {{"float32", v1::DATA_TYPE_FLOAT32},
                                                       {"float16", v1::DATA_TYPE_FLOAT16},

@@ -19,7 +19,9 @@ FakeCluster::FakeCluster() {
 FakeCluster::~FakeCluster() { server_->Shutdown(std::chrono::system_clock::now()); }
 
 v1::EmbedResult FakeCluster::Vector(const v1::Content& content) {
-  const std::string& bytes = content.has_text() ? content.text() : content.image();
+  const std::string& bytes = content.has_text()    ? content.text()
+                             : content.has_image() ? content.image()
+                                                   : content.video().data();
   const float sum = static_cast<float>(std::count(bytes.begin(), bytes.end(), 'a'));
   v1::EmbedResult result;
   *result.mutable_vector() =
@@ -86,6 +88,9 @@ grpc::Status FakeCluster::GetStatus(grpc::ServerContext*, const v1::GetStatusReq
                                     v1::GetStatusResponse* response) {
   response->set_ready(true);
   response->set_space_id(space_id);
+  if (serves_video) {
+    response->add_replicas()->set_service("video");
+  }
   return grpc::Status::OK;
 }
 

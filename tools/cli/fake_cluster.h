@@ -29,6 +29,8 @@ class FakeCluster : public v1::Embedding::Service, public v1::Cluster::Service {
   // Streams answer nothing.
   bool silent = false;
   std::string space_id = "0123abcd";
+  // Whether it has a video replica.
+  bool serves_video = false;
 
   int64_t embedded() const {
     base::MutexLock lock(mutex_);

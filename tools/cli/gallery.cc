@@ -70,6 +70,14 @@ BulkOptions MakeBulkOptions(const Client& client, const GalleryOptions& options)
   return {.stall_timeout = client.timeout(), .retry_delay = options.retry_delay};
 }
 
+// Videos are looked for only where something can see them.
+FileKinds KindsServed(const v1::GetStatusResponse& status) {
+  return std::any_of(status.replicas().begin(), status.replicas().end(),
+                     [](const v1::ReplicaStatus& replica) { return replica.service() == "video"; })
+             ? FileKinds::kImagesAndVideos
+             : FileKinds::kImages;
+}
+
 // Embeds the images of one folder with the help of an index.
 class FolderEmbedder {
  public:
@@ -138,9 +146,7 @@ class FolderEmbedder {
     if (TakeFromIndex(image, hashes_[image])) {
       return absl::AlreadyExistsError("known");
     }
-    v1::Content content;
-    content.set_image(std::move(bytes));
-    return content;
+    return ContentOfFile(std::move(bytes));
   }
 
   void Keep(size_t image, BulkItem& item) {
@@ -184,8 +190,8 @@ std::string DefaultIndexFolder() { return TerminusHome() + "/index"; }
 
 absl::StatusOr<Gallery> EmbedFolder(const Client& client, const std::string& folder,
                                     const GalleryOptions& options) {
-  TERMINUS_ASSIGN_OR_RETURN(ImageFolder found, FindImages(folder));
   TERMINUS_ASSIGN_OR_RETURN(const v1::GetStatusResponse status, client.GetStatus());
+  TERMINUS_ASSIGN_OR_RETURN(ImageFolder found, FindImages(folder, KindsServed(status)));
   Gallery gallery{.failed = std::move(found.failed), .space_id = status.space_id()};
   const bool keep = !options.index_folder.empty() && IsPlainName(status.space_id());
   VectorIndex index = VectorIndex::Load(

@@ -20,7 +20,7 @@ struct GalleryOptions {
   absl::Duration retry_delay = absl::Milliseconds(500);
 };
 
-// The images of a folder with their vectors.
+// The images of a folder with their vectors, and its videos where the cluster takes them.
 struct Gallery {
   // Sorted by relative path; vectors[i] belongs to images[i].
   std::vector<ImageFile> images;
@@ -31,8 +31,9 @@ struct Gallery {
   size_t computed = 0;
 };
 
-// Finds and embeds all images below `folder`. An image that cannot be embedded is listed as
-// failed; it is an error when the cluster cannot be reached or changes its space meanwhile.
+// Finds and embeds all images (and videos) below `folder`. An image that cannot be embedded is
+// listed as failed; it is an error when the cluster cannot be reached or changes its space
+// meanwhile.
 absl::StatusOr<Gallery> EmbedFolder(const Client& client, const std::string& folder,
                                     const GalleryOptions& options);
 

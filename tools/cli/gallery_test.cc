@@ -42,6 +42,20 @@ class GalleryTest : public testing::Test {
   GalleryOptions options_;
 };
 
+TEST_F(GalleryTest, VideosWhereTheClusterTakesThem) {
+  Write("c.gif", "GIF89a and more");
+  EXPECT_EQ(Embed()->images.size(), 2u);
+  cluster_.serves_video = true;
+  cluster_.answer = [](const v1::Content& content, int64_t) {
+    EXPECT_TRUE(content.has_video());
+    return FakeCluster::Vector(content);
+  };
+  const auto all = Embed();
+  ASSERT_TRUE(all.ok()) << all.status();
+  EXPECT_EQ(all->images.size(), 3u);
+  EXPECT_EQ(all->computed, 1u);
+}
+
 TEST_F(GalleryTest, SecondTimeAsksForNothing) {
   auto first = Embed();
   ASSERT_TRUE(first.ok()) << first.status();

@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/media/video_format.h"
 
 namespace terminus::tools::cli {
 namespace {
@@ -39,7 +40,14 @@ bool HasImageExtension(const std::string& path) {
   return extension == ".jpg" || extension == ".jpeg" || extension == ".png" || extension == ".webp";
 }
 
-absl::StatusOr<ImageFile> StatImage(const std::string& path) {
+bool HasVideoExtension(const std::string& path) {
+  const std::string extension = absl::AsciiStrToLower(fs::path(path).extension().string());
+  return extension == ".mp4" || extension == ".m4v" || extension == ".mov" ||
+         extension == ".webm" || extension == ".mkv" || extension == ".gif";
+}
+
+absl::StatusOr<ImageFile> StatImage(const std::string& path, FileKinds kinds) {
+  const bool videos = kinds == FileKinds::kImagesAndVideos;
   struct stat info;
   if (stat(path.c_str(), &info) != 0) {
     return absl::ErrnoToStatus(errno, path);
@@ -52,9 +60,10 @@ absl::StatusOr<ImageFile> StatImage(const std::string& path) {
                                                    kMaxImageFileBytes, " can be sent"));
   }
   TERMINUS_ASSIGN_OR_RETURN(const std::string head, ReadHead(path));
-  if (!HasImageMagic(head)) {
+  if (!HasImageMagic(head) && !(videos && media::SniffVideo(head).has_value())) {
     return absl::InvalidArgumentError(
-        absl::StrCat(path, info.st_size == 0 ? ": empty" : ": not a JPEG, PNG or WebP image"));
+        absl::StrCat(path, info.st_size == 0 ? ": empty" : ": not a JPEG, PNG or WebP image",
+                     info.st_size > 0 && videos ? ", nor an MP4, WebM or GIF video" : ""));
   }
   return ImageFile{.path = path,
                    .relative = path,
@@ -62,7 +71,8 @@ absl::StatusOr<ImageFile> StatImage(const std::string& path) {
                    .modified_ns = info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec};
 }
 
-absl::StatusOr<ImageFolder> FindImages(const std::string& folder, size_t max_images) {
+absl::StatusOr<ImageFolder> FindImages(const std::string& folder, FileKinds kinds,
+                                       size_t max_files) {
   ImageFolder found;
   std::error_code error;
   fs::recursive_directory_iterator entries(folder, fs::directory_options::skip_permission_denied,
@@ -81,20 +91,21 @@ absl::StatusOr<ImageFolder> FindImages(const std::string& folder, size_t max_ima
       continue;
     }
     const std::string relative = path.lexically_relative(folder).string();
-    absl::StatusOr<ImageFile> image = StatImage(path.string());
+    absl::StatusOr<ImageFile> image = StatImage(path.string(), kinds);
     if (image.ok()) {
       image->relative = relative;
       found.images.push_back(*std::move(image));
-    } else if (HasImageExtension(relative)) {
+    } else if (HasImageExtension(relative) ||
+               (kinds == FileKinds::kImagesAndVideos && HasVideoExtension(relative))) {
       std::string reason(image.status().message());
       const std::string prefix = path.string() + ": ";
       found.failed.push_back(
           {.relative = relative,
            .reason = absl::StartsWith(reason, prefix) ? reason.substr(prefix.size()) : reason});
     }
-    if (found.images.size() > max_images) {
+    if (found.images.size() > max_files) {
       return absl::ResourceExhaustedError(
-          absl::StrCat(folder, " holds more than ", max_images, " images: search a part of it"));
+          absl::StrCat(folder, " holds more than ", max_files, " files: search a part of it"));
     }
   }
   if (error) {

@@ -12,6 +12,7 @@ namespace terminus::tools::cli {
 // Larger files are refused without being read: no message could carry them.
 inline constexpr int64_t kMaxImageFileBytes = 60 << 20;
 
+// An image, or a video where those are looked for too.
 struct ImageFile {
   std::string path;
   // From the folder that was searched; the path itself for a single file.
@@ -33,17 +34,22 @@ struct ImageFolder {
   std::vector<FailedFile> failed;
 };
 
+enum class FileKinds { kImages, kImagesAndVideos };
+
 // True for the first bytes of a JPEG, PNG or WebP file; 12 are enough.
 bool HasImageMagic(const std::string& head);
 
 // True for names that end like those of the supported formats, in any case.
 bool HasImageExtension(const std::string& path);
+bool HasVideoExtension(const std::string& path);
 
-// Finds the images below a folder by their first bytes. Skips hidden files and folders, and does
-// not follow links to folders. RESOURCE_EXHAUSTED past `max_images`.
-absl::StatusOr<ImageFolder> FindImages(const std::string& folder, size_t max_images = 1'000'000);
+// Finds the images, or the videos too, below a folder by their first bytes. Skips hidden files and
+// folders, and does not follow links to folders. RESOURCE_EXHAUSTED past `max_files`.
+absl::StatusOr<ImageFolder> FindImages(const std::string& folder,
+                                       FileKinds kinds = FileKinds::kImages,
+                                       size_t max_files = 1'000'000);
 
-// One image file by its path, or why it cannot be embedded.
-absl::StatusOr<ImageFile> StatImage(const std::string& path);
+// One file by its path, or why it cannot be embedded.
+absl::StatusOr<ImageFile> StatImage(const std::string& path, FileKinds kinds = FileKinds::kImages);
 
 }  // namespace terminus::tools::cli

@@ -54,6 +54,25 @@ TEST_F(ImageFilesTest, FindsByMagicNotByName) {
   EXPECT_TRUE(found->failed.empty());
 }
 
+TEST_F(ImageFilesTest, FindsVideosOnlyWhenAsked) {
+  Write("a.gif", "GIF89a and more");
+  Write("b.txt", std::string("\0\0\0\x18"
+                             "ftypisom",
+                             12));
+  Write("c.png", kPng);
+  Write("d.mp4", "not a video");
+  auto images = FindImages(folder_);
+  ASSERT_TRUE(images.ok()) << images.status();
+  EXPECT_EQ(images->images.size(), 1u);
+  EXPECT_TRUE(images->failed.empty());
+  auto both = FindImages(folder_, FileKinds::kImagesAndVideos);
+  ASSERT_TRUE(both.ok()) << both.status();
+  EXPECT_EQ(both->images.size(), 3u);
+  ASSERT_EQ(both->failed.size(), 1u);
+  EXPECT_EQ(both->failed[0].relative, "d.mp4");
+  EXPECT_THAT(both->failed[0].reason, HasSubstr("MP4, WebM or GIF"));
+}
+
 TEST_F(ImageFilesTest, ListsWhatOnlyLooksLikeAnImage) {
   Write("empty.png", "");
   Write("text.jpeg", "hello");
@@ -79,8 +98,9 @@ TEST_F(ImageFilesTest, RefusesFilesNoMessageCouldCarry) {
 TEST_F(ImageFilesTest, BoundsTheNumber) {
   Write("a.png", kPng);
   Write("b.png", kPng);
-  EXPECT_EQ(FindImages(folder_, 1).status().code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_TRUE(FindImages(folder_, 2).ok());
+  EXPECT_EQ(FindImages(folder_, FileKinds::kImages, 1).status().code(),
+            absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(FindImages(folder_, FileKinds::kImages, 2).ok());
 }
 
 TEST_F(ImageFilesTest, MissingFolderIsAnError) {

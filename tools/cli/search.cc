@@ -33,8 +33,10 @@ struct SearchOptions {
 };
 
 struct Query {
-  bool is_image = false;
-  std::string image;
+  // "text", "image" or "video".
+  const char* kind = "text";
+  // Of the image or the video.
+  std::string file;
   std::vector<float> vector;
 };
 
@@ -49,15 +51,17 @@ struct Found {
 absl::StatusOr<Query> MakeQuery(const Client& client, const std::string& text) {
   Query query;
   std::error_code error;
-  query.is_image = fs::is_regular_file(text, error);
-  if (!query.is_image && HasImageExtension(text)) {
-    return absl::NotFoundError(absl::StrCat(
-        "no file ", text, ": give the path of an image, or words without an image's ending"));
+  const bool is_file = fs::is_regular_file(text, error);
+  if (!is_file && (HasImageExtension(text) || HasVideoExtension(text))) {
+    return absl::NotFoundError(
+        absl::StrCat("no file ", text,
+                     ": give the path of an image or a video, or words without such an ending"));
   }
   v1::EmbedRequest request;
-  if (query.is_image) {
-    TERMINUS_ASSIGN_OR_RETURN(query.image, base::ReadFile(text, kMaxImageFileBytes));
-    request.add_items()->set_image(query.image);
+  if (is_file) {
+    TERMINUS_ASSIGN_OR_RETURN(query.file, base::ReadFile(text, kMaxImageFileBytes));
+    *request.add_items() = ContentOfFile(query.file);
+    query.kind = request.items(0).has_video() ? "video" : "image";
   } else {
     request.add_items()->set_text(text);
   }
@@ -86,7 +90,7 @@ absl::StatusOr<Found> Search(const Client& client, const SearchOptions& options)
   TERMINUS_ASSIGN_OR_RETURN(
       found.gallery, EmbedFolder(client, options.folder,
                                  {.index_folder = options.no_cache ? "" : DefaultIndexFolder()}));
-  if (found.query.is_image) {
+  if (!found.query.file.empty()) {
     LeaveOut(options.query, found.gallery);
   }
   found.best = TopK(found.query.vector, found.gallery.vectors, static_cast<size_t>(options.top));
@@ -113,12 +117,12 @@ std::string Summary(const Found& found) {
 }
 
 absl::Status WriteHtml(const SearchOptions& options, const Found& found) {
-  SearchPage page{
-      .query = found.query.is_image ? fs::path(options.query).filename().string() : options.query,
-      .summary = Summary(found)};
-  if (found.query.is_image) {
+  SearchPage page{.query = !found.query.file.empty() ? fs::path(options.query).filename().string()
+                                                     : options.query,
+                  .summary = Summary(found)};
+  if (!found.query.file.empty()) {
     TERMINUS_ASSIGN_OR_RETURN(page.query_thumbnail,
-                              MakeThumbnail(found.query.image, kThumbnailSide));
+                              MakeThumbnail(found.query.file, kThumbnailSide));
   }
   for (const Ranked& ranked : found.best) {
     const ImageFile& image = found.gallery.images[ranked.index];
@@ -138,7 +142,7 @@ absl::Status WriteHtml(const SearchOptions& options, const Found& found) {
 
 void PrintFound(const SearchOptions& options, const Found& found) {
   nlohmann::json json = {{"query", options.query},
-                         {"kind", found.query.is_image ? "image" : "text"},
+                         {"kind", found.query.kind},
                          {"space_id", found.gallery.space_id},
                          {"searched", found.gallery.images.size()},
                          {"embedded", found.gallery.computed},
@@ -185,7 +189,8 @@ absl::Status RunSearch(const Globals& globals, const SearchOptions& options) {
   if (found.gallery.images.empty()) {
     return absl::NotFoundError(
         absl::StrCat("no image below ", options.folder,
-                     " could be searched: JPEG, PNG and WebP files are looked for"));
+                     " could be searched: JPEG, PNG and WebP files are looked for, and videos "
+                     "where a cluster serves them"));
   }
   return absl::OkStatus();
 }
@@ -193,10 +198,11 @@ absl::Status RunSearch(const Globals& globals, const SearchOptions& options) {
 }  // namespace
 
 void AddSearchCommand(CLI::App& app, Globals& globals, Command& command) {
-  CLI::App* search =
-      app.add_subcommand("search", "Find the images of a folder that match a text or an image");
+  CLI::App* search = app.add_subcommand(
+      "search", "Find the images and videos of a folder that match a text, an image or a video");
   auto options = std::make_shared<SearchOptions>();
-  search->add_option("query", options->query, "Text, or the path of an image")->required();
+  search->add_option("query", options->query, "Text, or the path of an image or a video")
+      ->required();
   search->add_option("--in", options->folder, "Folder to search, with those below it")
       ->required()
       ->check(CLI::ExistingDirectory);

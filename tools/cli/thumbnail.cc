@@ -4,11 +4,15 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/media/decode.h"
 #include "common/media/resize.h"
+#include "common/media/video/clip.h"
+#include "common/media/video_format.h"
 
 namespace terminus::tools::cli {
 namespace {
@@ -31,10 +35,23 @@ absl::StatusOr<std::string> EncodeJpeg(const media::Image& image) {
   return jpeg;
 }
 
+absl::StatusOr<media::Image> MiddleFrame(const std::string& video) {
+  TERMINUS_ASSIGN_OR_RETURN(const media::video::Clip clip, media::video::Clip::Open(video, {}));
+  TERMINUS_ASSIGN_OR_RETURN(const std::vector<int64_t> middle, clip.UniformTimes({}, 1));
+  media::Image image;
+  const auto times = clip.Decode(
+      middle, {}, [&](absl::Span<const size_t>, const media::Image& frame) { image = frame; });
+  TERMINUS_RETURN_IF_ERROR(times.status());
+  return image;
+}
+
 }  // namespace
 
-absl::StatusOr<std::string> MakeThumbnail(const std::string& image, int max_side) {
-  TERMINUS_ASSIGN_OR_RETURN(media::Image pixels, media::DecodeImage(image, {}));
+absl::StatusOr<std::string> MakeThumbnail(const std::string& file, int max_side) {
+  auto decoded = media::SniffVideo(file).has_value() ? MiddleFrame(file)
+                                                     : media::DecodeImage(file, {});
+  TERMINUS_RETURN_IF_ERROR(decoded.status());
+  media::Image pixels = *std::move(decoded);
   const int side = std::max(pixels.width, pixels.height);
   if (side > max_side) {
     const auto scaled = [&](int length) {

@@ -1,5 +1,6 @@
 #include "tools/cli/thumbnail.h"
 
+#include "common/base/file.h"
 #include "common/media/decode.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -28,6 +29,16 @@ TEST(ThumbnailTest, SmallImagesKeepTheirSize) {
   auto thumbnail = MakeThumbnail(MakeTestJpeg(20, 30, 90), 320);
   ASSERT_TRUE(thumbnail.ok()) << thumbnail.status();
   EXPECT_EQ(media::DecodeImage(*thumbnail, {})->height, 30);
+}
+
+TEST(ThumbnailTest, VideosShowTheirMiddle) {
+  const auto file = base::ReadFile("tests/golden/media/video/h264.mp4", 1 << 20);
+  ASSERT_TRUE(file.ok()) << file.status();
+  const auto thumbnail = MakeThumbnail(*file, 32);
+  ASSERT_TRUE(thumbnail.ok()) << thumbnail.status();
+  EXPECT_EQ(media::DecodeImage(*thumbnail, {})->width, 32);
+  EXPECT_EQ(media::DecodeImage(*thumbnail, {})->height, 24);
+  EXPECT_FALSE(MakeThumbnail("GIF89a, or so it says", 32).ok());
 }
 
 TEST(ThumbnailTest, BrokenImagesAreErrors) {

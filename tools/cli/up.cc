@@ -87,7 +87,7 @@ absl::Status RunUp(const Globals& globals, const UpOptions& up) {
   run.ready_timeout = absl::Seconds(up.ready_timeout_s);
   run.lifecycle.stop_patience =
       std::max({plan.config.router.drain_timeout, plan.config.text.drain_timeout,
-                plan.config.vision.drain_timeout}) +
+                plan.config.vision.drain_timeout, plan.config.video.drain_timeout}) +
       absl::Seconds(2);
   // With --json, stdout is for the one line that says it is ready.
   std::FILE* const out = globals.json ? stderr : stdout;

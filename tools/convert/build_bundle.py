@@ -11,6 +11,7 @@ import pathlib
 
 import numpy
 import safetensors.numpy
+from PIL import Image, ImageSequence
 
 import bert
 import class_mixture
@@ -24,6 +25,13 @@ DIMENSION = 384
 LOGIT_SCALE = 1.0
 GOLDEN_TOLERANCE = 1e-3
 GOLDEN_PICTURES = ("chelsea.png", "coffee.png")
+GOLDEN_CLIP = "clip.gif"
+# Sampled from a video that asks for no number of its own.
+FRAMES = 8
+# A pan over the pictures above, so many frames, each shown for so long.
+GOLDEN_CLIP_SIZE = (192, 144)
+GOLDEN_CLIP_FRAMES = 12
+GOLDEN_CLIP_FRAME_MS = 80
 GOLDEN_TEXTS = (
     "a cat",
     "Two cups of espresso on a wooden table, seen from above.",
@@ -52,6 +60,10 @@ vision:
     path: projections/imagenet.safetensors
     top_k: {top_k}
     temperature: {temperature}
+video:
+  tower: vision
+  frames: {frames}
+  pooling: mean
 golden:
   path: golden.json
 """
@@ -100,8 +112,33 @@ def build_class_vectors(wheels, out, encoder):
     return vectors, texts
 
 
+def write_clip(photos, path):
+    """Writes an animated GIF, whose frames every decoder sees alike, and returns them as RGB images."""
+    wide = [photo.resize((photo.width * GOLDEN_CLIP_SIZE[1] // photo.height, GOLDEN_CLIP_SIZE[1]))
+            for photo in photos]
+    frames = []
+    for i in range(GOLDEN_CLIP_FRAMES):
+        photo = wide[i * len(wide) // GOLDEN_CLIP_FRAMES]
+        left = (photo.width - GOLDEN_CLIP_SIZE[0]) * i // GOLDEN_CLIP_FRAMES
+        frames.append(photo.crop((left, 0, left + GOLDEN_CLIP_SIZE[0], GOLDEN_CLIP_SIZE[1])).quantize(64))
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=GOLDEN_CLIP_FRAME_MS, optimize=False)
+    with Image.open(path) as clip:
+        return [frame.convert("RGB") for frame in ImageSequence.Iterator(clip)]
+
+
+def sampled(count, frames):
+    """Which of `count` equally long frames are shown at the centres of `frames` equal parts of the clip."""
+    return [(2 * i + 1) * count // (2 * frames) for i in range(frames)]
+
+
+def video_vector(vectors):
+    """Mean of the frames' vectors, each scaled to length 1; scaled to length 1 itself."""
+    mean = (vectors / numpy.linalg.norm(vectors, axis=1, keepdims=True)).mean(0)
+    return mean / numpy.linalg.norm(mean)
+
+
 def build_golden(wheels, out, encoder, network, vectors):
-    """Writes golden.json and the pictures that it names."""
+    """Writes golden.json, and the pictures and the clip that it names."""
     photos = Wheel(wheels, "scikit_image-*.whl")
     (out / "golden").mkdir()
     for name in GOLDEN_PICTURES:
@@ -109,12 +146,17 @@ def build_golden(wheels, out, encoder, network, vectors):
     pixels = numpy.stack([pictures.to_pixels(pictures.read_rgb(out / "golden" / name))
                           for name in GOLDEN_PICTURES])
     images = class_mixture.image_vectors(network.logits(pixels), vectors)
+    clip = write_clip([pictures.read_rgb(out / "golden" / name) for name in GOLDEN_PICTURES],
+                      out / "golden" / GOLDEN_CLIP)
+    seen = numpy.stack([pictures.to_pixels(clip[i]) for i in sampled(len(clip), FRAMES)])
+    frames = class_mixture.image_vectors(network.logits(seen), vectors)
     write_json(out / "golden.json", {
         "tolerance": GOLDEN_TOLERANCE,
         "text": [{"input": text, "vector": vector.tolist()}
                  for text, vector in zip(GOLDEN_TEXTS, encoder.encode(GOLDEN_TEXTS))],
         "image": [{"path": f"golden/{name}", "vector": vector.tolist()}
                   for name, vector in zip(GOLDEN_PICTURES, images)],
+        "video": [{"path": f"golden/{GOLDEN_CLIP}", "vector": video_vector(frames).tolist()}],
     })
 
 
@@ -135,6 +177,7 @@ def copy_licences(wheels, out):
         "projections/: computed from text/ and from ImageNet class names as timm lists them (timm.txt);\n"
         "  the names are WordNet 3.0, copyright 2006 Princeton University.\n"
         "golden/chelsea.png: Stefan van der Walt, CC0. golden/coffee.png: Rachel Michetti, CC0.\n"
+        "golden/clip.gif: a pan over both.\n"
         "The full text of the Apache License 2.0 is timm.txt.\n")
 
 
@@ -154,7 +197,7 @@ def build(wheels, out):
     identity = space_id((out / "text" / "model.safetensors").read_bytes(),
                         (out / "vision" / "model.safetensors").read_bytes(),
                         json.dumps(texts).encode(), json.dumps(parameters).encode())
-    (out / "bundle.yaml").write_text(BUNDLE_YAML.format(space_id=identity, **parameters))
+    (out / "bundle.yaml").write_text(BUNDLE_YAML.format(space_id=identity, frames=FRAMES, **parameters))
 
 
 def main():

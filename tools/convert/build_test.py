@@ -3,6 +3,9 @@ import tempfile
 import unittest
 import zipfile
 
+import numpy
+from PIL import Image
+
 import build_bundle
 import build_demo
 import wheel
@@ -53,6 +56,26 @@ class FolderTest(unittest.TestCase):
         self.write("food/plum_mirror.png")
         self.assertEqual(list(build_demo.find_stamps(self.folder)),
                          [(pathlib.Path("food/pear.png"), "A pear.")])
+
+
+class ClipTest(unittest.TestCase):
+    def test_frames_are_sampled_at_centres_of_equal_parts(self):
+        self.assertEqual(build_bundle.sampled(12, 8), [0, 2, 3, 5, 6, 8, 9, 11])
+        self.assertEqual(build_bundle.sampled(1, 3), [0, 0, 0])
+
+    def test_the_clip_pans_over_every_photo(self):
+        photos = [Image.linear_gradient("L").convert("RGB"), Image.radial_gradient("L").convert("RGB")]
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "clip.gif")
+            frames = build_bundle.write_clip(photos, path)
+            self.assertEqual(path.read_bytes()[:6], b"GIF89a")
+        self.assertEqual(len(frames), build_bundle.GOLDEN_CLIP_FRAMES)
+        self.assertEqual({frame.size for frame in frames}, {build_bundle.GOLDEN_CLIP_SIZE})
+        self.assertNotEqual(frames[0].tobytes(), frames[-1].tobytes())
+
+    def test_a_long_vector_counts_no_more_than_a_short_one(self):
+        vector = build_bundle.video_vector(numpy.array([[9.0, 0.0], [0.0, 1.0]]))
+        numpy.testing.assert_allclose(vector, [0.5 ** 0.5, 0.5 ** 0.5])
 
 
 class SpaceIdTest(unittest.TestCase):

@@ -26,7 +26,7 @@ namespace terminus::services::router::discovery {
 
 // A service and where its replicas are to be found.
 struct ServiceSpec {
-  // "text", "vision" or "decoder".
+  // "text", "vision", "video" or "decoder".
   std::string name;
   // What an encoder takes; unspecified for the decoder.
   v1::Modality modality = v1::MODALITY_UNSPECIFIED;

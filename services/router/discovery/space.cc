@@ -41,6 +41,9 @@ dispatch::ServedModel Merge(const v1::DescribeResponse& description,
   }
   merged.space_id = description.space_id();
   merged.dimension = static_cast<int>(description.dimension());
+  if (description.modality() == v1::MODALITY_VIDEO) {
+    merged.default_frames = static_cast<int>(description.default_frames());
+  }
   if (description.modality() == v1::MODALITY_TEXT) {
     merged.name = description.model();
     merged.max_tokens = static_cast<int>(description.max_tokens());

@@ -66,5 +66,14 @@ TEST(SpaceTest, NewSpaceForgetsTheOldModel) {
   EXPECT_EQ(fresh.max_tokens, 0);
 }
 
+TEST(SpaceTest, VideoKnowsItsFrames) {
+  v1::DescribeResponse video = Description(v1::MODALITY_VIDEO, "a");
+  video.set_default_frames(8);
+  const auto known = Merge(video, Merge(Description(v1::MODALITY_TEXT, "a"), {}));
+  EXPECT_EQ(known.default_frames, 8);
+  EXPECT_EQ(known.name, "text-name");
+  EXPECT_EQ(Merge(Description(v1::MODALITY_IMAGE, "a"), known).default_frames, 8);
+}
+
 }  // namespace
 }  // namespace terminus::services::router::discovery

@@ -20,6 +20,8 @@ struct ServedModel {
   int dimension = 0;
   // Tokens of the longest text; 0 until a text replica was seen.
   int max_tokens = 0;
+  // Frames of a video that asks for no number of its own; 0 until a video replica was seen.
+  int default_frames = 0;
   std::vector<std::string> prompts;
   // What a decoder said: whether it generates, and the tokens of its longest sequence.
   bool generates = false;

@@ -20,6 +20,17 @@ google::protobuf::Duration ToProto(absl::Duration duration) {
       absl::ToInt64Nanoseconds(duration));
 }
 
+const char* CostUnit(v1::Modality modality) {
+  switch (modality) {
+    case v1::MODALITY_TEXT:
+      return "tokens";
+    case v1::MODALITY_VIDEO:
+      return "frames";
+    default:
+      return "patches";
+  }
+}
+
 grpc::Status OneBundle() {
   return rpc::ToGrpc(base::MakeError(
       absl::StatusCode::kUnimplemented, base::kReasonInvalidRequest,
@@ -86,9 +97,9 @@ grpc::ServerUnaryReactor* ClusterService::ExplainBatching(grpc::CallbackServerCo
       queue->set_model(served->name);
     }
     queue->set_modality(service.modality);
-    // Texts are packed by their true length and images all resized to one: one bucket each.
+    // Texts are packed by their true length, images and frames all resized to one: one bucket each.
     queue->set_bucket("all");
-    queue->set_cost_unit(service.modality == v1::MODALITY_TEXT ? "tokens" : "patches");
+    queue->set_cost_unit(CostUnit(service.modality));
     queue->set_max_batch_cost(options.queue.limits.max_cost);
     queue->set_max_batch_items(options.queue.limits.max_items);
     queue->set_max_in_flight(service.pool->max_in_flight());

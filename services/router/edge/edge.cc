@@ -26,6 +26,10 @@ absl::Status WriteOwnVector(const v1::Tensor& vector, const CallScope& scope,
   return absl::OkStatus();
 }
 
+absl::string_view KindName(v1::Content::KindCase kind) {
+  return kind == v1::Content::kText ? "text" : kind == v1::Content::kImage ? "image" : "video";
+}
+
 absl::Status UnservedModality(absl::string_view field, absl::string_view kind) {
   return base::FieldError(base::kReasonUnsupportedModality, absl::StrCat(field, ".", kind),
                           absl::StrCat("the served model takes no ", kind));
@@ -46,8 +50,17 @@ absl::StatusOr<std::shared_ptr<const dispatch::ServedModel>> Edge::CheckCall(
   return served;
 }
 
-dispatch::Pool* Edge::PoolOf(const v1::Content& content) const {
-  return content.has_text() ? parts_.text : parts_.vision;
+dispatch::Pool* Edge::PoolOf(v1::Content::KindCase kind) const {
+  switch (kind) {
+    case v1::Content::kText:
+      return parts_.text;
+    case v1::Content::kImage:
+      return parts_.vision;
+    case v1::Content::kVideo:
+      return parts_.video;
+    default:
+      return nullptr;
+  }
 }
 
 std::unique_ptr<dispatch::EncodeTask> Edge::TakeIn(v1::Content& content, absl::string_view field,
@@ -68,8 +81,8 @@ std::unique_ptr<dispatch::EncodeTask> Edge::TakeIn(v1::Content& content, absl::s
     }
     return nullptr;
   }
-  if (PoolOf(content) == nullptr) {
-    WriteError(UnservedModality(field, content.has_text() ? "text" : "image"), result);
+  if (PoolOf(content.kind_case()) == nullptr) {
+    WriteError(UnservedModality(field, KindName(content.kind_case())), result);
     return nullptr;
   }
   auto task = std::make_unique<dispatch::EncodeTask>();
@@ -88,17 +101,17 @@ std::unique_ptr<dispatch::EncodeTask> Edge::TakeIn(v1::Content& content, absl::s
 }
 
 void Edge::Submit(std::vector<std::unique_ptr<dispatch::EncodeTask>> tasks) const {
-  std::vector<std::unique_ptr<dispatch::EncodeTask>> text;
-  std::vector<std::unique_ptr<dispatch::EncodeTask>> vision;
-  for (auto& task : tasks) {
-    (task->item->content().has_text() ? text : vision).push_back(std::move(task));
-  }
   // The dearer ones first.
-  if (!vision.empty()) {
-    parts_.vision->Submit(std::move(vision));
-  }
-  if (!text.empty()) {
-    parts_.text->Submit(std::move(text));
+  for (const auto kind : {v1::Content::kVideo, v1::Content::kImage, v1::Content::kText}) {
+    std::vector<std::unique_ptr<dispatch::EncodeTask>> of_kind;
+    for (auto& task : tasks) {
+      if (task != nullptr && task->item->content().kind_case() == kind) {
+        of_kind.push_back(std::move(task));
+      }
+    }
+    if (!of_kind.empty()) {
+      PoolOf(kind)->Submit(std::move(of_kind));
+    }
   }
 }
 
@@ -112,7 +125,7 @@ void Edge::WriteOutcome(dispatch::EncodeOutcome& outcome, absl::string_view fiel
 }
 
 void Edge::SweepCancelled() const {
-  for (dispatch::Pool* pool : {parts_.text, parts_.vision}) {
+  for (dispatch::Pool* pool : {parts_.text, parts_.vision, parts_.video}) {
     if (pool != nullptr) {
       pool->SweepCancelled();
     }

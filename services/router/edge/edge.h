@@ -26,6 +26,7 @@ struct EdgeParts {
   // Null when the cluster has no such service.
   dispatch::Pool* text = nullptr;
   dispatch::Pool* vision = nullptr;
+  dispatch::Pool* video = nullptr;
   EdgeMetrics* metrics = nullptr;
 };
 
@@ -67,7 +68,7 @@ class Edge {
   const EdgeParts& parts() const { return parts_; }
 
  private:
-  dispatch::Pool* PoolOf(const v1::Content& content) const;
+  dispatch::Pool* PoolOf(v1::Content::KindCase kind) const;
 
   const EdgeParts parts_;
 };

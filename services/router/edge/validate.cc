@@ -9,6 +9,7 @@
 #include "common/base/status_macros.h"
 #include "common/base/utf8.h"
 #include "common/media/probe.h"
+#include "common/media/video_format.h"
 #include "common/tensor/tensor.h"
 
 namespace terminus::services::router::edge {
@@ -53,6 +54,43 @@ absl::StatusOr<int64_t> CheckImage(const std::string& image, const std::string& 
                      " pixels, at most ", limits.max_image_pixels, " are taken"));
   }
   return batching::ImageCost(info->width, info->height);
+}
+
+absl::Status BadRange(absl::string_view field, absl::string_view message) {
+  return base::FieldError(base::kReasonVideoRange, field, message);
+}
+
+// What can be told without decoding; the video service looks at the rest.
+absl::StatusOr<int64_t> CheckVideo(const v1::Video& video, const std::string& field,
+                                   const config::Limits& limits, int default_frames) {
+  const std::string& data = video.data();
+  if (data.empty()) {
+    return base::FieldError(base::kReasonEmptyItem, field, "the video has no bytes");
+  }
+  if (static_cast<int64_t>(data.size()) > limits.max_video_bytes) {
+    return base::FieldError(base::kReasonVideoTooLarge, field,
+                            absl::StrCat("the video has ", data.size(), " bytes, at most ",
+                                         limits.max_video_bytes, " are taken"));
+  }
+  if (!media::SniffVideo(data)) {
+    return base::FieldError(base::kReasonUnsupportedFormat, field,
+                            "not a video of a supported format: MP4, WebM and GIF are");
+  }
+  if (video.frames() < 0 || video.frames() > limits.max_video_frames) {
+    return base::FieldError(
+        base::kReasonVideoTooManyFrames, absl::StrCat(field, ".frames"),
+        absl::StrCat(video.frames(), " frames, expected 0 to ", limits.max_video_frames));
+  }
+  if (video.start_us() < 0) {
+    return BadRange(absl::StrCat(field, ".start_us"),
+                    absl::StrCat(video.start_us(), " is before the video"));
+  }
+  if (video.has_end_us() && video.end_us() <= video.start_us()) {
+    return BadRange(
+        absl::StrCat(field, ".end_us"),
+        absl::StrCat(video.end_us(), " is not after the range's start, ", video.start_us()));
+  }
+  return std::max(1, video.frames() > 0 ? video.frames() : default_frames);
 }
 
 }  // namespace
@@ -109,8 +147,8 @@ absl::StatusOr<int64_t> CheckContent(const v1::Content& content, absl::string_vi
     case v1::Content::kImage:
       return CheckImage(content.image(), absl::StrCat(field, ".image"), limits);
     case v1::Content::kVideo:
-      return base::MakeError(absl::StatusCode::kUnimplemented, base::kReasonUnsupportedModality,
-                             "videos cannot be embedded yet");
+      return CheckVideo(content.video(), absl::StrCat(field, ".video"), limits,
+                        served.default_frames);
     case v1::Content::kEmbedding: {
       const absl::Status read = tensor::ReadVector(content.embedding(), served.dimension).status();
       if (!read.ok()) {
@@ -123,7 +161,7 @@ absl::StatusOr<int64_t> CheckContent(const v1::Content& content, absl::string_vi
       break;
   }
   return base::FieldError(base::kReasonEmptyItem, field,
-                          "the item holds neither text nor an image nor an embedding");
+                          "the item holds no text, image, video or embedding");
 }
 
 absl::Status InClientTerms(const absl::Status& status, absl::string_view field) {
@@ -131,7 +169,13 @@ absl::Status InClientTerms(const absl::Status& status, absl::string_view field) 
   if (named.empty() || status.code() != absl::StatusCode::kInvalidArgument) {
     return status;
   }
-  // "items[5].content.text" or "text" at the encoder; what counts is the last component.
+  // "items[5].content.text" or "text" at the encoder; what counts is the last component, or for a
+  // video all from there on: "video.end_us".
+  const size_t video = named.find("video");
+  if (video != std::string::npos && (video == 0 || named[video - 1] == '.')) {
+    return base::FieldError(base::Reason(status), absl::StrCat(field, ".", named.substr(video)),
+                            absl::StripPrefix(status.message(), named + ": "));
+  }
   const size_t dot = named.rfind('.');
   const std::string last = dot == std::string::npos ? named : named.substr(dot + 1);
   const bool is_kind = last == "text" || last == "image";

@@ -23,9 +23,9 @@ absl::Status CheckCall(const std::string& model, const v1::EmbedOptions& options
 // The number of items.
 absl::Status CheckItemCount(int items, const config::Limits& limits);
 
-// One content: its size, its encoding, an image's header. `field` is its place in the request,
-// such as "items[3]". Returns what it will cost its encoder; 0 for an embedding. UNIMPLEMENTED for
-// video.
+// One content: its size, its encoding, an image's header, a video's range and frames. `field` is
+// its place in the request, such as "items[3]". Returns what it will cost its encoder; 0 for an
+// embedding.
 absl::StatusOr<int64_t> CheckContent(const v1::Content& content, absl::string_view field,
                                      const config::Limits& limits,
                                      const dispatch::ServedModel& served,

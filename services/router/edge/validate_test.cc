@@ -49,9 +49,15 @@ class ValidateTest : public ::testing::Test {
   config::Limits limits_{.max_items = 4,
                          .max_text_bytes = 100,
                          .max_image_bytes = 1000,
-                         .max_image_pixels = 1'000'000};
-  dispatch::ServedModel served_{
-      .name = "served", .space_id = "s", .dimension = 3, .max_tokens = 16, .prompts = {"query"}};
+                         .max_image_pixels = 1'000'000,
+                         .max_video_bytes = 1000,
+                         .max_video_frames = 16};
+  dispatch::ServedModel served_{.name = "served",
+                                .space_id = "s",
+                                .dimension = 3,
+                                .max_tokens = 16,
+                                .default_frames = 5,
+                                .prompts = {"query"}};
   batching::TextCost cost_;
 };
 
@@ -81,11 +87,37 @@ TEST_F(ValidateTest, HugeHeaderNamesSizeAndLimit) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("50000000"));
 }
 
+TEST_F(ValidateTest, Videos) {
+  v1::Content content;
+  v1::Video& video = *content.mutable_video();
+  ExpectFault(content, base::kReasonEmptyItem, "items[7].video");
+  video.set_data("neither MP4 nor WebM nor GIF");
+  ExpectFault(content, base::kReasonUnsupportedFormat, "items[7].video");
+  video.set_data("GIF89a" + std::string(2000, 'x'));
+  ExpectFault(content, base::kReasonVideoTooLarge, "items[7].video");
+  video.set_data("GIF89a");
+  // Frames are what it costs: the model's own number, or as many as are asked for.
+  EXPECT_EQ(*Check(content), 5);
+  video.set_frames(16);
+  EXPECT_EQ(*Check(content), 16);
+  for (const int frames : {-1, 17}) {
+    video.set_frames(frames);
+    ExpectFault(content, base::kReasonVideoTooManyFrames, "items[7].video.frames");
+  }
+  video.clear_frames();
+  video.set_end_us(0);
+  ExpectFault(content, base::kReasonVideoRange, "items[7].video.end_us");
+  video.set_end_us(10);
+  video.set_start_us(10);
+  ExpectFault(content, base::kReasonVideoRange, "items[7].video.end_us");
+  video.set_start_us(-1);
+  ExpectFault(content, base::kReasonVideoRange, "items[7].video.start_us");
+  video.set_start_us(9);
+  EXPECT_EQ(*Check(content), 5);
+}
+
 TEST_F(ValidateTest, OtherKinds) {
   ExpectFault(v1::Content(), base::kReasonEmptyItem, "items[7]");
-  v1::Content video;
-  video.mutable_video()->set_data("x");
-  EXPECT_EQ(Check(video).status().code(), absl::StatusCode::kUnimplemented);
   v1::Content vector;
   *vector.mutable_embedding() = tensor::FromFloats({1, 2, 3});
   EXPECT_EQ(*Check(vector), 0);
@@ -128,6 +160,10 @@ TEST(InClientTermsTest, FieldIsRenamed) {
   EXPECT_EQ(base::Field(renamed), "items[9].text");
   EXPECT_EQ(base::Reason(renamed), base::kReasonTextTooLong);
   EXPECT_EQ(renamed.message(), "items[9].text: 300 tokens");
+  const absl::Status video = InClientTerms(
+      base::FieldError(base::kReasonVideoRange, "video.end_us", "too late"), "items[9]");
+  EXPECT_EQ(base::Field(video), "items[9].video.end_us");
+  EXPECT_EQ(video.message(), "items[9].video.end_us: too late");
   const absl::Status other = absl::InternalError("x");
   EXPECT_EQ(InClientTerms(other, "items[9]"), other);
 }

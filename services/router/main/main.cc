@@ -15,7 +15,8 @@ int Main(int argc, char** argv) {
   const config::ClusterConfig config = config::ParseProcessFlags(
       argc, argv, "router", "Terminus: the router, the one address that clients talk to");
   base::InitLog("terminus-router", config.log_level);
-  if (config.router.text_replicas.empty() && config.router.vision_replicas.empty()) {
+  if (config.router.text_replicas.empty() && config.router.vision_replicas.empty() &&
+      config.router.video_replicas.empty()) {
     base::LogError("the config names no replicas; set router.replicas");
     return base::kExitRefused;
   }

@@ -47,6 +47,14 @@ Router::Router(const config::RouterConfig& config, metrics::Registry& registry)
                          .targets = config_.vision_replicas,
                          .pool = &*vision_});
   }
+  if (!config_.video_replicas.empty()) {
+    video_.emplace(PoolOptionsOf(config_, "video", config_.video_batching),
+                   dispatch::PoolMetrics(registry, "video"));
+    services_.push_back({.name = "video",
+                         .modality = v1::MODALITY_VIDEO,
+                         .targets = config_.video_replicas,
+                         .pool = &*video_});
+  }
   if (!config_.decoder_replicas.empty()) {
     decoders_.emplace(dispatch::DecoderPoolOptions{}, registry);
     services_.push_back(
@@ -76,6 +84,7 @@ absl::Status Router::Listen(const std::string& metrics_address) {
                               .admission = &admission_,
                               .text = text_ ? &*text_ : nullptr,
                               .vision = vision_ ? &*vision_ : nullptr,
+                              .video = video_ ? &*video_ : nullptr,
                               .metrics = &edge_metrics_};
   embedding_.emplace(parts);
   const edge::DecoderParts decoder_parts{

@@ -53,6 +53,7 @@ class Router {
   discovery::Catalog catalog_;
   std::optional<dispatch::Pool> text_;
   std::optional<dispatch::Pool> vision_;
+  std::optional<dispatch::Pool> video_;
   std::optional<dispatch::DecoderPool> decoders_;
   cache::EncodedCache cache_;
   std::vector<discovery::ServiceSpec> services_;

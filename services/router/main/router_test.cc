@@ -44,6 +44,45 @@ TEST_F(RouterTest, ItemsInVectorsOut) {
   EXPECT_EQ(Status().admitted_items(), 0u);
 }
 
+TEST_F(RouterTest, EachKindGoesToItsService) {
+  config_.vision_replicas = {Address("vision-0")};
+  config_.video_replicas = {Address("video-0")};
+  config_.video_batching.max_batch_cost = 20;
+  FakeEncoder text(Address("text-0"), {});
+  FakeEncoder vision(Address("vision-0"), {.modality = v1::MODALITY_IMAGE});
+  FakeEncoder video(Address("video-0"), {.modality = v1::MODALITY_VIDEO, .open = false});
+  StartServing();
+  EXPECT_THAT(Status().replicas(), SizeIs(3));
+  // Two of 8 frames, one of 5: no two batches hold more than 20 frames, the first goes at once.
+  v1::EmbedRequest request = Texts({"a text"});
+  for (const int frames : {0, 0, 5}) {
+    request.add_items()->mutable_video()->set_data("GIF89a of some length");
+    if (frames > 0) request.mutable_items()->rbegin()->mutable_video()->set_frames(frames);
+  }
+  request.add_items()->mutable_video()->set_data("not a video");
+  auto call = Begin(request);
+  video.WaitForBatches(1);
+  grpc::ClientContext context;
+  v1::ExplainBatchingResponse queues;
+  ASSERT_TRUE(cluster_->ExplainBatching(&context, {}, &queues).ok());
+  EXPECT_EQ(queues.queues(2).modality(), v1::MODALITY_VIDEO);
+  EXPECT_EQ(queues.queues(2).cost_unit(), "frames");
+  video.Open();
+  const Answer answer = call->Wait();
+  ASSERT_TRUE(answer.status.ok()) << answer.status;
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(answer.response.results(i).status().code(), 0) << i;
+  }
+  EXPECT_EQ(base::Reason(rpc::FromProto(answer.response.results(4).status())),
+            base::kReasonUnsupportedFormat);
+  EXPECT_NE(answer.response.results(1).content_hash(), answer.response.results(3).content_hash());
+  const auto seen = video.seen();
+  ASSERT_THAT(seen, SizeIs(2));
+  EXPECT_EQ(seen[0].items.size() + seen[1].items.size(), 3u);
+  EXPECT_THAT(text.seen(), SizeIs(1));
+  EXPECT_THAT(vision.seen(), SizeIs(0));
+}
+
 TEST_F(RouterTest, CallsThatWaitBecomeFewBatches) {
   FakeEncoder text(Address("text-0"), {.open = false});
   StartServing();

@@ -14,7 +14,9 @@ namespace {
 const absl::Duration kPatience = absl::Seconds(30);
 
 std::string BytesOf(const v1::Content& content) {
-  return content.has_text() ? content.text() : content.image();
+  return content.has_text()    ? content.text()
+         : content.has_image() ? content.image()
+                               : content.video().data();
 }
 
 void Encode(const v1::EncodeItem& item, uint32_t dimension, v1::EncodeResult* result) {
@@ -195,6 +197,7 @@ grpc::ServerUnaryReactor* FakeEncoder::Describe(grpc::CallbackServerContext* con
   response->set_dimension(options_.dimension);
   response->set_max_tokens(256);
   response->add_prompts("query");
+  response->set_default_frames(options_.modality == v1::MODALITY_VIDEO ? 8 : 0);
   response->set_max_in_flight(options_.max_in_flight);
   response->set_device("cpu");
   reactor->Finish(grpc::Status::OK);

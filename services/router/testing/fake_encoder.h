@@ -20,7 +20,8 @@ namespace terminus::services::router::testing {
 // An encoder process inside a test: serves the Encoder service on a Unix socket, and holds what it
 // is sent until it is told to go on. Thread-safe.
 //
-// Its vectors are [n, 1, 1, 1], n the item's bytes. A text that begins with "bad" fails by itself.
+// Its vectors are [n, 1, 1, 1], n the item's bytes. What begins with "bad" fails by itself. One of
+// videos samples 8 frames by default.
 class FakeEncoder final : public v1::Encoder::CallbackService {
  public:
   struct Options {

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/types/optional.h"
+#include "models/bundle/bundle.h"
+
+// What image and video models have in common. Of this folder only.
+namespace terminus::models::bundle {
+
+// The image model of a folder, with a projection into the manifest's space.
+absl::StatusOr<VisionModel> LoadTower(const BundleManifest& manifest, const std::string& path,
+                                      const absl::optional<Projection>& projection,
+                                      const DeviceOptions& options);
+
+// FAILED_PRECONDITION: no such encoder, and which there are.
+absl::Status NoSection(const BundleManifest& manifest, const char* modality);
+
+}  // namespace terminus::models::bundle
