@@ -1,6 +1,7 @@
 #include "common/tokenizer/post_processor.h"
 
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
@@ -70,12 +71,35 @@ absl::StatusOr<PostProcessor> FromBert(const JsonNode& section) {
   return processor;
 }
 
+// Of a sequence, only one part may add tokens.
+absl::StatusOr<PostProcessor> FromSequence(const JsonNode& section) {
+  const JsonNode processors = section.Member("processors");
+  TERMINUS_ASSIGN_OR_RETURN(const auto elements, processors.Elements());
+  PostProcessor processor;
+  for (const JsonNode& element : elements) {
+    if (element.Member("type").value() == "Sequence") {
+      return element.Member("type").Error("a Sequence inside a Sequence is not supported");
+    }
+    TERMINUS_ASSIGN_OR_RETURN(PostProcessor part, MakePostProcessor(element));
+    if (part.added() > 0 && processor.added() > 0) {
+      return processors.Error("found two that add tokens, at most one is supported");
+    }
+    if (part.added() > 0) processor = std::move(part);
+  }
+  return processor;
+}
+
 }  // namespace
 
 absl::StatusOr<PostProcessor> MakePostProcessor(const JsonNode& section) {
   if (section.IsNull()) return PostProcessor{};
-  TERMINUS_RETURN_IF_ERROR(section.ExpectType({"TemplateProcessing", "BertProcessing"}));
-  if (section.Member("type").value() == "BertProcessing") return FromBert(section);
+  TERMINUS_RETURN_IF_ERROR(
+      section.ExpectType({"TemplateProcessing", "BertProcessing", "ByteLevel", "Sequence"}));
+  const auto& type = section.Member("type").value();
+  if (type == "BertProcessing") return FromBert(section);
+  if (type == "Sequence") return FromSequence(section);
+  // It trims offsets, which are not reported, and adds nothing.
+  if (type == "ByteLevel") return PostProcessor{};
   return FromTemplate(section);
 }
 

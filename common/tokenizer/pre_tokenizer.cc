@@ -1,14 +1,146 @@
 #include "common/tokenizer/pre_tokenizer.h"
 
+#include <utility>
+
+#include "absl/strings/ascii.h"
 #include "common/base/status_macros.h"
 #include "common/tokenizer/bert_pre_tokenizer.h"
+#include "common/tokenizer/byte_level.h"
 #include "common/tokenizer/json_node.h"
+#include "common/tokenizer/regex_split.h"
 
 namespace terminus::tokenizer {
+namespace {
+
+// Each stage cuts the words of the one before it.
+class Sequence : public PreTokenizer {
+ public:
+  explicit Sequence(std::vector<std::unique_ptr<const PreTokenizer>> stages)
+      : stages_(std::move(stages)) {}
+
+  void Split(absl::string_view text, std::vector<absl::string_view>& words) const override {
+    std::vector<absl::string_view> current = {text};
+    std::vector<absl::string_view> next;
+    for (const auto& stage : stages_) {
+      next.clear();
+      for (const absl::string_view word : current) {
+        stage->Split(word, next);
+      }
+      current.swap(next);
+    }
+    words.insert(words.end(), current.begin(), current.end());
+  }
+
+ private:
+  const std::vector<std::unique_ptr<const PreTokenizer>> stages_;
+};
+
+absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakeByteLevel(const JsonNode& section) {
+  TERMINUS_ASSIGN_OR_RETURN(const bool prefix, section.BoolOr("add_prefix_space", true));
+  if (prefix) {
+    return section.Member("add_prefix_space").Unexpected("the supported false");
+  }
+  TERMINUS_ASSIGN_OR_RETURN(const bool use_regex, section.BoolOr("use_regex", true));
+  if (!use_regex) {
+    return std::make_unique<WholePreTokenizer>();
+  }
+  return std::make_unique<ByteLevelPreTokenizer>();
+}
+
+absl::StatusOr<SplitBehavior> BehaviorOf(const JsonNode& section) {
+  constexpr std::pair<const char*, SplitBehavior> kBehaviors[] = {
+      {"Removed", SplitBehavior::kRemoved},
+      {"Isolated", SplitBehavior::kIsolated},
+      {"MergedWithPrevious", SplitBehavior::kMergedWithPrevious},
+      {"MergedWithNext", SplitBehavior::kMergedWithNext},
+      {"Contiguous", SplitBehavior::kContiguous},
+  };
+  const JsonNode node = section.Member("behavior");
+  TERMINUS_ASSIGN_OR_RETURN(const std::string name, node.String());
+  for (const auto& [known, behavior] : kBehaviors) {
+    if (name == known) {
+      return behavior;
+    }
+  }
+  return node.Unexpected("Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous");
+}
+
+// A text as a regular expression that matches it and nothing else.
+std::string Escaped(const std::string& text) {
+  std::string escaped;
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < 0x80 && !absl::ascii_isalnum(c)) {
+      escaped.push_back('\\');
+    }
+    escaped.push_back(c);
+  }
+  return escaped;
+}
+
+absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakeSplit(const JsonNode& section) {
+  const JsonNode node = section.Member("pattern");
+  TERMINUS_RETURN_IF_ERROR(node.ExpectObject());
+  const JsonNode regex = node.Member("Regex");
+  std::string pattern;
+  if (!regex.IsNull()) {
+    TERMINUS_ASSIGN_OR_RETURN(pattern, regex.String());
+  } else {
+    TERMINUS_ASSIGN_OR_RETURN(const std::string text, node.Member("String").String());
+    pattern = Escaped(text);
+  }
+  TERMINUS_ASSIGN_OR_RETURN(const SplitBehavior behavior, BehaviorOf(section));
+  TERMINUS_ASSIGN_OR_RETURN(const bool invert, section.BoolOr("invert", false));
+  auto split = RegexSplit::Create(pattern, behavior, invert);
+  if (!split.ok()) {
+    return node.Error(split.status().message());
+  }
+  return split;
+}
+
+absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakeSequence(const JsonNode& section) {
+  TERMINUS_ASSIGN_OR_RETURN(const auto elements, section.Member("pretokenizers").Elements());
+  std::vector<std::unique_ptr<const PreTokenizer>> stages;
+  for (const JsonNode& element : elements) {
+    if (element.Member("type").value() == "Sequence") {
+      return element.Member("type").Error("a Sequence inside a Sequence is not supported");
+    }
+    TERMINUS_ASSIGN_OR_RETURN(stages.emplace_back(), MakePreTokenizer(element));
+  }
+  return std::make_unique<Sequence>(std::move(stages));
+}
+
+bool IsByteLevel(const JsonNode& section) { return section.Member("type").value() == "ByteLevel"; }
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakePreTokenizer(const JsonNode& section) {
-  TERMINUS_RETURN_IF_ERROR(section.ExpectType({"BertPreTokenizer"}));
+  TERMINUS_RETURN_IF_ERROR(
+      section.ExpectType({"BertPreTokenizer", "ByteLevel", "Digits", "Split", "Sequence"}));
+  const auto& type = section.Member("type").value();
+  if (type == "ByteLevel") return MakeByteLevel(section);
+  if (type == "Split") return MakeSplit(section);
+  if (type == "Sequence") return MakeSequence(section);
+  if (type == "Digits") {
+    TERMINUS_ASSIGN_OR_RETURN(const bool individual, section.BoolOr("individual_digits", false));
+    return std::make_unique<DigitsPreTokenizer>(individual);
+  }
   return std::make_unique<BertPreTokenizer>();
+}
+
+bool WritesBytesAsCharacters(const JsonNode& section) {
+  if (IsByteLevel(section)) {
+    return true;
+  }
+  const auto elements = section.Member("pretokenizers").Elements();
+  if (!elements.ok()) {
+    return false;
+  }
+  for (const JsonNode& element : *elements) {
+    if (IsByteLevel(element)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 }  // namespace terminus::tokenizer

@@ -22,4 +22,8 @@ class PreTokenizer {
 // What the section "pre_tokenizer" asks for. INVALID_ARGUMENT names what is supported.
 absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakePreTokenizer(const JsonNode& section);
 
+// Whether the section has a "ByteLevel" in it: then the vocabulary is one over bytes, written down
+// with a character for each; see byte_level.h.
+bool WritesBytesAsCharacters(const JsonNode& section);
+
 }  // namespace terminus::tokenizer

@@ -8,6 +8,8 @@
 #include "common/base/errors.h"
 #include "common/base/file.h"
 #include "common/base/status_macros.h"
+#include "common/tokenizer/byte_level.h"
+#include "common/tokenizer/incremental_decoder.h"
 #include "common/tokenizer/json_node.h"
 #include "common/tokenizer/utf8.h"
 
@@ -15,6 +17,7 @@ namespace terminus::tokenizer {
 namespace {
 
 constexpr size_t kMaxFileBytes = 64 << 20;
+constexpr int32_t kMaxVocabulary = 1 << 22;
 
 }  // namespace
 
@@ -29,9 +32,10 @@ absl::StatusOr<std::unique_ptr<const Tokenizer>> Tokenizer::FromJson(absl::strin
   TERMINUS_RETURN_IF_ERROR(root.ExpectObject());
   auto tokenizer = std::unique_ptr<Tokenizer>(new Tokenizer);
   TERMINUS_ASSIGN_OR_RETURN(tokenizer->normalizer_, MakeNormalizer(root.Member("normalizer")));
-  TERMINUS_ASSIGN_OR_RETURN(tokenizer->pre_tokenizer_,
-                            MakePreTokenizer(root.Member("pre_tokenizer")));
-  TERMINUS_ASSIGN_OR_RETURN(tokenizer->model_, MakeModel(root.Member("model")));
+  const JsonNode pre_tokenizer = root.Member("pre_tokenizer");
+  TERMINUS_ASSIGN_OR_RETURN(tokenizer->pre_tokenizer_, MakePreTokenizer(pre_tokenizer));
+  TERMINUS_ASSIGN_OR_RETURN(
+      tokenizer->model_, MakeModel(root.Member("model"), WritesBytesAsCharacters(pre_tokenizer)));
   TERMINUS_ASSIGN_OR_RETURN(tokenizer->post_processor_,
                             MakePostProcessor(root.Member("post_processor")));
   int32_t largest_id = tokenizer->model_->largest_id();
@@ -40,6 +44,12 @@ absl::StatusOr<std::unique_ptr<const Tokenizer>> Tokenizer::FromJson(absl::strin
   }
   tokenizer->vocabulary_size_ = largest_id + 1;
   TERMINUS_RETURN_IF_ERROR(tokenizer->AddTokens(root.Member("added_tokens")));
+  if (tokenizer->vocabulary_size_ > kMaxVocabulary) {
+    return root.Member("model").Error(absl::StrCat("ids up to ", tokenizer->vocabulary_size_ - 1,
+                                                   ", at most ", kMaxVocabulary - 1,
+                                                   " are supported"));
+  }
+  TERMINUS_RETURN_IF_ERROR(tokenizer->ReadDecoder(root));
   return tokenizer;
 }
 
@@ -67,6 +77,7 @@ absl::Status Tokenizer::AddTokens(const JsonNode& section) {
       return entry.Member("id").Unexpected(
           absl::StrCat(*id, ", which the model's vocabulary gives \"", token.content, "\""));
     }
+    added_ids_[token.content] = {.id = token.id, .special = special};
     if (normalized) {
       std::string form;
       normalizer_->Normalize(token.content, form);
@@ -79,6 +90,55 @@ absl::Status Tokenizer::AddTokens(const JsonNode& section) {
     (normalized ? normalized_tokens_ : raw_tokens_).Add(std::move(token));
   }
   return absl::OkStatus();
+}
+
+absl::Status Tokenizer::ReadDecoder(const JsonNode& root) {
+  const JsonNode decoder = root.Member("decoder");
+  const JsonNode vocabulary = root.Member("model").Member("vocab");
+  if (decoder.Member("type").value() != "ByteLevel" || !vocabulary.value().is_object()) {
+    return absl::OkStatus();
+  }
+  texts_.resize(vocabulary_size_);
+  for (const auto& [token, id] : vocabulary.value().items()) {
+    // One with a character that is no byte's stands for itself.
+    texts_[id.get<int32_t>()] = {.bytes = BytesOfByteLevel(token).value_or(token), .known = true};
+  }
+  for (const auto& [token, added] : added_ids_) {
+    texts_[added.id] = {
+        .bytes = BytesOfByteLevel(token).value_or(token), .known = true, .special = added.special};
+  }
+  return absl::OkStatus();
+}
+
+absl::optional<int32_t> Tokenizer::TokenId(absl::string_view token) const {
+  const auto added = added_ids_.find(token);
+  return added != added_ids_.end() ? absl::make_optional(added->second.id) : model_->IdOf(token);
+}
+
+absl::Status Tokenizer::AppendBytes(int32_t id, bool skip_special_tokens,
+                                    std::string& bytes) const {
+  if (texts_.empty()) {
+    return absl::FailedPreconditionError("this tokenizer has no byte-level decoder");
+  }
+  if (id < 0 || id >= vocabulary_size_ || !texts_[id].known) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("id ", id, " is no token, expected one from 0 to ", vocabulary_size_ - 1));
+  }
+  if (!(skip_special_tokens && texts_[id].special)) {
+    bytes += texts_[id].bytes;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> Tokenizer::Decode(absl::Span<const int32_t> ids,
+                                              bool skip_special_tokens) const {
+  std::string bytes;
+  for (const int32_t id : ids) {
+    TERMINUS_RETURN_IF_ERROR(AppendBytes(id, skip_special_tokens, bytes));
+  }
+  std::string text;
+  AppendLossyUtf8(bytes, /*more_to_come=*/false, text);
+  return text;
 }
 
 absl::StatusOr<Encoding> Tokenizer::Encode(absl::string_view text, size_t max_tokens) const {

@@ -7,8 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/optional.h"
+#include "absl/types/span.h"
 #include "common/tokenizer/added_tokens.h"
 #include "common/tokenizer/model.h"
 #include "common/tokenizer/normalizer.h"
@@ -46,6 +49,18 @@ class Tokenizer {
   // `max_tokens` is less than the template alone takes.
   absl::StatusOr<Encoding> Encode(absl::string_view text, size_t max_tokens = kNoLimit) const;
 
+  // Ids → text, as the library does it; U+FFFD for bytes that are not UTF-8. INVALID_ARGUMENT for
+  // an id that is no token; FAILED_PRECONDITION unless the file asks for the byte-level decoder,
+  // the only one that is supported.
+  absl::StatusOr<std::string> Decode(absl::Span<const int32_t> ids, bool skip_special_tokens) const;
+
+  // Appends the bytes that one token stands for, which need not be whole characters; of a special
+  // token that is skipped, none. Errors as Decode.
+  absl::Status AppendBytes(int32_t id, bool skip_special_tokens, std::string& bytes) const;
+
+  // The id of a token as the file writes it, added tokens included.
+  absl::optional<int32_t> TokenId(absl::string_view token) const;
+
   // One more than the largest id: how many rows an embedding table must have at least.
   int32_t vocabulary_size() const { return vocabulary_size_; }
 
@@ -53,9 +68,22 @@ class Tokenizer {
   size_t template_tokens() const { return post_processor_.added(); }
 
  private:
+  struct AddedId {
+    int32_t id = 0;
+    bool special = false;
+  };
+  // What an id stands for when it is decoded.
+  struct Text {
+    std::string bytes;
+    bool known = false;
+    bool special = false;
+  };
+
   Tokenizer() = default;
 
   absl::Status AddTokens(const JsonNode& section);
+  // Fills texts_, if the file asks for the byte-level decoder.
+  absl::Status ReadDecoder(const JsonNode& root);
 
   AddedTokens raw_tokens_;         // looked for in the text as it comes
   AddedTokens normalized_tokens_;  // looked for in the normalised text
@@ -64,6 +92,9 @@ class Tokenizer {
   std::unique_ptr<const Model> model_;
   PostProcessor post_processor_;
   int32_t vocabulary_size_ = 0;
+  absl::flat_hash_map<std::string, AddedId> added_ids_;
+  // By id; empty when ids cannot be decoded.
+  std::vector<Text> texts_;
 };
 
 }  // namespace terminus::tokenizer

@@ -41,6 +41,11 @@ std::vector<uint8_t> MakeClasses() {
   Mark(PunctuationRanges(), kPunctuation, classes);
   Mark(IdeographRanges(), kIdeograph, classes);
   Mark(kSpaces, kSpace, classes);
+  for (char32_t c = 0; c < kCodePoints; ++c) {
+    const uint32_t category = U_GET_GC_MASK(static_cast<UChar32>(c));
+    classes[c] |= (category & U_GC_L_MASK) != 0 ? kLetter : 0;
+    classes[c] |= (category & U_GC_N_MASK) != 0 ? kNumber : 0;
+  }
   return classes;
 }
 

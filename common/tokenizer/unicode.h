@@ -33,6 +33,8 @@ inline constexpr uint8_t kNonStarter = 4;   // has a combining class above 0
 inline constexpr uint8_t kPunctuation = 8;  // BertPreTokenizer makes each a word
 inline constexpr uint8_t kIdeograph = 16;   // handle_chinese_chars makes each a word
 inline constexpr uint8_t kSpace = 32;       // White_Space
+inline constexpr uint8_t kLetter = 64;      // \p{L}
+inline constexpr uint8_t kNumber = 128;     // \p{N}
 
 // A value for each code point, in pages of which most are alike and shared.
 template <typename T>

@@ -1,0 +1,91 @@
+"""Tokenizes many made-up lines with Terminus and with the library `tokenizers`, on one thread each.
+
+    tokenizers_compare.py TOKENIZER_JSON TOKENIZER_BENCH [LINES]
+
+LINES (default 100000) mix words of several scripts, emoji, code, control characters, digits and very long words,
+from a fixed seed. Prints how many lines differ, the first few of them, and the times; exit status 1 if any differs.
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+import tokenizers  # noqa: E402
+
+WORDS = """the of and to a in is that it for was on are as with his they at be this from have or by one had not but
+what all were when we there can an your which their said if do will each about how up out them then she many some so
+these would other into has more her two like him see time could no make than first been its who now people my made over
+did down only way find use may water long little very after words called just where most know don't I'll they've it's
+Москва река дом зима привет Ελλάδα θάλασσα 東京 北京 猫 犬 漢字かな 서울 고양이 كتاب بيت שלום नमस्ते दुनिया สวัสดี வணக்கம்
+café naïve Zürich smörgåsbord Łódź straße İstanbul 😀 👍🏽 👨‍👩‍👧‍👦 🇩🇪 ❤️ ™ © ½ ² Ⅳ ① … — “quoted” ‘x’ ¿Qué? $1,234.56 3.14159 2024-01-01
+int main(){return 0;} def f(x): std::vector<int> #include <a.h> foo_bar camelCase a->b && || != == /* */ // {} [] <|x|>
+http://example.com/a?b=c&d=e#f user@example.org C:\\path\\file ~/.bashrc --flag=value 0xdeadbeef 1e-10""".split()
+CONTROLS = ["\t", "\n", "\r\n", "\x00", "\x07", "\x1b", "\x7f", "\u00a0", "\u2028", "\u200b", "\ufeff", "\u3000", "\u0301"]
+
+
+def lines(count):
+    chance = random.Random(20240611)
+    for _ in range(count):
+        parts = []
+        for _ in range(chance.randrange(1, 24)):
+            kind = chance.random()
+            if kind < 0.80:
+                word = chance.choice(WORDS)
+                case = chance.random()
+                parts.append(word.upper() if case < 0.05 else word.capitalize() if case < 0.15 else word)
+            elif kind < 0.86:
+                parts.append(str(chance.randrange(10 ** chance.randrange(1, 12))))
+            elif kind < 0.90:
+                parts.append(chance.choice(CONTROLS))
+            elif kind < 0.94:
+                # Any character that Unicode 14 has assigned, surrogates and private use left out.
+                parts.append("".join(chance.choice(ASSIGNED) for _ in range(chance.randrange(1, 6))))
+            elif kind < 0.97:
+                parts.append(" " * chance.randrange(1, 6))
+            elif kind < 0.98:
+                parts.append("".join(chance.choice("abcdeé中") for _ in range(chance.randrange(50, 900))))
+            else:
+                parts.append(chance.choice(".,;:!?'\"()-_/\\") * chance.randrange(1, 5))
+        yield chance.choice([" ", " ", " ", "", "  "]).join(parts)
+
+
+def assigned():
+    import unicodedata
+    return [chr(c) for c in range(0x20, 0x30000)
+            if unicodedata.category(chr(c)) not in ("Cn", "Cs", "Co")]
+
+
+ASSIGNED = assigned()
+
+
+def main():
+    path, bench = sys.argv[1:3]
+    texts = list(lines(int(sys.argv[3]) if len(sys.argv) > 3 else 100_000))
+    theirs = tokenizers.Tokenizer.from_file(path)
+    theirs.no_truncation()
+    theirs.no_padding()
+    start = time.perf_counter()
+    expected = [theirs.encode(text).ids for text in texts]
+    their_s = time.perf_counter() - start
+    with tempfile.TemporaryDirectory() as folder:
+        with open(f"{folder}/texts", "w") as file:
+            file.writelines(json.dumps(text) + "\n" for text in texts)
+        ran = subprocess.run([bench, path, f"{folder}/texts", f"{folder}/ids"], check=True, capture_output=True, text=True)
+        our_s = float(ran.stdout)
+        with open(f"{folder}/ids") as file:
+            ours = [json.loads(line) for line in file]
+    different = [i for i in range(len(texts)) if ours[i] != expected[i]]
+    for i in different[:5]:
+        print(repr(texts[i])[:300], "\n  ours  ", ours[i][:40], "\n  theirs", expected[i][:40])
+    print(f"{len(texts)} lines, {sum(map(len, expected))} tokens: {len(different)} lines differ; "
+          f"ours {our_s:.2f} s, tokenizers {tokenizers.__version__} {their_s:.2f} s, ratio {their_s / our_s:.2f}")
+    sys.exit(1 if different else 0)
+
+
+if __name__ == "__main__":
+    main()
