@@ -72,23 +72,6 @@ void ReadRope(JsonFile& file, RopeConfig* rope) {
   file.Adopt(section, scaling);
 }
 
-void ReadEos(JsonFile& file, LlamaConfig* config) {
-  const auto eos = file.json().find("eos_token_id");
-  if (eos == file.json().end() || eos->is_null()) {
-    return;
-  }
-  const nlohmann::json list = eos->is_array() ? *eos : nlohmann::json::array({*eos});
-  for (const nlohmann::json& id : list) {
-    if (!id.is_number_integer() || id.get<int64_t>() < 0 ||
-        id.get<int64_t>() >= config->vocab_size) {
-      file.Fault("eos_token_id",
-                 absl::StrCat(id.dump(), ", expected a token id below ", config->vocab_size));
-      return;
-    }
-    config->eos_token_ids.push_back(id.get<int32_t>());
-  }
-}
-
 // What is wired into one of the families and configurable in another.
 void ReadFamily(JsonFile& file, const std::string& type, LlamaConfig* config) {
   const bool attention_bias = file.BoolOr("attention_bias", false);
@@ -110,7 +93,7 @@ void ReadFamily(JsonFile& file, const std::string& type, LlamaConfig* config) {
 
 absl::StatusOr<LlamaConfig> ReadConfig(JsonFile file) {
   const std::string type = file.StringOr("model_type", "");
-  if (!file.json().is_object() || (type != "llama" && type != "mistral" && type != "qwen2")) {
+  if (!file.json().is_object() || !IsLlamaFamily(type)) {
     file.Fault("model_type",
                absl::StrCat("\"", type, "\", supported for generation are \"llama\", \"mistral\" ",
                             "and \"qwen2\""));
@@ -120,12 +103,16 @@ absl::StatusOr<LlamaConfig> ReadConfig(JsonFile file) {
   ReadSizes(file, &config);
   ReadRope(file, &config.rope);
   ReadFamily(file, type, &config);
-  ReadEos(file, &config);
+  config.eos_token_ids = ReadEosTokenIds(file, config.vocab_size);
   TERMINUS_RETURN_IF_ERROR(file.status());
   return config;
 }
 
 }  // namespace
+
+bool IsLlamaFamily(absl::string_view model_type) {
+  return model_type == "llama" || model_type == "mistral" || model_type == "qwen2";
+}
 
 absl::StatusOr<LlamaConfig> ReadLlamaConfig(const std::string& folder) {
   const std::string path = folder + "/config.json";
@@ -136,6 +123,24 @@ absl::StatusOr<LlamaConfig> ReadLlamaConfig(const std::string& folder) {
 absl::StatusOr<LlamaConfig> ParseLlamaConfig(const std::string& name, const std::string& text) {
   TERMINUS_ASSIGN_OR_RETURN(JsonFile file, JsonFile::Parse(name, text));
   return ReadConfig(std::move(file));
+}
+
+std::vector<int32_t> ReadEosTokenIds(JsonFile& file, int vocab_size) {
+  std::vector<int32_t> ids;
+  const auto eos = file.json().find("eos_token_id");
+  if (eos == file.json().end() || eos->is_null()) {
+    return ids;
+  }
+  const nlohmann::json list = eos->is_array() ? *eos : nlohmann::json::array({*eos});
+  for (const nlohmann::json& id : list) {
+    if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() >= vocab_size) {
+      file.Fault("eos_token_id",
+                 absl::StrCat(id.dump(), ", expected a token id below ", vocab_size));
+      return {};
+    }
+    ids.push_back(id.get<int32_t>());
+  }
+  return ids;
 }
 
 std::vector<float> RopeFrequencies(const RopeConfig& rope, int head_dim) {

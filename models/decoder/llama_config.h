@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "models/checkpoint/json_file.h"
 
 namespace terminus::models::decoder {
 
@@ -49,11 +51,18 @@ struct LlamaConfig {
   int kv_size() const { return kv_heads * head_dim; }
 };
 
+// Whether a config.json's model_type is one of them.
+bool IsLlamaFamily(absl::string_view model_type);
+
 // Reads FOLDER/config.json. INVALID_ARGUMENT says what is supported when the model is another.
 absl::StatusOr<LlamaConfig> ReadLlamaConfig(const std::string& folder);
 
 // The same from the text of such a file; `name` is what messages call it.
 absl::StatusOr<LlamaConfig> ParseLlamaConfig(const std::string& name, const std::string& text);
+
+// "eos_token_id", one or a list, of a config.json or generation_config.json; empty when absent.
+// What is wrong is noted in `file`.
+std::vector<int32_t> ReadEosTokenIds(checkpoint::JsonFile& file, int vocab_size);
 
 // One for each pair of a head's elements: [head_dim / 2].
 std::vector<float> RopeFrequencies(const RopeConfig& rope, int head_dim);
