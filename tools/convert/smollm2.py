@@ -1,9 +1,9 @@
 """SmolLM2 from a GGUF file → a Hugging Face folder: config, weights in bfloat16, tokenizer, chat template."""
 
 import json
+import struct
 
 import numpy
-import safetensors
 
 # Of tokenizer.ggml.token_type.
 _NORMAL, _CONTROL = 1, 3
@@ -90,18 +90,29 @@ def hf_name(name):
 
 
 def write_weights(gguf, path):
-    """All tensors in bfloat16: what was quantized is what the quantized numbers stand for, rounded."""
+    """All tensors in bfloat16: what was quantized is what the quantized numbers stand for, rounded.
+
+    By hand, because numpy, and with it safetensors.numpy, has no bfloat16.
+    """
     heads = {"attn_q": gguf.metadata["llama.attention.head_count"],
              "attn_k": gguf.metadata["llama.attention.head_count_kv"]}
-    tensors = {}
+    header, offset = {"__metadata__": {"format": "pt"}}, 0
+    arrays = []
     for name in gguf.names():
         values = gguf.tensor(name)
         kind = name.split(".")[-2]
         if kind in heads:
             values = unpermute(values, heads[kind])
-        tensors[hf_name(name)] = {"dtype": "bfloat16", "shape": list(values.shape),
-                                  "data": to_bfloat16(values).tobytes()}
-    safetensors.serialize_file(tensors, str(path), {"format": "pt"})
+        header[hf_name(name)] = {"dtype": "BF16", "shape": list(values.shape),
+                                 "data_offsets": [offset, offset + 2 * values.size]}
+        arrays.append(to_bfloat16(values))
+        offset += 2 * values.size
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for array in arrays:
+            file.write(array.tobytes())
 
 
 def _added_tokens(metadata):
