@@ -248,7 +248,7 @@ PanelWeight::PanelWeight(Isa isa, WeightType type, int64_t in, int64_t out, bool
 
 template <class T>
 void PanelWeight::Set(absl::Span<const T> from, int64_t row, int which) {
-  TERMINUS_CHECK(from.size() % in_ == 0 && row + from.size() / in_ <= out_);
+  TERMINUS_CHECK(from.size() % in_ == 0 && row + static_cast<int64_t>(from.size()) / in_ <= out_);
   const int half = HalfPanel(isa_);
   const int64_t rows = from.size() / in_;
   for (int64_t i = 0; i < rows; ++i) {
