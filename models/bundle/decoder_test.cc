@@ -44,7 +44,7 @@ class DecoderTest : public testing::Test {
  protected:
   DecoderTest() : golden_(json::parse(std::ifstream("tests/golden/models/llama_tied.json"))) {
     Write("decoder/config.json", golden_["config"]);
-    Write("decoder/tokenizer.json", WordTokenizer(90));
+    Write("decoder/tokenizer.json", WordTokenizer(97));
     EXPECT_TRUE(
         checkpoint::WriteFakeWeights(Path("decoder/model.safetensors"), golden_["tensors"]).ok());
     WriteTestFile(
