@@ -15,6 +15,7 @@ import report
 # Area → (module, CMake targets it needs).
 AREAS = {
     "cpu": ("area_cpu", ["encoder_bench"]),
+    "decode": ("area_decode", ["decode_bench"]),
     "router": ("area_router", ["echo_server", "wire_bench", "terminus", "terminus-router", "terminus-text",
                                "terminus-vision", "terminus-video"]),
     "video": ("area_video", ["terminus-video", "video_bench"]),

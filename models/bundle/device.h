@@ -13,4 +13,8 @@ namespace terminus::models::bundle {
 // for any other name.
 absl::StatusOr<at::Device> ResolveDevice(const std::string& name);
 
+// The same for language models, which compute on GPUs too: "auto" is the first GPU, or the CPU
+// where there is none.
+absl::StatusOr<at::Device> ResolveDecoderDevice(const std::string& name);
+
 }  // namespace terminus::models::bundle

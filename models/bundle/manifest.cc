@@ -8,6 +8,7 @@
 #include "models/bundle/fingerprint.h"
 #include "models/bundle/yaml_section.h"
 #include "models/checkpoint/json_file.h"
+#include "models/decoder/llama_config.h"
 #include "models/text/bert.h"
 #include "models/text/sentence_config.h"
 #include "models/vision/efficientnet_lite.h"
@@ -23,7 +24,9 @@ constexpr char kSupported[] =
     "  a text encoder: config.json with model_type \"bert\", model.safetensors, tokenizer.json; "
     "of sentence-transformers, modules.json with Transformer, Pooling (mean or CLS), Normalize\n"
     "  an image encoder: config.json of timm with architecture \"[tf_]efficientnet_lite0\" to "
-    "\"[tf_]efficientnet_lite4\", model.safetensors, preprocessor_config.json";
+    "\"[tf_]efficientnet_lite4\", model.safetensors, preprocessor_config.json\n"
+    "  a language model: config.json with model_type \"llama\", \"mistral\" or \"qwen2\", "
+    "model.safetensors, tokenizer.json";
 
 // The same code, and behind the message what would be accepted.
 absl::Status Refuse(const absl::Status& status) {
@@ -55,6 +58,13 @@ absl::Status DetectModel(const std::string& folder, BundleManifest* manifest) {
     TERMINUS_RETURN_IF_ERROR(NeedWeights(folder));
     manifest->space.dimension = vision::EfficientNetLite::kFeatures;
     manifest->vision = VisionSection{.path = folder};
+    return absl::OkStatus();
+  }
+  if (decoder::IsLlamaFamily(config.StringOr("model_type", ""))) {
+    TERMINUS_RETURN_IF_ERROR(decoder::ReadLlamaConfig(folder).status());
+    TERMINUS_RETURN_IF_ERROR(Need(folder + "/tokenizer.json"));
+    TERMINUS_RETURN_IF_ERROR(NeedWeights(folder));
+    manifest->decoder = DecoderSection{.path = folder};
     return absl::OkStatus();
   }
   TERMINUS_ASSIGN_OR_RETURN(const text::BertConfig bert,
@@ -159,11 +169,15 @@ absl::StatusOr<BundleManifest> ReadBundle(const std::string& folder) {
   if (root.Has("video")) {
     manifest.video = ReadVideo(root.Child("video"), manifest);
   }
+  if (root.Has("decoder")) {
+    manifest.decoder = DecoderSection{.path = ReadPathOnly(root.Child("decoder"), folder)};
+  }
   if (root.Has("golden")) {
     manifest.golden_path = ReadPathOnly(root.Child("golden"), folder);
   }
-  if (!manifest.text && !manifest.vision && !manifest.video) {
-    root.Fault("text", "missing, and vision and video too: a bundle has at least one of them");
+  if (!manifest.text && !manifest.vision && !manifest.video && !manifest.decoder) {
+    root.Fault("text",
+               "missing, and vision, video and decoder too: a bundle has at least one of them");
   }
   root.Done();
   TERMINUS_RETURN_IF_ERROR(file.status());

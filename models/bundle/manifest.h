@@ -9,8 +9,8 @@ namespace terminus::models::bundle {
 
 // The space that all vectors of a bundle lie in. Only vectors with the same id may be compared.
 struct Space {
-  std::string id;  // 32 hexadecimal digits.
-  int dimension = 0;
+  std::string id;     // 32 hexadecimal digits.
+  int dimension = 0;  // 0: of a language model's folder, which makes no vectors.
   double logit_scale = 1;
 };
 
@@ -41,6 +41,10 @@ struct VideoSection {
   std::string pooling;  // "mean".
 };
 
+struct DecoderSection {
+  std::string path;
+};
+
 // What a folder offers. Paths are joined with the folder already.
 struct BundleManifest {
   std::string folder;
@@ -49,6 +53,7 @@ struct BundleManifest {
   absl::optional<TextSection> text;
   absl::optional<VisionSection> vision;
   absl::optional<VideoSection> video;
+  absl::optional<DecoderSection> decoder;
   std::string golden_path;  // Empty: none.
 };
 

@@ -14,6 +14,10 @@ constexpr size_t kMaxFileBytes = 64 << 20;
 
 absl::StatusOr<JsonFile> JsonFile::Read(const std::string& path) {
   TERMINUS_ASSIGN_OR_RETURN(const std::string text, base::ReadFile(path, kMaxFileBytes));
+  return Parse(path, text);
+}
+
+absl::StatusOr<JsonFile> JsonFile::Parse(const std::string& path, const std::string& text) {
   nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded() || !json.is_structured()) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": not a JSON object"));
@@ -108,6 +112,21 @@ std::vector<double> JsonFile::NumbersOr(const std::string& key, std::vector<doub
     return otherwise;
   }
   return numbers;
+}
+
+JsonFile JsonFile::Object(const std::string& key) {
+  const nlohmann::json* value = Find(key);
+  if (value != nullptr && !value->is_object()) {
+    Fault(key, "expected an object");
+    value = nullptr;
+  }
+  return JsonFile(path_, value == nullptr ? nlohmann::json::object() : *value);
+}
+
+void JsonFile::Adopt(const std::string& key, const JsonFile& object) {
+  for (const std::string& fault : object.faults_) {
+    faults_.push_back(absl::StrCat(key, ".", fault));
+  }
 }
 
 void JsonFile::Fault(const std::string& key, const std::string& message) {

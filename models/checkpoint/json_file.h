@@ -19,6 +19,9 @@ class JsonFile {
   // or array.
   static absl::StatusOr<JsonFile> Read(const std::string& path);
 
+  // The same from text at hand; `path` is what messages call it.
+  static absl::StatusOr<JsonFile> Parse(const std::string& path, const std::string& text);
+
   // `key` may be absent only where a default is given. Outside [min, max] is an error.
   int64_t Int(const std::string& key, int64_t min, int64_t max);
   int64_t IntOr(const std::string& key, int64_t min, int64_t max, int64_t otherwise);
@@ -28,6 +31,11 @@ class JsonFile {
   std::string StringOr(const std::string& key, const std::string& otherwise);
   // As many numbers as the default has.
   std::vector<double> NumbersOr(const std::string& key, std::vector<double> otherwise);
+
+  // The object at `key`, to be read in the same way, or an empty one when it is absent. Its faults
+  // are its own: hand them back with Adopt.
+  JsonFile Object(const std::string& key);
+  void Adopt(const std::string& key, const JsonFile& object);
 
   // Notes a fault that the caller found.
   void Fault(const std::string& key, const std::string& message);

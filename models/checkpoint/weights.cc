@@ -25,6 +25,10 @@ absl::StatusOr<Weights> Weights::Open(const std::string& path, at::Device device
 }
 
 at::Tensor Weights::Get(const std::string& name, at::IntArrayRef shape) {
+  return GetAsStored(name, shape).to(at::kFloat);
+}
+
+at::Tensor Weights::GetAsStored(const std::string& name, at::IntArrayRef shape) {
   const weights::TensorView* found = map_->Find(name);
   const at::ScalarType type = found == nullptr ? at::kFloat : ScalarTypeOf(found->dtype);
   const weights::DType dtype = type == at::kFloat ? weights::DType::kFloat32 : found->dtype;
@@ -40,7 +44,7 @@ at::Tensor Weights::Get(const std::string& name, at::IntArrayRef shape) {
   if (reinterpret_cast<uintptr_t>(data) % alignof(float) != 0) {
     tensor = tensor.clone();
   }
-  return tensor.to(device_, at::kFloat);
+  return tensor.to(device_);
 }
 
 absl::Status Weights::Finish() const { return loader_.Finish(); }

@@ -26,6 +26,9 @@ class Weights {
   // is noted, and zeros are returned in its place.
   at::Tensor Get(const std::string& name, at::IntArrayRef shape);
 
+  // The same in the dtype that it is stored in: float32, float16 or bfloat16.
+  at::Tensor GetAsStored(const std::string& name, at::IntArrayRef shape);
+
   // OK, or INVALID_ARGUMENT that lists every tensor that was missing or had another dtype or shape.
   absl::Status Finish() const;
 

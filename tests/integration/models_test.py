@@ -37,9 +37,9 @@ class ModelsTest(unittest.TestCase):
 
     def test_an_unsupported_architecture_lists_what_is_supported(self):
         with tempfile.TemporaryDirectory() as folder:
-            pathlib.Path(folder, "config.json").write_text(json.dumps({"model_type": "llama"}))
+            pathlib.Path(folder, "config.json").write_text(json.dumps({"model_type": "mamba"}))
             said = self.refused(folder)
-        for word in ("llama", "bert", "efficientnet_lite0", "bundle.yaml"):
+        for word in ("mamba", "bert", "efficientnet_lite0", "llama", "bundle.yaml"):
             self.assertIn(word, said)
 
     def test_wrong_weights_are_listed_with_both_sides(self):

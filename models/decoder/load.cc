@@ -1,0 +1,75 @@
+#include "models/decoder/load.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "models/checkpoint/weights.h"
+#include "models/decoder/aten_llama.h"
+#include "models/decoder/cpu_llama.h"
+#include "models/decoder/llama_config.h"
+#include "models/kernels/isa.h"
+
+namespace terminus::models::decoder {
+namespace {
+
+constexpr int kMaxKvBlocks = 1 << 24;
+
+absl::Status ResolveLayers(const LlamaConfig& config, LayerRange* layers) {
+  if (layers->last == -1) {
+    layers->last = config.layers;
+  }
+  if (layers->first < 0 || layers->first >= layers->last || layers->last > config.layers) {
+    return absl::InvalidArgumentError(absl::StrCat("layers ", layers->first, " to ", layers->last,
+                                                   ", the model has ", config.layers));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ResolveKv(const LlamaConfig& config, int64_t element_bytes, LmOptions* options) {
+  if (options->kv_blocks == 0) {
+    const int64_t bytes = KvBlockBytes(options->layers.last - options->layers.first,
+                                       config.kv_heads, config.head_dim, element_bytes);
+    options->kv_blocks =
+        static_cast<int>(std::clamp<int64_t>(options->kv_bytes / bytes, 1, kMaxKvBlocks));
+  }
+  if (options->kv_blocks < 1 || options->kv_blocks > kMaxKvBlocks) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(options->kv_blocks, " KV blocks, expected 1 to ", kMaxKvBlocks));
+  }
+  return absl::OkStatus();
+}
+
+// What the first matrix is stored in stands for all.
+ComputeDType ResolveDType(const LlamaConfig& config, ComputeDType asked,
+                          checkpoint::Weights& weights, int layer) {
+  if (asked != ComputeDType::kAuto) {
+    return asked;
+  }
+  const at::Tensor matrix =
+      weights.GetAsStored(absl::StrCat("model.layers.", layer, ".mlp.gate_proj.weight"),
+                          {config.intermediate_size, config.hidden_size});
+  return matrix.scalar_type() == at::kBFloat16 ? ComputeDType::kBFloat16 : ComputeDType::kFloat32;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<CausalLm>> LoadCausalLm(const std::string& folder, at::Device device,
+                                                       LmOptions options) {
+  TERMINUS_ASSIGN_OR_RETURN(const LlamaConfig config, ReadLlamaConfig(folder));
+  TERMINUS_RETURN_IF_ERROR(ResolveLayers(config, &options.layers));
+  TERMINUS_ASSIGN_OR_RETURN(auto weights, checkpoint::Weights::Open(folder, device));
+  options.dtype = ResolveDType(config, options.dtype, weights, options.layers.first);
+  const bool narrow_kv = !device.is_cpu() && options.dtype == ComputeDType::kBFloat16;
+  TERMINUS_RETURN_IF_ERROR(ResolveKv(config, narrow_kv ? 2 : 4, &options));
+  std::unique_ptr<CausalLm> lm;
+  if (device.is_cpu()) {
+    lm = std::make_unique<CpuLlama>(config, options, kernels::BestIsa(), weights);
+  } else {
+    lm = std::make_unique<AtenLlama>(config, options, device, weights);
+  }
+  TERMINUS_RETURN_IF_ERROR(weights.Finish());
+  return lm;
+}
+
+}  // namespace terminus::models::decoder
