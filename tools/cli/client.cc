@@ -38,7 +38,10 @@ Client::Client(std::string address, absl::Duration timeout, std::shared_ptr<grpc
     : address_(std::move(address)),
       timeout_(timeout),
       embedding_(v1::Embedding::NewStub(channel)),
-      cluster_(v1::Cluster::NewStub(channel)) {}
+      cluster_(v1::Cluster::NewStub(channel)),
+      retrieval_(v1::Retrieval::NewStub(channel)),
+      action_(v1::Action::NewStub(channel)),
+      generation_(v1::Generation::NewStub(channel)) {}
 
 absl::StatusOr<v1::EmbedResponse> Client::Embed(const v1::EmbedRequest& request) const {
   grpc::ClientContext context;
@@ -64,6 +67,49 @@ absl::StatusOr<v1::GetStatusResponse> Client::GetStatus() const {
     return Explain(rpc::FromGrpc(status));
   }
   return response;
+}
+
+absl::StatusOr<v1::ScoreResponse> Client::Score(const v1::ScoreRequest& request) const {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + timeout_));
+  v1::ScoreResponse response;
+  const grpc::Status status = retrieval_->Score(&context, request, &response);
+  if (!status.ok()) {
+    return Explain(rpc::FromGrpc(status));
+  }
+  for (const uint32_t place : response.ranking()) {
+    if (place >= static_cast<uint32_t>(request.candidates_size()) ||
+        response.scores_size() != request.candidates_size()) {
+      return absl::InternalError(absl::StrCat(address_, " answered ", response.scores_size(),
+                                              " scores to ", request.candidates_size(),
+                                              " candidates"));
+    }
+  }
+  return response;
+}
+
+absl::StatusOr<v1::RecognizeResponse> Client::Recognize(const v1::RecognizeRequest& request) const {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + timeout_));
+  v1::RecognizeResponse response;
+  const grpc::Status status = action_->Recognize(&context, request, &response);
+  if (!status.ok()) {
+    return Explain(rpc::FromGrpc(status));
+  }
+  return response;
+}
+
+absl::Status Client::Generate(
+    const v1::GenerateRequest& request,
+    absl::FunctionRef<void(const v1::GenerateResponse&)> on_message) const {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + timeout_));
+  const auto reader = generation_->Generate(&context, request);
+  v1::GenerateResponse message;
+  while (reader->Read(&message)) {
+    on_message(message);
+  }
+  return Explain(rpc::FromGrpc(reader->Finish()));
 }
 
 absl::Status Client::Explain(const absl::Status& status) const {

@@ -40,6 +40,9 @@ void AddStatusCommand(CLI::App& app, Globals& globals, Command& command);
 void AddEmbedCommand(CLI::App& app, Globals& globals, Command& command);
 void AddSearchCommand(CLI::App& app, Globals& globals, Command& command);
 void AddRecallCommand(CLI::App& app, Globals& globals, Command& command);
+void AddGenerateCommand(CLI::App& app, Globals& globals, Command& command);
+void AddScoreCommand(CLI::App& app, Globals& globals, Command& command);
+void AddActCommand(CLI::App& app, Globals& globals, Command& command);
 void AddBenchCommand(CLI::App& app, Globals& globals, Command& command);
 
 // An error in how the command was called: it ends with kExitUsage instead of kExitError.

@@ -9,7 +9,9 @@ namespace terminus::tools::cli {
 namespace {
 
 int Main(int argc, char** argv) {
-  CLI::App app("Serve text and images in one embedding space, and search with it.", "terminus");
+  CLI::App app(
+      "Serve text, images and video in one embedding space; search, generate, score and recognise.",
+      "terminus");
   app.set_version_flag("--version", std::string("terminus ") + kVersion);
   app.require_subcommand(1);
   // So that the options below are also taken after the subcommand's name.
@@ -32,6 +34,9 @@ int Main(int argc, char** argv) {
   AddEmbedCommand(app, globals, command);
   AddSearchCommand(app, globals, command);
   AddRecallCommand(app, globals, command);
+  AddGenerateCommand(app, globals, command);
+  AddScoreCommand(app, globals, command);
+  AddActCommand(app, globals, command);
   AddBenchCommand(app, globals, command);
   for (CLI::App* subcommand : app.get_subcommands({})) {
     subcommand->fallthrough();

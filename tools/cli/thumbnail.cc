@@ -48,8 +48,8 @@ absl::StatusOr<media::Image> MiddleFrame(const std::string& video) {
 }  // namespace
 
 absl::StatusOr<std::string> MakeThumbnail(const std::string& file, int max_side) {
-  auto decoded = media::SniffVideo(file).has_value() ? MiddleFrame(file)
-                                                     : media::DecodeImage(file, {});
+  auto decoded =
+      media::SniffVideo(file).has_value() ? MiddleFrame(file) : media::DecodeImage(file, {});
   TERMINUS_RETURN_IF_ERROR(decoded.status());
   media::Image pixels = *std::move(decoded);
   const int side = std::max(pixels.width, pixels.height);
