@@ -26,7 +26,7 @@ void ExpectRefused(absl::string_view source, const std::string& why) {
 }
 
 TEST(ChatTemplateTest, FaultsNameTheirLine) {
-  ExpectRefused("a\n{% if %}", "line 2: found '");
+  ExpectRefused("a\n{% if %}", "line 2: found %}, expected an expression");
   ExpectRefused("a\n\n{{ 'x }}", "line 3: a string is not closed");
   ExpectRefused("{% if a %}x", "expected {% endif %}");
   ExpectRefused("{% macro f() %}{% endmacro %}", "{% macro %} is not supported");

@@ -39,13 +39,15 @@ Json ReadJson(const std::string& name) {
   return Json::parse(*text);
 }
 
-std::vector<Json> ReadTexts() {
-  std::ifstream file(std::string(kFolder) + "texts.jsonl");
+std::vector<Json> ReadLines(const std::string& name) {
+  std::ifstream file(kFolder + name);
   std::vector<Json> lines;
   for (std::string line; std::getline(file, line);) lines.push_back(Json::parse(line));
   EXPECT_GE(lines.size(), 300u);
   return lines;
 }
+
+std::vector<Json> ReadTexts() { return ReadLines("texts.jsonl"); }
 
 void ExpectSame(const Tokenizer& tokenizer, const Json& line, const char* key) {
   const auto text = line.at("text").get<std::string>();
@@ -75,6 +77,47 @@ TEST(TokenizerGoldenTest, SmallVocabularyInEachVariant) {
     const auto tokenizer = Tokenizer::FromJson(document.dump());
     ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
     for (const Json& line : ReadTexts()) ExpectSame(**tokenizer, line, variant.name);
+  }
+}
+
+// As in make_bpe_goldens.py.
+const Json& BpeVariants() {
+  static const Json variants = Json::parse(R"JSON({
+    "gpt2": {"type": "ByteLevel", "add_prefix_space": false},
+    "digits": {"type": "Sequence", "pretokenizers": [
+      {"type": "Digits", "individual_digits": true},
+      {"type": "ByteLevel", "add_prefix_space": false}]},
+    "split": {"type": "Sequence", "pretokenizers": [
+      {"type": "Split", "behavior": "Isolated", "invert": false, "pattern": {"Regex":
+        "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"}},
+      {"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}]}
+  })JSON");
+  return variants;
+}
+
+TEST(TokenizerGoldenTest, ByteLevelBpeInEachVariant) {
+  Json document = ReadJson("bpe.json");
+  for (const auto& [name, variant] : BpeVariants().items()) {
+    document["pre_tokenizer"] = variant;
+    const auto tokenizer = Tokenizer::FromJson(document.dump());
+    ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+    for (const Json& line : ReadLines("bpe_texts.jsonl")) {
+      const auto encoding = (*tokenizer)->Encode(line.at("text").get<std::string>());
+      ASSERT_TRUE(encoding.ok()) << encoding.status();
+      EXPECT_EQ(encoding->ids, line.at(name).get<std::vector<int32_t>>())
+          << name << ": " << line.at("text");
+    }
+  }
+}
+
+TEST(TokenizerGoldenTest, ByteLevelDecoder) {
+  const auto tokenizer = Tokenizer::FromJson(ReadJson("bpe.json").dump());
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+  for (const Json& line : ReadLines("bpe_texts.jsonl")) {
+    const auto ids = line.at("gpt2").get<std::vector<int32_t>>();
+    EXPECT_EQ(*(*tokenizer)->Decode(ids, true), line.at("decoded").get<std::string>());
+    const auto tail = absl::MakeConstSpan(ids).subspan(ids.size() / 2);
+    EXPECT_EQ(*(*tokenizer)->Decode(tail, false), line.at("tail").get<std::string>());
   }
 }
 
