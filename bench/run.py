@@ -16,7 +16,7 @@ import report
 AREAS = {
     "cpu": ("area_cpu", ["encoder_bench"]),
     "router": ("area_router", ["echo_server", "wire_bench", "terminus", "terminus-router", "terminus-text",
-                               "terminus-vision"]),
+                               "terminus-vision", "terminus-decoder"]),
 }
 
 

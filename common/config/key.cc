@@ -112,7 +112,8 @@ std::vector<Key> DecoderKeys() {
       {"decoder.max_requests", TERMINUS_MEMBER(decoder.max_requests),
        "Generate calls inside, those that wait included. One more is refused.", 1, 65536},
       {"decoder.token_budget", TERMINUS_MEMBER(decoder.token_budget),
-       "Tokens of one step, prompts' and decoded ones together; long prompts are computed in chunks "
+       "Tokens of one step, prompts' and decoded ones together; long prompts are computed in "
+       "chunks "
        "of what decoding leaves. 0: 128 on a CPU, 2048 on a GPU. At least max_sequences are taken.",
        0, 65536},
       {"decoder.kv_bytes", TERMINUS_MEMBER(decoder.kv_bytes),

@@ -27,7 +27,7 @@ struct PlanOptions {
   std::string listen;
   // Replicas by service, such as {"text", 2}. Services left out have one.
   std::map<std::string, int> replicas;
-  // CPU cores that the encoders' threads are divided over.
+  // CPU cores that the threads of a service's replicas are divided over.
   int cores = 1;
 };
 

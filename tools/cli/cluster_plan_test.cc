@@ -22,7 +22,7 @@ class ClusterPlanTest : public testing::Test {
   ClusterPlanTest() {
     std::string pattern = "/tmp/plan-XXXXXX";
     root_ = mkdtemp(pattern.data());
-    for (const char* service : {"router", "text", "vision"}) {
+    for (const char* service : {"router", "text", "vision", "decoder"}) {
       Write(std::string("bin/terminus-") + service, "");
     }
     Write("bundle/bundle.yaml", "format: 1\n");
@@ -55,19 +55,21 @@ class ClusterPlanTest : public testing::Test {
 TEST_F(ClusterPlanTest, OneOfEachOnSocketsOfTheStateFolder) {
   auto plan = Plan();
   ASSERT_TRUE(plan.ok()) << plan.status();
-  EXPECT_THAT(Names(*plan), ElementsAre("router", "text-0", "vision-0"));
+  EXPECT_THAT(Names(*plan), ElementsAre("router", "text-0", "vision-0", "decoder-0"));
   const std::string text_socket = "unix:" + root_ + "/run/text-0.sock";
   EXPECT_THAT(plan->processes[1].arguments,
               ElementsAre(root_ + "/bin/terminus-text", "--config", root_ + "/run/terminus.yaml",
                           "--listen", text_socket));
   EXPECT_THAT(plan->config.router.text_replicas, ElementsAre(text_socket));
+  EXPECT_THAT(plan->config.router.decoder_replicas,
+              ElementsAre("unix:" + root_ + "/run/decoder-0.sock"));
   EXPECT_THAT(plan->config.router.listen,
               ElementsAre(plan->address, "unix:" + root_ + "/run/router.sock"));
   EXPECT_EQ(plan->config.bundle, root_ + "/bundle");
 }
 
 TEST_F(ClusterPlanTest, ReplicasShareTheCores) {
-  options_.replicas = {{"text", 3}, {"vision", 0}};
+  options_.replicas = {{"text", 3}, {"vision", 0}, {"decoder", 0}};
   auto plan = Plan();
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_THAT(Names(*plan), ElementsAre("router", "text-0", "text-1", "text-2"));
@@ -88,12 +90,12 @@ TEST_F(ClusterPlanTest, ServicesThatRunElsewhereAreNotStarted) {
   options_.overrides = {"router.replicas.vision=[10.0.0.7:8501]"};
   auto plan = Plan();
   ASSERT_TRUE(plan.ok()) << plan.status();
-  EXPECT_THAT(Names(*plan), ElementsAre("router", "text-0"));
+  EXPECT_THAT(Names(*plan), ElementsAre("router", "text-0", "decoder-0"));
   EXPECT_THAT(plan->config.router.vision_replicas, ElementsAre("10.0.0.7:8501"));
 }
 
 TEST_F(ClusterPlanTest, NothingToRunIsAnError) {
-  options_.replicas = {{"text", 0}, {"vision", 0}};
+  options_.replicas = {{"text", 0}, {"vision", 0}, {"decoder", 0}};
   EXPECT_EQ(Plan().status().code(), absl::StatusCode::kInvalidArgument);
 }
 
@@ -109,6 +111,11 @@ TEST_F(ClusterPlanTest, ModelFolderRunsItsServiceAlone) {
   plan = Plan();
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_THAT(Names(*plan), ElementsAre("router", "vision-0"));
+
+  Write("mine/config.json", R"({"architectures": ["LlamaForCausalLM"]})");
+  plan = Plan();
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_THAT(Names(*plan), ElementsAre("router", "decoder-0"));
 
   options_.replicas = {{"text", 2}};
   EXPECT_THAT(std::string(Plan().status().message()), HasSubstr("--bundle"));
@@ -140,7 +147,7 @@ TEST(ParseReplicasTest, NamesWhatIsWrong) {
     EXPECT_THAT(std::string(ParseReplicas(text).status().message()), HasSubstr(text));
   }
   EXPECT_THAT(std::string(ParseReplicas("router=2").status().message()),
-              AllOf(HasSubstr("router"), HasSubstr("text or vision")));
+              AllOf(HasSubstr("router"), HasSubstr("text, vision, decoder")));
 }
 
 }  // namespace

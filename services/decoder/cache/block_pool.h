@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -22,8 +23,8 @@ inline constexpr PrefixId kNoPrefix = 0;
 // the full ones have, so that a sequence that begins with the same tokens takes them over.
 //
 // A block is free, or used by at least one holder, or cached: held by nobody, but published. Cached
-// blocks are given away, least recently used first, once none is free. Blocks are looked up by their
-// tokens and what came before, compared in full: two different prefixes never get mixed up.
+// blocks are given away, least recently used first, once none is free. Blocks are looked up by
+// their tokens and what came before, compared in full: two different prefixes never get mixed up.
 //
 // Used by one thread at a time.
 class BlockPool {

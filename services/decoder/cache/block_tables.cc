@@ -90,9 +90,8 @@ absl::Span<const int32_t> BlockTables::Blocks(uint64_t id) const { return tables
 
 int BlockTables::OwnBlocks(uint64_t id) const {
   const std::vector<int32_t>& blocks = tables_.at(id).blocks;
-  return static_cast<int>(std::count_if(blocks.begin(), blocks.end(), [this](int32_t block) {
-    return pool_.holders(block) == 1;
-  }));
+  return static_cast<int>(std::count_if(
+      blocks.begin(), blocks.end(), [this](int32_t block) { return pool_.holders(block) == 1; }));
 }
 
 }  // namespace terminus::services::decoder::cache

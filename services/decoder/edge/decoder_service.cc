@@ -46,9 +46,8 @@ absl::Status Tokenize(const ServedModel& model, const v1::TokenizeRequest& reque
 absl::Status Detokenize(const ServedModel& model, const v1::DetokenizeRequest& request,
                         int64_t max_tokens, v1::DetokenizeResponse& response) {
   if (request.token_ids_size() > max_tokens) {
-    return base::FieldError(
-        base::kReasonTextTooLong, "token_ids",
-        absl::StrCat(request.token_ids_size(), " tokens, limit ", max_tokens));
+    return base::FieldError(base::kReasonTextTooLong, "token_ids",
+                            absl::StrCat(request.token_ids_size(), " tokens, limit ", max_tokens));
   }
   std::vector<int32_t> tokens;
   for (int i = 0; i < request.token_ids_size(); ++i) {
@@ -143,8 +142,8 @@ grpc::ServerWriteReactor<v1::GenerateResponse>* DecoderService::Generate(
   if (!bundle.ok()) {
     return fail(bundle.status());
   }
-  absl::StatusOr<GenerateWish> wish = CheckGenerate(
-      *request, (*bundle)->model->defaults, RandomSeed(), options_.max_text_bytes);
+  absl::StatusOr<GenerateWish> wish =
+      CheckGenerate(*request, (*bundle)->model->defaults, RandomSeed(), options_.max_text_bytes);
   if (!wish.ok()) {
     return fail(wish.status());
   }
@@ -175,10 +174,9 @@ void DecoderService::Leave() {
 
 absl::Status DecoderService::Overloaded(int limit, const char* what) {
   metrics_.refused.Increment();
-  return base::WithRetryDelay(
-      base::MakeError(absl::StatusCode::kResourceExhausted, base::kReasonOverloaded,
-                      absl::StrCat(limit, what)),
-      absl::Milliseconds(200));
+  return base::WithRetryDelay(base::MakeError(absl::StatusCode::kResourceExhausted,
+                                              base::kReasonOverloaded, absl::StrCat(limit, what)),
+                              absl::Milliseconds(200));
 }
 
 grpc::ServerUnaryReactor* DecoderService::RunUnary(grpc::CallbackServerContext* context,

@@ -23,8 +23,8 @@ EdgeMetrics::EdgeMetrics(metrics::Registry& registry)
                                  "Generate requests inside, those that wait included.")),
       refused(registry.AddCounter("terminus_decoder_refused_total",
                                   "Calls refused because too many were inside.")),
-      ready(registry.AddGauge("terminus_decoder_ready",
-                              "1 once the bundle is loaded and its golden answers came out right.")) {
-}
+      ready(registry.AddGauge(
+          "terminus_decoder_ready",
+          "1 once the bundle is loaded and its golden answers came out right.")) {}
 
 }  // namespace terminus::services::decoder::edge

@@ -13,7 +13,9 @@ class MethodMetrics {
   MethodMetrics(metrics::Registry& registry, const std::string& method);
 
   // `code` as google.rpc.Code numbers it; unknown ones count as 2, UNKNOWN.
-  void Count(int code) { calls_[static_cast<size_t>(code >= 0 && code < kCodes ? code : 2)]->Increment(); }
+  void Count(int code) {
+    calls_[static_cast<size_t>(code >= 0 && code < kCodes ? code : 2)]->Increment();
+  }
 
  private:
   static constexpr int kCodes = 17;

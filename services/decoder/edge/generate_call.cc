@@ -19,8 +19,7 @@ std::string Milliseconds(absl::Duration duration) {
 
 }  // namespace
 
-GenerateCall::GenerateCall(CallParts parts, grpc::CallbackServerContext* context,
-                           GenerateWish wish)
+GenerateCall::GenerateCall(CallParts parts, grpc::CallbackServerContext* context, GenerateWish wish)
     : parts_(std::move(parts)),
       context_(context),
       request_context_(rpc::ContextOf(*context, parts_.default_deadline)),
@@ -29,8 +28,8 @@ GenerateCall::GenerateCall(CallParts parts, grpc::CallbackServerContext* context
 
 GenerateCall* GenerateCall::Start(CallParts parts, grpc::CallbackServerContext* context,
                                   GenerateWish wish) {
-  auto call = std::shared_ptr<GenerateCall>(
-      new GenerateCall(std::move(parts), context, std::move(wish)));
+  auto call =
+      std::shared_ptr<GenerateCall>(new GenerateCall(std::move(parts), context, std::move(wish)));
   call->self_ = call;
   // The pool has room for every call that got a place.
   TERMINUS_CHECK(call->parts_.pool->TrySchedule([call] { call->Prepare(); }));
@@ -65,10 +64,9 @@ absl::StatusOr<pipeline::Generation> GenerateCall::MakeGeneration() {
     return base::FieldError(base::kReasonEmptyItem, "messages", "the prompt has no tokens");
   }
   if (tokens >= context) {
-    return base::FieldError(
-        base::kReasonTextTooLong, "messages",
-        absl::StrCat("the prompt has ", tokens, " tokens, the context ", context,
-                     ", of which at least one is for the answer"));
+    return base::FieldError(base::kReasonTextTooLong, "messages",
+                            absl::StrCat("the prompt has ", tokens, " tokens, the context ",
+                                         context, ", of which at least one is for the answer"));
   }
   generation.sampling = wish_.sampling;
   generation.choices = wish_.choices;
@@ -101,9 +99,7 @@ void GenerateCall::OnToken(int choice, sampling::Sampled token) {
   Post(TokenEvent{choice, std::move(token)});
 }
 
-void GenerateCall::OnEnd(int choice, pipeline::EndReason reason) {
-  Post(EndEvent{choice, reason});
-}
+void GenerateCall::OnEnd(int choice, pipeline::EndReason reason) { Post(EndEvent{choice, reason}); }
 
 void GenerateCall::OnDone(const absl::Status& status, const pipeline::GenerationReport& report) {
   Post(DoneEvent{status, report});

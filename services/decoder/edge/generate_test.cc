@@ -10,10 +10,10 @@
 namespace terminus::services::decoder::edge {
 namespace {
 
-using ::testing::HasSubstr;
-using ::testing::Not;
 using decoder::testing::Answer;
 using decoder::testing::ByteCodec;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 using GenerateTest = decoder::testing::ServiceFixture;
 

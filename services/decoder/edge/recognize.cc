@@ -23,8 +23,7 @@ absl::Status Invalid(absl::string_view field, absl::string_view message) {
 
 absl::Status CheckRows(const Matrix& matrix, const char* field) {
   for (int i = 0; i < matrix.rows; ++i) {
-    TERMINUS_RETURN_IF_ERROR(
-        CheckDirection(matrix.row(i), absl::StrCat(field, "[", i, "]")));
+    TERMINUS_RETURN_IF_ERROR(CheckDirection(matrix.row(i), absl::StrCat(field, "[", i, "]")));
   }
   return absl::OkStatus();
 }
@@ -45,8 +44,8 @@ absl::Status CheckLabels(const v1::DecoderRecognizeRequest& request, const Matri
 
 absl::Status CheckTimes(const v1::DecoderRecognizeRequest& request, int frames) {
   if (request.frame_us_size() != frames) {
-    return Invalid("frame_us", absl::StrCat(request.frame_us_size(), " times for ", frames,
-                                            " frames"));
+    return Invalid("frame_us",
+                   absl::StrCat(request.frame_us_size(), " times for ", frames, " frames"));
   }
   for (int i = 1; i < frames; ++i) {
     if (request.frame_us(i) < request.frame_us(i - 1)) {
@@ -140,9 +139,8 @@ absl::Status Recognize(const v1::DecoderRecognizeRequest& request, int dimension
     return base::MakeError(absl::StatusCode::kFailedPrecondition, base::kReasonNoActionHead,
                            "the bundle has no action labels of its own: give some to choose from");
   }
-  TERMINUS_ASSIGN_OR_RETURN(
-      const Matrix labels,
-      ReadMatrix(request.label_vectors(), dimension, kMaxLabels, "label_vectors"));
+  TERMINUS_ASSIGN_OR_RETURN(const Matrix labels, ReadMatrix(request.label_vectors(), dimension,
+                                                            kMaxLabels, "label_vectors"));
   TERMINUS_RETURN_IF_ERROR(CheckRows(labels, "label_vectors"));
   TERMINUS_RETURN_IF_ERROR(CheckLabels(request, labels));
 
@@ -163,8 +161,8 @@ absl::Status Recognize(const v1::DecoderRecognizeRequest& request, int dimension
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return probabilities[a] > probabilities[b]; });
-  order.resize(std::min<size_t>(order.size(),
-                                request.top_k() == 0 ? kDefaultTopK : request.top_k()));
+  order.resize(
+      std::min<size_t>(order.size(), request.top_k() == 0 ? kDefaultTopK : request.top_k()));
   for (const size_t label : order) {
     const auto [first, last] = SpanOf(cosines, label);
     v1::RecognizedAction* action = response.add_actions();

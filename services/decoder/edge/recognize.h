@@ -9,9 +9,9 @@ inline constexpr int kMaxFrames = 4096;
 inline constexpr int kMaxLabels = 1000;
 inline constexpr uint32_t kDefaultTopK = 5;
 
-// Names what happens in a video by comparing its frames with the texts of labels. The video's vector
-// is the mean of its frames' directions; a label's probability is the softmax over the labels of
-// `logit_scale` times the cosine with that.
+// Names what happens in a video by comparing its frames with the texts of labels. The video's
+// vector is the mean of its frames' directions; a label's probability is the softmax over the
+// labels of `logit_scale` times the cosine with that.
 //
 // A label's time span is the longest run of frames in which no other label is closer; for a label
 // that is never the closest, the longest run in which it is closer than on average over the video,

@@ -63,8 +63,7 @@ TEST(Recognize, ProbabilitiesAreTheSoftmaxOfScaledCosines) {
 
 TEST(Recognize, SpansAreTheLongestRunInWhichTheLabelIsBest) {
   // a b b b a, seconds 1 to 5.
-  const auto response =
-      Answer(Request({1, 0, 0, 1, 0, 1, 0.1f, 1, 1, 0}, {1, 0, 0, 1}));
+  const auto response = Answer(Request({1, 0, 0, 1, 0, 1, 0.1f, 1, 1, 0}, {1, 0, 0, 1}));
   EXPECT_EQ(response.actions(0).label(), "b");
   EXPECT_EQ(response.actions(0).start_us(), 2'000'000);
   EXPECT_EQ(response.actions(0).end_us(), 5'000'000);

@@ -15,9 +15,8 @@ absl::Status Score(const v1::DecoderScoreRequest& request, int dimension,
                    v1::ScoreResponse& response) {
   TERMINUS_ASSIGN_OR_RETURN(const Matrix query, ReadMatrix(request.query(), dimension, 1, "query"));
   TERMINUS_RETURN_IF_ERROR(CheckDirection(query.row(0), "query"));
-  TERMINUS_ASSIGN_OR_RETURN(
-      const Matrix candidates,
-      ReadMatrix(request.candidates(), dimension, kMaxCandidates, "candidates"));
+  TERMINUS_ASSIGN_OR_RETURN(const Matrix candidates, ReadMatrix(request.candidates(), dimension,
+                                                                kMaxCandidates, "candidates"));
   const int modalities = request.candidate_modalities_size();
   if (modalities != 0 && modalities != candidates.rows) {
     return base::FieldError(

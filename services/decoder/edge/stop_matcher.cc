@@ -45,9 +45,8 @@ size_t StopMatcher::MatchEndingAt(size_t end) const {
 
 bool StopMatcher::MayBecomeStop(size_t begin) const {
   const absl::string_view rest = absl::string_view(held_).substr(begin);
-  return std::any_of(stops_.begin(), stops_.end(), [rest](const std::string& stop) {
-    return absl::StartsWith(stop, rest);
-  });
+  return std::any_of(stops_.begin(), stops_.end(),
+                     [rest](const std::string& stop) { return absl::StartsWith(stop, rest); });
 }
 
 }  // namespace terminus::services::decoder::edge

@@ -66,8 +66,8 @@ absl::StatusOr<std::vector<ChatMessage>> CheckMessages(const v1::GenerateRequest
     ChatMessage& chat = messages.emplace_back();
     TERMINUS_ASSIGN_OR_RETURN(chat.role, RoleName(message.role(), field + ".role"));
     if (message.parts().empty() || message.parts_size() > kMaxParts) {
-      return Invalid(field + ".parts", absl::StrCat(message.parts_size(), " parts, expected 1 to ",
-                                                    kMaxParts));
+      return Invalid(field + ".parts",
+                     absl::StrCat(message.parts_size(), " parts, expected 1 to ", kMaxParts));
     }
     for (int j = 0; j < message.parts_size(); ++j) {
       const v1::Content& part = message.parts(j);
@@ -103,8 +103,8 @@ absl::Status CheckStops(const v1::SamplingParameters& sampling) {
 absl::Status CheckSampling(const v1::SamplingParameters& sampling) {
   if (sampling.has_temperature() &&
       !(sampling.temperature() >= 0 && sampling.temperature() <= kMaxTemperature)) {
-    return Invalid("sampling.temperature", absl::StrCat(sampling.temperature(), ", expected 0 to ",
-                                                        kMaxTemperature));
+    return Invalid("sampling.temperature",
+                   absl::StrCat(sampling.temperature(), ", expected 0 to ", kMaxTemperature));
   }
   if (sampling.has_top_p() && !(sampling.top_p() > 0 && sampling.top_p() <= 1)) {
     return Invalid("sampling.top_p",
@@ -114,8 +114,8 @@ absl::Status CheckSampling(const v1::SamplingParameters& sampling) {
     return Invalid("sampling.max_tokens", "0, expected at least 1");
   }
   if (sampling.has_top_logprobs() && sampling.top_logprobs() > sampling::kMaxTopLogprobs) {
-    return Invalid("sampling.top_logprobs", absl::StrCat(sampling.top_logprobs(), ", at most ",
-                                                         sampling::kMaxTopLogprobs));
+    return Invalid("sampling.top_logprobs",
+                   absl::StrCat(sampling.top_logprobs(), ", at most ", sampling::kMaxTopLogprobs));
   }
   if (sampling.choices() > static_cast<uint32_t>(pipeline::kMaxChoices)) {
     return Invalid("sampling.choices",

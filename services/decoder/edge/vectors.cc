@@ -43,7 +43,8 @@ absl::StatusOr<Matrix> ReadMatrix(const v1::Tensor& tensor, int dimension, int m
   if (!values.ok()) {
     return Invalid(field, values.status().message());
   }
-  return Matrix{.rows = static_cast<int>(rows), .dimension = dimension, .values = *std::move(values)};
+  return Matrix{
+      .rows = static_cast<int>(rows), .dimension = dimension, .values = *std::move(values)};
 }
 
 absl::Status CheckDirection(absl::Span<const float> vector, absl::string_view field) {

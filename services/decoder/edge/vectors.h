@@ -23,7 +23,8 @@ struct Matrix {
 };
 
 // A float32 tensor [rows, dimension] of 1 to `max_rows` rows; a tensor [dimension] is one row.
-// INVALID_ARGUMENT names `field`, what is there and what was expected. The values are not looked at.
+// INVALID_ARGUMENT names `field`, what is there and what was expected. The values are not looked
+// at.
 absl::StatusOr<Matrix> ReadMatrix(const v1::Tensor& tensor, int dimension, int max_rows,
                                   absl::string_view field);
 

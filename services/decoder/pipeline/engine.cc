@@ -130,9 +130,8 @@ void Engine::StartStep() {
   }
   step_under_way_ = true;
   // There is never more than one step, so there is room.
-  TERMINUS_CHECK(device_.TryRun([this, tokens, bytes = scheduler::EncodePlan(*plan)] {
-    ExecuteStep(bytes, tokens);
-  }));
+  TERMINUS_CHECK(device_.TryRun(
+      [this, tokens, bytes = scheduler::EncodePlan(*plan)] { ExecuteStep(bytes, tokens); }));
 }
 
 void Engine::ExecuteStep(const std::string& plan, int tokens) {

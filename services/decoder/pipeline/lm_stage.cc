@@ -25,9 +25,8 @@ LmStage::LmStage(std::unique_ptr<models::decoder::CausalLm> lm)
 }
 
 void LmStage::Batch::Clear() {
-  for (std::vector<int32_t>* values :
-       {&token_ids, &positions, &query_indptr, &kv_indptr, &kv_indices, &last_page_len,
-        &logits_tokens}) {
+  for (std::vector<int32_t>* values : {&token_ids, &positions, &query_indptr, &kv_indptr,
+                                       &kv_indices, &last_page_len, &logits_tokens}) {
     values->clear();
   }
   query_indptr.push_back(0);
@@ -76,8 +75,7 @@ absl::StatusOr<StepTokens> LmStage::Execute(absl::string_view plan_bytes) {
   StepTokens tokens;
   for (const scheduler::PlanEntry& entry : plan.entries) {
     if (entry.sample) {
-      const uint64_t position =
-          static_cast<uint64_t>(entry.first_position) + entry.tokens.size();
+      const uint64_t position = static_cast<uint64_t>(entry.first_position) + entry.tokens.size();
       tokens.push_back(sampling::Sample(logits.values.subspan(tokens.size() * width, width),
                                         entry.sampling, position));
     }

@@ -49,8 +49,8 @@ TEST(LmStage, ExecutesChunksAndDecodesOfSeveralSequencesTogether) {
 
 TEST(LmStage, ASequenceWhoseLogitsAreNoNumbersFailsAlone) {
   LmStage stage(std::make_unique<ToyLm>(ToyLm::Options{.poison_token = 9}));
-  const auto tokens = stage.Execute(scheduler::EncodePlan(
-      {.entries = {Entry({1, 9}, 0, {0}, true), Entry({2}, 0, {1}, true)}}));
+  const auto tokens = stage.Execute(
+      scheduler::EncodePlan({.entries = {Entry({1, 9}, 0, {0}, true), Entry({2}, 0, {1}, true)}}));
   ASSERT_TRUE(tokens.ok());
   EXPECT_THAT(std::string((*tokens)[0].status().message()), HasSubstr("nan"));
   EXPECT_TRUE((*tokens)[1].ok());
@@ -59,10 +59,11 @@ TEST(LmStage, ASequenceWhoseLogitsAreNoNumbersFailsAlone) {
 TEST(LmStage, APlanOutOfBoundsIsRefused) {
   LmStage stage(std::make_unique<ToyLm>(ToyLm::Options{.kv_blocks = 4}));
   EXPECT_FALSE(stage.Execute("rubbish").ok());
-  EXPECT_THAT(std::string(stage.Execute(scheduler::EncodePlan({.entries = {Entry({1}, 0, {4}, true)}}))
-                              .status()
-                              .message()),
-              HasSubstr("block 4"));
+  EXPECT_THAT(
+      std::string(stage.Execute(scheduler::EncodePlan({.entries = {Entry({1}, 0, {4}, true)}}))
+                      .status()
+                      .message()),
+      HasSubstr("block 4"));
 }
 
 }  // namespace

@@ -140,9 +140,8 @@ scheduler::StepDecision Sequences::Decide(std::vector<uint64_t>& running,
                waiting.size() < static_cast<size_t>(options_.limits.max_sequences)) {
       const cache::BlockTables::Prefix prefix = tables_.Lookup(sequence.tokens);
       waiting.push_back(key);
-      waiting_views.push_back({.known = sequence.known(),
-                               .cached = prefix.tokens,
-                               .held_blocks = prefix.held_blocks});
+      waiting_views.push_back(
+          {.known = sequence.known(), .cached = prefix.tokens, .held_blocks = prefix.held_blocks});
     }
   }
   return scheduler::PlanStep(options_.limits, {.running = running_views,
@@ -208,8 +207,9 @@ void Sequences::Apply(const absl::StatusOr<StepTokens>& tokens, absl::Time now) 
     }
     Sequence& sequence = found->second;
     sequence.computed += entry.tokens;
-    tables_.Commit(entry.key, absl::MakeConstSpan(sequence.tokens)
-                                  .first(static_cast<size_t>(sequence.computed)));
+    tables_.Commit(
+        entry.key,
+        absl::MakeConstSpan(sequence.tokens).first(static_cast<size_t>(sequence.computed)));
     if (entry.sample) {
       TERMINUS_CHECK(own_row < tokens->size());
       TakeToken(entry.key, (*tokens)[own_row], now);

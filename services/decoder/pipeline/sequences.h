@@ -52,7 +52,8 @@ class Sequences {
   void Expire(absl::Time now);
   absl::Time next_deadline() const;
 
-  // Begins the next step; nothing when there is nothing to compute. Not before the last was applied.
+  // Begins the next step; nothing when there is nothing to compute. Not before the last was
+  // applied.
   absl::optional<scheduler::StepPlan> Plan(absl::Time now);
 
   // Ends the step. When it failed, all generations in it fail.

@@ -72,11 +72,10 @@ TEST(Sampler, GreedyTakesTheLargestAndTheFirstOfEquals) {
 TEST(Sampler, SameAsThePlainWayWithTopKOrTopP) {
   for (uint32_t round = 0; round < 50; ++round) {
     const std::vector<float> logits = RandomLogits(200, round);
-    for (const Parameters p : {Parameters{.top_k = 5, .seed = round},
-                               Parameters{.top_p = 0.8f, .seed = round},
-                               Parameters{.temperature = 0.3f, .top_k = 40, .top_p = 0.95f},
-                               Parameters{.temperature = 3, .top_k = 1000, .top_p = 0.5f},
-                               Parameters{.top_p = 1e-9f}}) {
+    for (const Parameters p :
+         {Parameters{.top_k = 5, .seed = round}, Parameters{.top_p = 0.8f, .seed = round},
+          Parameters{.temperature = 0.3f, .top_k = 40, .top_p = 0.95f},
+          Parameters{.temperature = 3, .top_k = 1000, .top_p = 0.5f}, Parameters{.top_p = 1e-9f}}) {
       const std::vector<Candidate> expected = Distribution(logits, p);
       const double u = Uniform(p.seed, p.choice, round);
       double sum = 0;

@@ -8,7 +8,8 @@
 
 // Layout, all little-endian:
 //   plan:  u32 magic, u32 version, u64 step, u32 entries, entries
-//   entry: u64 sequence, i32 first position, u32 tokens, u32 blocks, u8 sample, tokens and blocks as
+//   entry: u64 sequence, i32 first position, u32 tokens, u32 blocks, u8 sample, tokens and blocks
+//   as
 //          i32; if sample: f32 temperature, u32 top_k, f32 top_p, u64 seed, u32 choice,
 //          i32 top_logprobs
 namespace terminus::services::decoder::scheduler {
@@ -105,13 +106,13 @@ absl::Status CheckEntry(const PlanEntry& entry, const PlanBounds& bounds) {
   }
   const int64_t end = int64_t{entry.first_position} + tokens;
   if (entry.first_position < 0 || end > bounds.max_context) {
-    return Wrong(absl::StrCat("positions ", entry.first_position, " to ", end,
-                              ", the context has ", bounds.max_context));
+    return Wrong(absl::StrCat("positions ", entry.first_position, " to ", end, ", the context has ",
+                              bounds.max_context));
   }
   const int64_t blocks = (end + bounds.block_tokens - 1) / bounds.block_tokens;
   if (static_cast<int64_t>(entry.blocks.size()) != blocks) {
-    return Wrong(absl::StrCat(entry.blocks.size(), " blocks for ", end, " tokens, expected ",
-                              blocks));
+    return Wrong(
+        absl::StrCat(entry.blocks.size(), " blocks for ", end, " tokens, expected ", blocks));
   }
   if (absl::Status status = CheckIds(entry.tokens, bounds.vocab_size, "token"); !status.ok()) {
     return status;

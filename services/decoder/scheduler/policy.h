@@ -87,8 +87,8 @@ constexpr int BlocksFor(int tokens, int block_tokens) {
 // tokens are there and one in reserve for each that runs, in a step that preempts nobody. For want
 // of blocks paused sequences are preempted for it: then it is admitted in the step after.
 //
-// Nothing is stuck if the blocks suffice for each sequence alone; whoever takes sequences in sees to
-// that.
+// Nothing is stuck if the blocks suffice for each sequence alone; whoever takes sequences in sees
+// to that.
 StepDecision PlanStep(const StepLimits& limits, const Snapshot& snapshot);
 
 }  // namespace terminus::services::decoder::scheduler

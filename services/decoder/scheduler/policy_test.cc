@@ -20,13 +20,10 @@ RunningView Decoding(int known, int blocks) {
 
 StepDecision Plan(const StepLimits& limits, const std::vector<RunningView>& running,
                   const std::vector<WaitingView>& waiting, int available) {
-  return PlanStep(limits,
-                  {.running = running, .waiting = waiting, .available_blocks = available});
+  return PlanStep(limits, {.running = running, .waiting = waiting, .available_blocks = available});
 }
 
-TEST(Policy, NothingToDoIsAnEmptyDecision) {
-  EXPECT_TRUE(Plan({}, {}, {}, 10).empty());
-}
+TEST(Policy, NothingToDoIsAnEmptyDecision) { EXPECT_TRUE(Plan({}, {}, {}, 10).empty()); }
 
 TEST(Policy, DecodesGetOneTokenEachAndPromptsTheRestInChunks) {
   const StepLimits limits{.token_budget = 20};
@@ -39,8 +36,8 @@ TEST(Policy, DecodesGetOneTokenEachAndPromptsTheRestInChunks) {
 
 TEST(Policy, WhatWaitsIsAdmittedInOrderUpToTheLimitOfSequences) {
   const StepLimits limits{.max_sequences = 3, .token_budget = 100};
-  const StepDecision decision =
-      Plan(limits, {Decoding(5, 1)}, {{.known = 10}, {.known = 20, .cached = 16}, {.known = 5}}, 50);
+  const StepDecision decision = Plan(
+      limits, {Decoding(5, 1)}, {{.known = 10}, {.known = 20, .cached = 16}, {.known = 5}}, 50);
   EXPECT_THAT(decision.running, ElementsAre(Work{0, 1}));
   EXPECT_THAT(decision.admitted, ElementsAre(Work{0, 10}, Work{1, 4}));
 }
@@ -153,9 +150,8 @@ class Simulation {
     ASSERT_LE(tokens, limits_.token_budget);
     ASSERT_LE(decision.running.size() + decision.admitted.size(),
               static_cast<size_t>(limits_.max_sequences));
-    ASSERT_TRUE(std::is_sorted(
-        decision.admitted.begin(), decision.admitted.end(),
-        [](const Work& a, const Work& b) { return a.place < b.place; }));
+    ASSERT_TRUE(std::is_sorted(decision.admitted.begin(), decision.admitted.end(),
+                               [](const Work& a, const Work& b) { return a.place < b.place; }));
   }
 
  private:

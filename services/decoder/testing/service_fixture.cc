@@ -58,8 +58,7 @@ v1::DecoderGenerateRequest ServiceFixture::Ask(const std::string& text, uint32_t
   return request;
 }
 
-Answer ServiceFixture::Generate(const v1::DecoderGenerateRequest& request,
-                                absl::Duration timeout) {
+Answer ServiceFixture::Generate(const v1::DecoderGenerateRequest& request, absl::Duration timeout) {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
   auto reader = stub_->Generate(&context, request);
@@ -99,8 +98,7 @@ Answer ServiceFixture::ReadAll(grpc::ClientContext& context,
 std::string ServiceFixture::Expected(const std::string& text, int max_tokens) {
   const std::vector<edge::ChatMessage> messages = {{"user", text}};
   std::string expected;
-  for (const int32_t token :
-       ToyLm::Greedy(model_, *ByteCodec().EncodeChat(messages), max_tokens)) {
+  for (const int32_t token : ToyLm::Greedy(model_, *ByteCodec().EncodeChat(messages), max_tokens)) {
     if (token < ByteCodec::kEos) {
       expected += static_cast<char>(token);
     }

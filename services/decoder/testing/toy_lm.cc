@@ -51,7 +51,8 @@ absl::StatusOr<std::vector<int32_t>> ToyLm::ReadBack(absl::Span<const int32_t> b
   std::vector<int32_t> context;
   for (int32_t position = 0; position < length; ++position) {
     const auto block = static_cast<size_t>(blocks[static_cast<size_t>(position / kBlockTokens)]);
-    const Cell& cell = memory_.at(block * kBlockTokens + static_cast<size_t>(position % kBlockTokens));
+    const Cell& cell =
+        memory_.at(block * kBlockTokens + static_cast<size_t>(position % kBlockTokens));
     if (cell.position != position) {
       return absl::InternalError(absl::StrCat("block ", block, " holds position ", cell.position,
                                               " where ", position, " should be"));
@@ -70,13 +71,14 @@ absl::StatusOr<models::decoder::Logits> ToyLm::Forward(const models::decoder::St
   for (size_t s = 0; s + 1 < input.query_indptr.size(); ++s) {
     const auto first = static_cast<size_t>(input.query_indptr[s]);
     const auto end = static_cast<size_t>(input.query_indptr[s + 1]);
-    const auto blocks = input.kv.indices.subspan(
-        static_cast<size_t>(input.kv.indptr[s]),
-        static_cast<size_t>(input.kv.indptr[s + 1] - input.kv.indptr[s]));
-    const int32_t length = (static_cast<int32_t>(blocks.size()) - 1) * kBlockTokens +
-                           input.kv.last_page_len[s];
+    const auto blocks =
+        input.kv.indices.subspan(static_cast<size_t>(input.kv.indptr[s]),
+                                 static_cast<size_t>(input.kv.indptr[s + 1] - input.kv.indptr[s]));
+    const int32_t length =
+        (static_cast<int32_t>(blocks.size()) - 1) * kBlockTokens + input.kv.last_page_len[s];
     if (first >= end || input.positions[end - 1] != length - 1) {
-      return absl::InternalError(absl::StrCat("sequence ", s, " has ", length, " tokens in blocks"));
+      return absl::InternalError(
+          absl::StrCat("sequence ", s, " has ", length, " tokens in blocks"));
     }
     for (size_t t = first; t < end; ++t) {
       if (input.token_ids[t] == options_.throwing_token) {
@@ -99,9 +101,8 @@ absl::StatusOr<models::decoder::Logits> ToyLm::Forward(const models::decoder::St
       logits_.insert(logits_.end(), row.begin(), row.end());
     }
   }
-  return models::decoder::Logits{.rows = static_cast<int>(wanted),
-                                 .vocab_size = options_.vocab_size,
-                                 .values = logits_};
+  return models::decoder::Logits{
+      .rows = static_cast<int>(wanted), .vocab_size = options_.vocab_size, .values = logits_};
 }
 
 absl::StatusOr<models::decoder::HiddenStates> ToyLm::ForwardHidden(

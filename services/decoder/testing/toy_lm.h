@@ -33,8 +33,7 @@ class ToyLm : public models::decoder::CausalLm {
 
   explicit ToyLm(Options options);
 
-  absl::StatusOr<models::decoder::Logits> Forward(
-      const models::decoder::StepInput& input) override;
+  absl::StatusOr<models::decoder::Logits> Forward(const models::decoder::StepInput& input) override;
   absl::StatusOr<models::decoder::HiddenStates> ForwardHidden(
       const models::decoder::StepInput& input) override;
   bool first_stage() const override { return true; }
