@@ -17,7 +17,7 @@ AREAS = {
     "cpu": ("area_cpu", ["encoder_bench"]),
     "decode": ("area_decode", ["decode_bench"]),
     "router": ("area_router", ["echo_server", "wire_bench", "terminus", "terminus-router", "terminus-text",
-                               "terminus-vision", "terminus-video"]),
+                               "terminus-vision", "terminus-video", "terminus-decoder"]),
     "video": ("area_video", ["terminus-video", "video_bench"]),
 }
 

@@ -38,6 +38,11 @@ FORBIDDEN = {
     "common/base": [TORCH, WIRE],
     "models": [WIRE],
     "services/router": [TORCH],
+    "services/decoder": [TORCH],
+    "services/decoder/cache": [WIRE],
+    "services/decoder/pipeline": [WIRE],
+    "services/decoder/sampling": [WIRE],
+    "services/decoder/scheduler": [WIRE],
     "tools/cli": [TORCH],
 }
 

@@ -92,6 +92,29 @@ struct EncoderConfig {
   absl::Duration drain_timeout = absl::Seconds(10);
 };
 
+struct DecoderConfig {
+  std::vector<std::string> listen;
+  std::string metrics = "127.0.0.1:0";
+  // "cpu", "cuda:N", or "auto".
+  std::string device = "auto";
+  // Compute threads of LibTorch; 0: all cores.
+  int threads = 0;
+  // Sequences decoded together; more wait in order of arrival.
+  int max_sequences = 8;
+  // Generate calls inside, those that wait included; one more is refused.
+  int max_requests = 256;
+  // Tokens of one step, prompts' and decoded ones together. 0: 128 on a CPU, 2048 on a GPU.
+  int token_budget = 0;
+  // Memory for keys and values.
+  int64_t kv_bytes = 512LL << 20;
+  int64_t max_message_bytes = 64 << 20;
+  // Text of one request.
+  int64_t max_text_bytes = 1 << 20;
+  // For calls that come without a deadline of their own.
+  absl::Duration default_deadline = absl::Minutes(5);
+  absl::Duration drain_timeout = absl::Seconds(10);
+};
+
 struct ClusterConfig {
   // Folder that holds bundle.yaml.
   std::string bundle;
@@ -101,6 +124,7 @@ struct ClusterConfig {
   EncoderConfig text;
   EncoderConfig vision;
   EncoderConfig video;
+  DecoderConfig decoder;
 };
 
 // Reads and checks a whole config; keys that are not given keep their defaults. Overrides are

@@ -102,6 +102,46 @@ std::vector<Key> EncoderKeys(const std::string& service, Member listen, Member m
       TERMINUS_MEMBER(of.threads), TERMINUS_MEMBER(of.preprocess_threads),             \
       TERMINUS_MEMBER(of.max_in_flight), TERMINUS_MEMBER(of.drain_timeout)
 
+std::vector<Key> DecoderKeys() {
+  return {
+      {.path = "decoder.listen",
+       .member = TERMINUS_MEMBER(decoder.listen),
+       .help = "Addresses, each unix:/path or host:port.",
+       .form = Key::Form::kAddress},
+      {.path = "decoder.metrics",
+       .member = TERMINUS_MEMBER(decoder.metrics),
+       .help = "host:port of the Prometheus endpoint; port 0: a free one.",
+       .form = Key::Form::kHostPort},
+      {.path = "decoder.device",
+       .member = TERMINUS_MEMBER(decoder.device),
+       .help = "cpu, cuda:N, or auto.",
+       .form = Key::Form::kDevice},
+      {"decoder.threads", TERMINUS_MEMBER(decoder.threads), "Compute threads. 0: all cores.", 0,
+       1024},
+      {"decoder.max_sequences", TERMINUS_MEMBER(decoder.max_sequences),
+       "Sequences decoded together; more wait in order of arrival.", 1, 1024},
+      {"decoder.max_requests", TERMINUS_MEMBER(decoder.max_requests),
+       "Generate calls inside, those that wait included. One more is refused.", 1, 65536},
+      {"decoder.token_budget", TERMINUS_MEMBER(decoder.token_budget),
+       "Tokens of one step, prompts' and decoded ones together; long prompts are computed in "
+       "chunks "
+       "of what decoding leaves. 0: 128 on a CPU, 2048 on a GPU. At least max_sequences are taken.",
+       0, 65536},
+      {"decoder.kv_bytes", TERMINUS_MEMBER(decoder.kv_bytes),
+       "Memory for keys and values. If it does not hold the model's whole context, the context is "
+       "as long as what it holds.",
+       1 << 20},
+      {"decoder.max_message_bytes", TERMINUS_MEMBER(decoder.max_message_bytes),
+       "Largest gRPC message.", 1024, INT32_MAX},
+      {"decoder.max_text_bytes", TERMINUS_MEMBER(decoder.max_text_bytes),
+       "Text of one request, all messages together.", 1},
+      {"decoder.default_deadline_ms", TERMINUS_MEMBER(decoder.default_deadline),
+       "Deadline of calls that bring none.", 1, 24 * kHourMs},
+      {"decoder.drain_timeout_ms", TERMINUS_MEMBER(decoder.drain_timeout),
+       "How long calls may go on after SIGTERM.", 0, kHourMs},
+  };
+}
+
 void Append(std::vector<Key>& keys, std::vector<Key> more) {
   std::move(more.begin(), more.end(), std::back_inserter(keys));
 }
@@ -170,6 +210,7 @@ std::vector<Key> MakeKeys() {
   Append(keys, LimitKeys("vision.limits.", TERMINUS_LIMIT_MEMBERS(vision)));
   Append(keys, EncoderKeys("video", TERMINUS_ENCODER_MEMBERS(video)));
   Append(keys, LimitKeys("video.limits.", TERMINUS_LIMIT_MEMBERS(video)));
+  Append(keys, DecoderKeys());
   return keys;
 }
 

@@ -1,8 +1,5 @@
 #pragma once
 
-#include <signal.h>
-#include <unistd.h>
-
 #include <functional>
 #include <memory>
 #include <string>
@@ -10,15 +7,16 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "common/base/exit_code.h"
 #include "common/base/log.h"
+#include "common/base/status_macros.h"
 #include "common/config/process_flags.h"
 #include "common/executor/guard.h"
 #include "common/metrics/metrics.h"
 #include "common/rpc/server.h"
 #include "common/serving/encoder_service.h"
 #include "common/serving/passive_wait.h"
+#include "common/serving/serve.h"
 
 namespace terminus::serving {
 
@@ -42,23 +40,6 @@ struct EncoderProgram {
                                                    const config::EncoderConfig& encoder)>
       load;
 };
-
-// Whether what kept the model from being loaded may pass: memory or a device that another process
-// holds. A model that is missing, broken or not supported stays so.
-inline bool CanLoadLater(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kNotFound:
-    case absl::StatusCode::kFailedPrecondition:
-    case absl::StatusCode::kOutOfRange:
-    case absl::StatusCode::kUnimplemented:
-    case absl::StatusCode::kDataLoss:
-    case absl::StatusCode::kPermissionDenied:
-      return false;
-    default:
-      return true;
-  }
-}
 
 // The main function of an encoder process; returns its exit code (common/base/exit_code.h).
 template <class Batch>
@@ -85,54 +66,31 @@ int RunEncoderProcess(int argc, char** argv, const EncoderProgram<Batch>& progra
     return base::kExitFailed;
   }
   EncoderService<Batch> service(preprocess_threads, (*exposer)->address(), serving_metrics);
-  auto server = rpc::Server::Start({.listen = options.listen,
-                                    .max_message_bytes = options.limits.max_message_bytes,
-                                    .drain_timeout = options.drain_timeout},
-                                   {&service});
-  if (!server.ok()) {
-    base::LogError(server.status().message());
-    return base::kExitFailed;
-  }
-  base::LogInfo(absl::StrCat("listening on ", absl::StrJoin((*server)->addresses(), ", "),
-                             ", metrics on ", (*exposer)->address(), ", loading ", config.bundle));
-
-  int exit_code = base::kExitOk;
-  std::thread loader([&] {
+  const auto load = [&]() -> absl::Status {
     const absl::Time start = absl::Now();
-    absl::StatusOr<LoadedModel<Batch>> loaded = absl::UnknownError("not loaded");
-    const absl::Status status = executor::RunGuarded([&] {
-      executor::SetComputeThreads(threads);
-      loaded = program.load(config, options);
-      return loaded.status();
-    });
-    if (!status.ok()) {
-      base::LogError(absl::StrCat("cannot serve ", config.bundle, ": ", status.message()));
-      exit_code = CanLoadLater(status) ? base::kExitFailed : base::kExitRefused;
-      kill(getpid(), SIGTERM);  // To the process: the main thread is the one that waits for it.
-      return;
-    }
+    executor::SetComputeThreads(threads);
+    TERMINUS_ASSIGN_OR_RETURN(LoadedModel<Batch> loaded, program.load(config, options));
     auto model = std::make_shared<ServedModel<Batch>>();
-    model->info = std::move(loaded->info);
-    model->frontend = std::move(loaded->frontend);
+    model->info = std::move(loaded.info);
+    model->frontend = std::move(loaded.frontend);
     // On a GPU the next batch is decoded and copied while this one computes; on a CPU both would
     // want the same cores.
     const int default_in_flight = model->info.device == "cpu" ? 1 : 2;
     const int max_in_flight = options.max_in_flight > 0 ? options.max_in_flight : default_in_flight;
     model->executor = std::make_unique<executor::Executor<Batch>>(
-        "device", std::move(loaded->encoder), max_in_flight);
+        "device", std::move(loaded.encoder), max_in_flight);
     base::LogInfo(absl::StrCat("ready: model ", model->info.name, " on ", model->info.device,
                                ", space ", model->info.space_id, ", loaded and verified in ",
                                absl::FormatDuration(absl::Now() - start)));
     service.Serve(std::move(model));
-    (*server)->SetServing(true);
-  });
-  const int signal = rpc::WaitForShutdownSignal();
-  loader.join();
-  if (exit_code == base::kExitOk) {
-    base::LogInfo(absl::StrCat("signal ", signal, ": finishing what is in flight"));
-  }
-  (*server)->Shutdown();
-  return exit_code;
+    return absl::OkStatus();
+  };
+  return ServeUntilSignal({.server = {.listen = options.listen,
+                                      .max_message_bytes = options.limits.max_message_bytes,
+                                      .drain_timeout = options.drain_timeout},
+                           .metrics_address = (*exposer)->address(),
+                           .bundle = config.bundle},
+                          {&service}, load);
 }
 
 }  // namespace terminus::serving

@@ -35,8 +35,8 @@ struct ServedModel {
 };
 
 // The Encoder service over any kind of batch: text, vision and video differ only in their Frontend
-// and their model. A call is preprocessed on the pool, or at once when that takes next to no time, and
-// executed on the device's thread; gRPC's own threads never wait. Must outlive the server it is
+// and their model. A call is preprocessed on the pool, or at once when that takes next to no time,
+// and executed on the device's thread; gRPC's own threads never wait. Must outlive the server it is
 // registered with.
 template <class Batch>
 class EncoderService : public v1::Encoder::CallbackService {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -20,18 +21,28 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kMaxReplicas = 64;
-const char* const kEncoders[] = {"text", "vision", "video"};
 
-// An encoder's part of the config.
-struct ServiceConfig {
-  std::vector<std::string>& replicas;
-  config::EncoderConfig& encoder;
+// A service that is started here, and its places in the config.
+struct Service {
+  const char* name;
+  std::vector<std::string> config::RouterConfig::*replicas;
+  int* (*threads)(config::ClusterConfig& config);
 };
 
-ServiceConfig ConfigOf(const std::string& service, config::ClusterConfig& config) {
-  if (service == "text") return {config.router.text_replicas, config.text};
-  if (service == "vision") return {config.router.vision_replicas, config.vision};
-  return {config.router.video_replicas, config.video};
+const Service kServices[] = {
+    {"text", &config::RouterConfig::text_replicas,
+     [](config::ClusterConfig& config) { return &config.text.threads; }},
+    {"vision", &config::RouterConfig::vision_replicas,
+     [](config::ClusterConfig& config) { return &config.vision.threads; }},
+    {"video", &config::RouterConfig::video_replicas,
+     [](config::ClusterConfig& config) { return &config.video.threads; }},
+    {"decoder", &config::RouterConfig::decoder_replicas,
+     [](config::ClusterConfig& config) { return &config.decoder.threads; }},
+};
+
+std::string ServiceNames() {
+  return absl::StrJoin(kServices, ", ",
+                       [](std::string* out, const Service& service) { out->append(service.name); });
 }
 
 // Whether a bundle's manifest has the section; what else is in it is for the services to judge.
@@ -44,7 +55,8 @@ bool HasSection(const fs::path& manifest, const std::string& section) {
 }
 
 // Which service a model's folder is for: timm's config.json names an "architecture", that of
-// transformers a "model_type". The service itself decides whether it supports the model.
+// transformers "architectures", of which language models are "…ForCausalLM". The service itself
+// decides whether it supports the model.
 absl::StatusOr<std::string> ServiceOfModel(const fs::path& folder) {
   TERMINUS_ASSIGN_OR_RETURN(const std::string text,
                             base::ReadFile((folder / "config.json").string(), 1 << 20));
@@ -53,7 +65,16 @@ absl::StatusOr<std::string> ServiceOfModel(const fs::path& folder) {
     return absl::InvalidArgumentError(
         absl::StrCat(folder.string(), "/config.json is not a JSON object"));
   }
-  return json.contains("architecture") ? "vision" : "text";
+  if (json.contains("architecture")) {
+    return "vision";
+  }
+  const nlohmann::json architectures = json.value("architectures", nlohmann::json::array());
+  for (const nlohmann::json& name : architectures) {
+    if (name.is_string() && absl::EndsWith(name.get<std::string>(), "ForCausalLM")) {
+      return "decoder";
+    }
+  }
+  return "text";
 }
 
 // Makes config.bundle the folder to serve. One with a bundle.yaml has a model for every service;
@@ -85,17 +106,17 @@ absl::Status ChooseModels(const PlanOptions& options, config::ClusterConfig& con
     return absl::OkStatus();
   }
   TERMINUS_ASSIGN_OR_RETURN(const std::string service, ServiceOfModel(folder));
-  for (const char* other : kEncoders) {
-    if (service == other) {
+  for (const Service& other : kServices) {
+    if (service == other.name) {
       continue;
     }
-    const auto wanted = options.replicas.find(other);
+    const auto wanted = options.replicas.find(other.name);
     if (wanted != options.replicas.end() && wanted->second > 0) {
       return absl::InvalidArgumentError(
           absl::StrCat("--replicas: ", folder.string(), " holds a model for the ", service,
-                       " service, ", other, " replicas need a --bundle"));
+                       " service, ", other.name, " replicas need a --bundle"));
     }
-    replicas[other] = 0;
+    replicas[other.name] = 0;
   }
   return absl::OkStatus();
 }
@@ -129,10 +150,10 @@ absl::StatusOr<std::map<std::string, int>> ParseReplicas(const std::string& text
       return absl::InvalidArgumentError(absl::StrCat(
           "--replicas: '", entry, "', expected SERVICE=COUNT with a count of 0 to ", kMaxReplicas));
     }
-    if (std::find(std::begin(kEncoders), std::end(kEncoders), parts[0]) == std::end(kEncoders)) {
+    const auto known = [&parts](const Service& service) { return parts[0] == service.name; };
+    if (std::none_of(std::begin(kServices), std::end(kServices), known)) {
       return absl::InvalidArgumentError(absl::StrCat("--replicas: unknown service '", parts[0],
-                                                     "', expected ",
-                                                     absl::StrJoin(kEncoders, ", ")));
+                                                     "', expected one of ", ServiceNames()));
     }
     replicas[parts[0]] = count;
   }
@@ -144,7 +165,10 @@ absl::StatusOr<ClusterPlan> PlanCluster(const PlanOptions& options, const StateF
   TERMINUS_ASSIGN_OR_RETURN(plan.config,
                             config::ParseClusterConfig(options.config_yaml, options.overrides));
   config::ClusterConfig& config = plan.config;
-  std::map<std::string, int> replicas = {{"text", 1}, {"vision", 1}, {"video", 1}};
+  std::map<std::string, int> replicas;
+  for (const Service& service : kServices) {
+    replicas[service.name] = 1;
+  }
   for (const auto& [service, count] : options.replicas) {
     replicas[service] = count;
   }
@@ -168,28 +192,29 @@ absl::StatusOr<ClusterPlan> PlanCluster(const PlanOptions& options, const StateF
   router.address = plan.address;
   plan.processes.push_back(std::move(router));
 
-  for (const std::string service : kEncoders) {
-    const ServiceConfig part = ConfigOf(service, config);
-    std::vector<std::string>& addresses = part.replicas;
+  bool any = false;
+  for (const Service& service : kServices) {
+    std::vector<std::string>& addresses = config.router.*service.replicas;
+    any = any || !addresses.empty() || replicas[service.name] > 0;
     if (!addresses.empty()) {
       continue;
     }
-    const int count = replicas[service];
+    const int count = replicas[service.name];
     for (int i = 0; i < count; ++i) {
-      const std::string name = absl::StrCat(service, "-", i);
-      TERMINUS_ASSIGN_OR_RETURN(ProcessSpec spec, MakeSpec(options, folder, service, name));
+      const std::string name = absl::StrCat(service.name, "-", i);
+      TERMINUS_ASSIGN_OR_RETURN(ProcessSpec spec, MakeSpec(options, folder, service.name, name));
       TERMINUS_ASSIGN_OR_RETURN(spec.address, folder.SocketAddress(name));
       spec.arguments.insert(spec.arguments.end(), {"--listen", spec.address});
       addresses.push_back(spec.address);
       plan.processes.push_back(std::move(spec));
     }
     // Replicas of one service work at the same time; the services mostly take turns.
-    if (part.encoder.threads == 0 && count > 0) {
-      part.encoder.threads = std::max(1, options.cores / count);
+    int& threads = *service.threads(config);
+    if (threads == 0 && count > 0) {
+      threads = std::max(1, options.cores / count);
     }
   }
-  if (config.router.text_replicas.empty() && config.router.vision_replicas.empty() &&
-      config.router.video_replicas.empty()) {
+  if (!any) {
     return absl::InvalidArgumentError("--replicas: all are 0, at least one service must run");
   }
   return plan;

@@ -28,7 +28,7 @@ struct PlanOptions {
   // Replicas by service, such as {"text", 2}. Services left out have one; video only where the
   // bundle has a video section.
   std::map<std::string, int> replicas;
-  // CPU cores that the encoders' threads are divided over.
+  // CPU cores that the threads of a service's replicas are divided over.
   int cores = 1;
 };
 

@@ -22,7 +22,7 @@ class ClusterPlanTest : public testing::Test {
   ClusterPlanTest() {
     std::string pattern = "/tmp/plan-XXXXXX";
     root_ = mkdtemp(pattern.data());
-    for (const char* service : {"router", "text", "vision", "video"}) {
+    for (const char* service : {"router", "text", "vision", "video", "decoder"}) {
       Write(std::string("bin/terminus-") + service, "");
     }
     Write("bundle/bundle.yaml", "format: 1\n");
@@ -55,12 +55,14 @@ class ClusterPlanTest : public testing::Test {
 TEST_F(ClusterPlanTest, OneOfEachOnSocketsOfTheStateFolder) {
   auto plan = Plan();
   ASSERT_TRUE(plan.ok()) << plan.status();
-  EXPECT_THAT(Names(*plan), ElementsAre("router", "text-0", "vision-0"));
+  EXPECT_THAT(Names(*plan), ElementsAre("router", "text-0", "vision-0", "decoder-0"));
   const std::string text_socket = "unix:" + root_ + "/run/text-0.sock";
   EXPECT_THAT(plan->processes[1].arguments,
               ElementsAre(root_ + "/bin/terminus-text", "--config", root_ + "/run/terminus.yaml",
                           "--listen", text_socket));
   EXPECT_THAT(plan->config.router.text_replicas, ElementsAre(text_socket));
+  EXPECT_THAT(plan->config.router.decoder_replicas,
+              ElementsAre("unix:" + root_ + "/run/decoder-0.sock"));
   EXPECT_THAT(plan->config.router.listen,
               ElementsAre(plan->address, "unix:" + root_ + "/run/router.sock"));
   EXPECT_EQ(plan->config.bundle, root_ + "/bundle");
@@ -70,20 +72,21 @@ TEST_F(ClusterPlanTest, VideoRunsWhereTheBundleHasIt) {
   Write("bundle/bundle.yaml", "format: 1\nvideo:\n  tower: vision\n");
   auto plan = Plan();
   ASSERT_TRUE(plan.ok()) << plan.status();
-  EXPECT_THAT(Names(*plan), ElementsAre("router", "text-0", "vision-0", "video-0"));
+  EXPECT_THAT(Names(*plan), ElementsAre("router", "text-0", "vision-0", "video-0", "decoder-0"));
   EXPECT_THAT(plan->config.router.video_replicas,
               ElementsAre("unix:" + root_ + "/run/video-0.sock"));
   EXPECT_EQ(plan->config.video.threads, 8);
   options_.replicas = {{"video", 0}};
-  EXPECT_THAT(Names(*Plan()), ElementsAre("router", "text-0", "vision-0"));
+  EXPECT_THAT(Names(*Plan()), ElementsAre("router", "text-0", "vision-0", "decoder-0"));
   // Asked for by name it is run, and says itself what is missing.
   Write("bundle/bundle.yaml", "format: 1\n");
   options_.replicas = {{"video", 2}};
-  EXPECT_THAT(Names(*Plan()), ElementsAre("router", "text-0", "vision-0", "video-0", "video-1"));
+  EXPECT_THAT(Names(*Plan()),
+              ElementsAre("router", "text-0", "vision-0", "video-0", "video-1", "decoder-0"));
 }
 
 TEST_F(ClusterPlanTest, ReplicasShareTheCores) {
-  options_.replicas = {{"text", 3}, {"vision", 0}};
+  options_.replicas = {{"text", 3}, {"vision", 0}, {"decoder", 0}};
   auto plan = Plan();
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_THAT(Names(*plan), ElementsAre("router", "text-0", "text-1", "text-2"));
@@ -104,12 +107,12 @@ TEST_F(ClusterPlanTest, ServicesThatRunElsewhereAreNotStarted) {
   options_.overrides = {"router.replicas.vision=[10.0.0.7:8501]"};
   auto plan = Plan();
   ASSERT_TRUE(plan.ok()) << plan.status();
-  EXPECT_THAT(Names(*plan), ElementsAre("router", "text-0"));
+  EXPECT_THAT(Names(*plan), ElementsAre("router", "text-0", "decoder-0"));
   EXPECT_THAT(plan->config.router.vision_replicas, ElementsAre("10.0.0.7:8501"));
 }
 
 TEST_F(ClusterPlanTest, NothingToRunIsAnError) {
-  options_.replicas = {{"text", 0}, {"vision", 0}};
+  options_.replicas = {{"text", 0}, {"vision", 0}, {"decoder", 0}};
   EXPECT_EQ(Plan().status().code(), absl::StatusCode::kInvalidArgument);
 }
 
@@ -125,6 +128,11 @@ TEST_F(ClusterPlanTest, ModelFolderRunsItsServiceAlone) {
   plan = Plan();
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_THAT(Names(*plan), ElementsAre("router", "vision-0"));
+
+  Write("mine/config.json", R"({"architectures": ["LlamaForCausalLM"]})");
+  plan = Plan();
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_THAT(Names(*plan), ElementsAre("router", "decoder-0"));
 
   options_.replicas = {{"text", 2}};
   EXPECT_THAT(std::string(Plan().status().message()), HasSubstr("--bundle"));
@@ -156,7 +164,7 @@ TEST(ParseReplicasTest, NamesWhatIsWrong) {
     EXPECT_THAT(std::string(ParseReplicas(text).status().message()), HasSubstr(text));
   }
   EXPECT_THAT(std::string(ParseReplicas("router=2").status().message()),
-              AllOf(HasSubstr("router"), HasSubstr("text, vision, video")));
+              AllOf(HasSubstr("router"), HasSubstr("text, vision, video, decoder")));
 }
 
 }  // namespace

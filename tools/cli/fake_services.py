@@ -47,7 +47,7 @@ def serve_router():
     from terminus.v1 import cluster_pb2, cluster_pb2_grpc
 
     config = pathlib.Path(argument("--config")).read_text()
-    replicas = sorted(set(re.findall(r"unix:[^\"\s]*/(?:text|vision)-\d+\.sock", config)))
+    replicas = sorted(set(re.findall(r"unix:[^\"\s]*/(?:text|vision|decoder)-\d+\.sock", config)))
     listen = re.findall(r"127\.0\.0\.1:[1-9]\d*|unix:[^\"\s]*/router\.sock", config)
 
     class Cluster(cluster_pb2_grpc.ClusterServicer):
@@ -56,8 +56,8 @@ def serve_router():
             for address in replicas:
                 up = os.path.exists(address.removeprefix("unix:"))
                 answer.ready = answer.ready and up
-                answer.replicas.add(address=address, service=re.search(r"text|vision", address)[0],
-                                    state=3 if up else 1)
+                service = re.search(r"(\w+)-\d+\.sock", address)[1]
+                answer.replicas.add(address=address, service=service, state=3 if up else 1)
             return answer
 
     server = grpc.server(concurrent.futures.ThreadPoolExecutor(4))

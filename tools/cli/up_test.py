@@ -36,7 +36,7 @@ class UpTest(unittest.TestCase):
         # A copy, as the command looks for the services beside its own executable.
         self.terminus = self.bin / "terminus"
         shutil.copy(BUILD / "bin" / "terminus", self.terminus)
-        for service in ("router", "text", "vision"):
+        for service in ("router", "text", "vision", "decoder"):
             script = self.bin / f"terminus-{service}"
             script.write_text(f"#!{sys.executable}\n" + (HERE / "fake_services.py").read_text())
             script.chmod(0o755)
@@ -90,7 +90,7 @@ class UpTest(unittest.TestCase):
         self.assertRegex(ready["address"], r"^127\.0\.0\.1:[1-9]\d*$")
         status = self.cli("status")
         self.assertTrue(status["ready"])
-        self.assertEqual(["router", "text-0", "text-1", "vision-0"],
+        self.assertEqual(["decoder-0", "router", "text-0", "text-1", "vision-0"],
                          sorted(entry["name"] for entry in status["processes"]))
         self.assertGreater(status["total_pss_mib"], 0)
         pids = [entry["pid"] for entry in status["processes"]]
@@ -184,7 +184,7 @@ class UpTest(unittest.TestCase):
         process = self.start("--replicas", "router=2")
         _, errors = process.communicate(timeout=PATIENCE)
         self.assertEqual(2, process.returncode)
-        self.assertIn("text or vision", errors)
+        self.assertIn("text, vision, decoder", errors)
 
     @staticmethod
     def read_until(stream, word):

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "services/decoder/edge/stop_matcher.h"
+#include "services/decoder/edge/text_codec.h"
+#include "services/decoder/pipeline/generation.h"
+#include "services/decoder/sampling/sampler.h"
+#include "terminus/v1/generation.pb.h"
+
+namespace terminus::services::decoder::edge {
+
+// Makes deltas of the tokens of one choice. The text that a delta shows may lag behind its token
+// ids: characters become whole, and what may become a stop string is held back. Not thread-safe.
+class ChoiceText {
+ public:
+  ChoiceText(std::unique_ptr<TextStream> stream, std::vector<std::string> stops)
+      : stream_(std::move(stream)), matcher_(std::move(stops)) {}
+
+  // Adds a token to `delta`. When it completes a stop string the delta is the choice's last.
+  void Push(const sampling::Sampled& token, bool with_logprobs, v1::TextDelta& delta);
+  // Adds what is left and the reason to `delta`, the choice's last.
+  void End(pipeline::EndReason reason, v1::TextDelta& delta);
+
+  // The last delta has been made; nothing more may be added.
+  bool ended() const { return ended_; }
+  // Token ids put into deltas.
+  int tokens() const { return tokens_; }
+
+ private:
+  void Show(const std::string& text, v1::TextDelta& delta);
+
+  std::unique_ptr<TextStream> stream_;
+  StopMatcher matcher_;
+  bool ended_ = false;
+  int tokens_ = 0;
+};
+
+// Adds what `more` gained to `delta`, of the same choice.
+void Merge(const v1::TextDelta& more, v1::TextDelta& delta);
+
+}  // namespace terminus::services::decoder::edge

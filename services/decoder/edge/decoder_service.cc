@@ -1,0 +1,237 @@
+#include "services/decoder/edge/decoder_service.h"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/check.h"
+#include "common/base/errors.h"
+#include "common/base/status_macros.h"
+#include "common/base/version.h"
+#include "common/rpc/status.h"
+#include "services/decoder/edge/generate_call.h"
+#include "services/decoder/edge/recognize.h"
+#include "services/decoder/edge/score.h"
+#include "services/decoder/edge/validate.h"
+
+namespace terminus::services::decoder::edge {
+namespace {
+
+// Ends a Generate call that never began.
+class FailedGenerate final : public grpc::ServerWriteReactor<v1::GenerateResponse> {
+ public:
+  explicit FailedGenerate(const absl::Status& status) { Finish(rpc::ToGrpc(status)); }
+  void OnDone() override { delete this; }
+};
+
+uint64_t RandomSeed() {
+  thread_local std::mt19937_64 random{std::random_device{}()};
+  return random();
+}
+
+absl::Status Tokenize(const ServedModel& model, const v1::TokenizeRequest& request,
+                      int64_t max_text_bytes, v1::TokenizeResponse& response) {
+  if (static_cast<int64_t>(request.text().size()) > max_text_bytes) {
+    return base::FieldError(base::kReasonTextTooLong, "text",
+                            absl::StrCat(request.text().size(), " bytes, limit ", max_text_bytes));
+  }
+  TERMINUS_ASSIGN_OR_RETURN(const std::vector<int32_t> tokens,
+                            model.codec->Encode(request.text(), request.add_special_tokens()));
+  response.mutable_token_ids()->Assign(tokens.begin(), tokens.end());
+  return absl::OkStatus();
+}
+
+absl::Status Detokenize(const ServedModel& model, const v1::DetokenizeRequest& request,
+                        int64_t max_tokens, v1::DetokenizeResponse& response) {
+  if (request.token_ids_size() > max_tokens) {
+    return base::FieldError(base::kReasonTextTooLong, "token_ids",
+                            absl::StrCat(request.token_ids_size(), " tokens, limit ", max_tokens));
+  }
+  std::vector<int32_t> tokens;
+  for (int i = 0; i < request.token_ids_size(); ++i) {
+    const uint32_t token = request.token_ids(i);
+    if (token >= static_cast<uint32_t>(model.codec->vocabulary_size())) {
+      return base::FieldError(
+          base::kReasonInvalidRequest, absl::StrCat("token_ids[", i, "]"),
+          absl::StrCat("token ", token, ", the vocabulary has ", model.codec->vocabulary_size()));
+    }
+    tokens.push_back(static_cast<int32_t>(token));
+  }
+  TERMINUS_ASSIGN_OR_RETURN(*response.mutable_text(),
+                            model.codec->Decode(tokens, request.skip_special_tokens()));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+DecoderService::DecoderService(const ServiceOptions& options, EdgeMetrics& metrics)
+    : options_(options),
+      metrics_(metrics),
+      // A call has at most one task that waits.
+      pool_("text", options.threads, static_cast<size_t>(options.max_requests) + kMaxUnaryCalls) {}
+
+void DecoderService::Serve(std::unique_ptr<const ServedBundle> bundle) {
+  base::MutexLock lock(mutex_);
+  TERMINUS_CHECK(bundle_ == nullptr);
+  bundle_ = std::move(bundle);
+  metrics_.ready.Set(1);
+}
+
+absl::StatusOr<const ServedBundle*> DecoderService::Bundle() const {
+  base::MutexLock lock(mutex_);
+  if (bundle_ == nullptr) {
+    return base::WithRetryDelay(
+        base::MakeError(absl::StatusCode::kUnavailable, base::kReasonNoReplica,
+                        "the model is still being loaded"),
+        absl::Milliseconds(500));
+  }
+  return bundle_.get();
+}
+
+absl::StatusOr<const ServedBundle*> DecoderService::BundleWithModel(
+    const std::string& model) const {
+  TERMINUS_ASSIGN_OR_RETURN(const ServedBundle* bundle, Bundle());
+  if (!model.empty() && model != bundle->name) {
+    return base::MakeError(
+        absl::StatusCode::kNotFound, base::kReasonUnknownModel,
+        absl::StrCat("this replica serves '", bundle->name, "', not '", model, "'"));
+  }
+  if (bundle->model == nullptr) {
+    return base::MakeError(absl::StatusCode::kFailedPrecondition, base::kReasonNoLanguageModel,
+                           absl::StrCat("the bundle '", bundle->name, "' has no language model"));
+  }
+  return bundle;
+}
+
+grpc::ServerUnaryReactor* DecoderService::Describe(grpc::CallbackServerContext* context,
+                                                   const v1::DecoderDescribeRequest* /*request*/,
+                                                   v1::DecoderDescribeResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const absl::StatusOr<const ServedBundle*> found = Bundle();
+  if (!found.ok()) {
+    reactor->Finish(rpc::ToGrpc(found.status()));
+    return reactor;
+  }
+  const ServedBundle& bundle = **found;
+  response->set_protocol(kDecoderProtocol);
+  response->set_version(kVersion);
+  response->set_model(bundle.name);
+  response->set_space_id(bundle.space_id);
+  response->set_dimension(static_cast<uint32_t>(bundle.dimension));
+  response->set_generates(bundle.model != nullptr);
+  if (bundle.model != nullptr) {
+    response->set_max_context(static_cast<uint32_t>(bundle.model->engine->max_context()));
+    response->set_max_sequences(static_cast<uint32_t>(bundle.model->engine->max_sequences()));
+  }
+  response->set_max_requests(static_cast<uint32_t>(options_.max_requests));
+  response->set_device(bundle.device);
+  response->set_metrics_address(options_.metrics_address);
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+grpc::ServerWriteReactor<v1::GenerateResponse>* DecoderService::Generate(
+    grpc::CallbackServerContext* context, const v1::DecoderGenerateRequest* request) {
+  const auto fail = [this](const absl::Status& status) {
+    metrics_.generate.Count(status.raw_code());
+    return new FailedGenerate(status);
+  };
+  const absl::StatusOr<const ServedBundle*> bundle = BundleWithModel(request->request().model());
+  if (!bundle.ok()) {
+    return fail(bundle.status());
+  }
+  absl::StatusOr<GenerateWish> wish =
+      CheckGenerate(*request, (*bundle)->model->defaults, RandomSeed(), options_.max_text_bytes);
+  if (!wish.ok()) {
+    return fail(wish.status());
+  }
+  if (const absl::Status status = Enter(); !status.ok()) {
+    return fail(status);
+  }
+  return GenerateCall::Start({.bundle = *bundle,
+                              .pool = &pool_,
+                              .metrics = &metrics_,
+                              .default_deadline = options_.default_deadline,
+                              .leave = [this] { Leave(); }},
+                             context, *std::move(wish));
+}
+
+absl::Status DecoderService::Enter() {
+  if (requests_.fetch_add(1) >= options_.max_requests) {
+    requests_.fetch_sub(1);
+    return Overloaded(options_.max_requests, " requests are inside already, the limit");
+  }
+  metrics_.requests.Increment();
+  return absl::OkStatus();
+}
+
+void DecoderService::Leave() {
+  metrics_.requests.Decrement();
+  requests_.fetch_sub(1);
+}
+
+absl::Status DecoderService::Overloaded(int limit, const char* what) {
+  metrics_.refused.Increment();
+  return base::WithRetryDelay(base::MakeError(absl::StatusCode::kResourceExhausted,
+                                              base::kReasonOverloaded, absl::StrCat(limit, what)),
+                              absl::Milliseconds(200));
+}
+
+grpc::ServerUnaryReactor* DecoderService::RunUnary(grpc::CallbackServerContext* context,
+                                                   MethodMetrics& metrics,
+                                                   std::function<absl::Status()> body) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const auto finish = [this, reactor, &metrics](const absl::Status& status) {
+    metrics.Count(status.raw_code());
+    unary_calls_.fetch_sub(1);
+    reactor->Finish(rpc::ToGrpc(status));
+  };
+  if (unary_calls_.fetch_add(1) >= kMaxUnaryCalls) {
+    finish(Overloaded(kMaxUnaryCalls, " calls are inside already, the limit"));
+    return reactor;
+  }
+  TERMINUS_CHECK(pool_.TrySchedule([context, finish, body = std::move(body)] {
+    finish(context->IsCancelled() ? absl::CancelledError("the caller has left") : body());
+  }));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* DecoderService::Tokenize(grpc::CallbackServerContext* context,
+                                                   const v1::TokenizeRequest* request,
+                                                   v1::TokenizeResponse* response) {
+  return RunUnary(context, metrics_.tokenize, [this, request, response]() -> absl::Status {
+    TERMINUS_ASSIGN_OR_RETURN(const ServedBundle* bundle, BundleWithModel(request->model()));
+    return edge::Tokenize(*bundle->model, *request, options_.max_text_bytes, *response);
+  });
+}
+
+grpc::ServerUnaryReactor* DecoderService::Detokenize(grpc::CallbackServerContext* context,
+                                                     const v1::DetokenizeRequest* request,
+                                                     v1::DetokenizeResponse* response) {
+  return RunUnary(context, metrics_.detokenize, [this, request, response]() -> absl::Status {
+    TERMINUS_ASSIGN_OR_RETURN(const ServedBundle* bundle, BundleWithModel(request->model()));
+    return edge::Detokenize(*bundle->model, *request, options_.max_text_bytes, *response);
+  });
+}
+
+grpc::ServerUnaryReactor* DecoderService::Score(grpc::CallbackServerContext* context,
+                                                const v1::DecoderScoreRequest* request,
+                                                v1::ScoreResponse* response) {
+  return RunUnary(context, metrics_.score, [this, request, response]() -> absl::Status {
+    TERMINUS_ASSIGN_OR_RETURN(const ServedBundle* bundle, Bundle());
+    return edge::Score(*request, bundle->dimension, *response);
+  });
+}
+
+grpc::ServerUnaryReactor* DecoderService::Recognize(grpc::CallbackServerContext* context,
+                                                    const v1::DecoderRecognizeRequest* request,
+                                                    v1::RecognizeResponse* response) {
+  return RunUnary(context, metrics_.recognize, [this, request, response]() -> absl::Status {
+    TERMINUS_ASSIGN_OR_RETURN(const ServedBundle* bundle, Bundle());
+    return edge::Recognize(*request, bundle->dimension, bundle->logit_scale, *response);
+  });
+}
+
+}  // namespace terminus::services::decoder::edge

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <grpcpp/server_context.h>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/base/mutex.h"
+#include "common/base/thread_pool.h"
+#include "services/decoder/edge/edge_metrics.h"
+#include "services/decoder/edge/served.h"
+#include "terminus/v1/decoder.grpc.pb.h"
+
+namespace terminus::services::decoder::edge {
+
+// Version of the protocol between router and decoders; they must agree.
+inline constexpr uint32_t kDecoderProtocol = 1;
+
+struct ServiceOptions {
+  // Generate calls inside, those that wait included; one more is refused.
+  int max_requests = 256;
+  // Text of one request.
+  int64_t max_text_bytes = 1 << 20;
+  // For calls that come without a deadline of their own.
+  absl::Duration default_deadline = absl::Minutes(5);
+  // Threads that tokenise, make text of tokens and compare vectors.
+  int threads = 1;
+  // For Describe.
+  std::string metrics_address;
+};
+
+// The Decoder service. gRPC's own threads never wait: they check, and hand over. Must outlive the
+// server it is registered with.
+class DecoderService final : public v1::Decoder::CallbackService {
+ public:
+  DecoderService(const ServiceOptions& options, EdgeMetrics& metrics);
+
+  // Takes the bundle into service, once; before that every call is answered UNAVAILABLE.
+  void Serve(std::unique_ptr<const ServedBundle> bundle);
+
+  grpc::ServerUnaryReactor* Describe(grpc::CallbackServerContext* context,
+                                     const v1::DecoderDescribeRequest* request,
+                                     v1::DecoderDescribeResponse* response) override;
+  grpc::ServerWriteReactor<v1::GenerateResponse>* Generate(
+      grpc::CallbackServerContext* context, const v1::DecoderGenerateRequest* request) override;
+  grpc::ServerUnaryReactor* Tokenize(grpc::CallbackServerContext* context,
+                                     const v1::TokenizeRequest* request,
+                                     v1::TokenizeResponse* response) override;
+  grpc::ServerUnaryReactor* Detokenize(grpc::CallbackServerContext* context,
+                                       const v1::DetokenizeRequest* request,
+                                       v1::DetokenizeResponse* response) override;
+  grpc::ServerUnaryReactor* Score(grpc::CallbackServerContext* context,
+                                  const v1::DecoderScoreRequest* request,
+                                  v1::ScoreResponse* response) override;
+  grpc::ServerUnaryReactor* Recognize(grpc::CallbackServerContext* context,
+                                      const v1::DecoderRecognizeRequest* request,
+                                      v1::RecognizeResponse* response) override;
+
+ private:
+  // Unary calls inside; they are short.
+  static constexpr int kMaxUnaryCalls = 256;
+
+  // UNAVAILABLE before there is a bundle.
+  absl::StatusOr<const ServedBundle*> Bundle() const;
+  // The bundle if it has a model of that name; an empty name stands for it.
+  absl::StatusOr<const ServedBundle*> BundleWithModel(const std::string& model) const;
+
+  // Admits a Generate call or says why not.
+  absl::Status Enter();
+  void Leave();
+
+  // Runs `body` on the pool and finishes with its status.
+  grpc::ServerUnaryReactor* RunUnary(grpc::CallbackServerContext* context, MethodMetrics& metrics,
+                                     std::function<absl::Status()> body);
+  absl::Status Overloaded(int limit, const char* what);
+
+  const ServiceOptions options_;
+  EdgeMetrics& metrics_;
+  std::atomic<int> requests_{0};
+  std::atomic<int> unary_calls_{0};
+  base::ThreadPool pool_;
+  mutable base::Mutex mutex_;
+  // After the pool, so that the engine, which schedules on it, ends first.
+  std::unique_ptr<const ServedBundle> bundle_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace terminus::services::decoder::edge

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <array>
+#include <string>
+
+#include "common/metrics/metrics.h"
+
+namespace terminus::services::decoder::edge {
+
+// Calls of one method, by code.
+class MethodMetrics {
+ public:
+  MethodMetrics(metrics::Registry& registry, const std::string& method);
+
+  // `code` as google.rpc.Code numbers it; unknown ones count as 2, UNKNOWN.
+  void Count(int code) {
+    calls_[static_cast<size_t>(code >= 0 && code < kCodes ? code : 2)]->Increment();
+  }
+
+ private:
+  static constexpr int kCodes = 17;
+  std::array<metrics::Counter*, kCodes> calls_;
+};
+
+struct EdgeMetrics {
+  explicit EdgeMetrics(metrics::Registry& registry);
+
+  MethodMetrics generate;
+  MethodMetrics tokenize;
+  MethodMetrics detokenize;
+  MethodMetrics score;
+  MethodMetrics recognize;
+  metrics::Gauge& requests;
+  metrics::Counter& refused;
+  metrics::Gauge& ready;
+};
+
+}  // namespace terminus::services::decoder::edge

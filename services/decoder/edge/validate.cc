@@ -1,0 +1,161 @@
+#include "services/decoder/edge/validate.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/errors.h"
+#include "common/base/status_macros.h"
+#include "common/tokenizer/utf8.h"
+#include "services/decoder/pipeline/generation.h"
+
+namespace terminus::services::decoder::edge {
+namespace {
+
+absl::Status Invalid(absl::string_view field, absl::string_view message) {
+  return base::FieldError(base::kReasonInvalidRequest, field, message);
+}
+
+absl::StatusOr<std::string> RoleName(v1::Role role, const std::string& field) {
+  switch (role) {
+    case v1::ROLE_SYSTEM:
+      return std::string("system");
+    case v1::ROLE_USER:
+      return std::string("user");
+    case v1::ROLE_ASSISTANT:
+      return std::string("assistant");
+    case v1::ROLE_UNSPECIFIED:
+      return Invalid(field, "the role is unspecified");
+    default:
+      return Invalid(field, absl::StrCat("unknown role ", static_cast<int>(role)));
+  }
+}
+
+absl::Status CheckPart(const v1::Content& part, const std::string& field) {
+  if (part.kind_case() == v1::Content::KIND_NOT_SET) {
+    return base::FieldError(base::kReasonEmptyItem, field, "the part holds nothing");
+  }
+  if (part.kind_case() != v1::Content::kText) {
+    return base::FieldError(base::kReasonUnsupportedModality, field,
+                            "the served language model takes text only");
+  }
+  const std::string text_field = field + ".text";
+  if (part.text().empty()) {
+    return base::FieldError(base::kReasonEmptyItem, text_field, "the text is empty");
+  }
+  if (const absl::Status utf8 = tokenizer::CheckUtf8(part.text()); !utf8.ok()) {
+    return base::FieldError(base::kReasonInvalidUtf8, text_field, utf8.message());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<ChatMessage>> CheckMessages(const v1::GenerateRequest& request,
+                                                       int64_t max_text_bytes) {
+  if (request.messages().empty()) {
+    return Invalid("messages", "there are no messages");
+  }
+  if (request.messages_size() > kMaxMessages) {
+    return Invalid("messages", absl::StrCat(request.messages_size(), " messages, at most ",
+                                            kMaxMessages, " are taken"));
+  }
+  std::vector<ChatMessage> messages;
+  int64_t bytes = 0;
+  for (int i = 0; i < request.messages_size(); ++i) {
+    const v1::Message& message = request.messages(i);
+    const std::string field = absl::StrCat("messages[", i, "]");
+    ChatMessage& chat = messages.emplace_back();
+    TERMINUS_ASSIGN_OR_RETURN(chat.role, RoleName(message.role(), field + ".role"));
+    if (message.parts().empty() || message.parts_size() > kMaxParts) {
+      return Invalid(field + ".parts",
+                     absl::StrCat(message.parts_size(), " parts, expected 1 to ", kMaxParts));
+    }
+    for (int j = 0; j < message.parts_size(); ++j) {
+      const v1::Content& part = message.parts(j);
+      TERMINUS_RETURN_IF_ERROR(CheckPart(part, absl::StrCat(field, ".parts[", j, "]")));
+      bytes += static_cast<int64_t>(part.text().size());
+      if (bytes > max_text_bytes) {
+        return base::FieldError(base::kReasonTextTooLong, "messages",
+                                absl::StrCat("the messages have more than ", max_text_bytes,
+                                             " bytes of text, the limit"));
+      }
+      chat.content += part.text();
+    }
+  }
+  return messages;
+}
+
+absl::Status CheckStops(const v1::SamplingParameters& sampling) {
+  if (sampling.stop_size() > kMaxStops) {
+    return Invalid("sampling.stop", absl::StrCat(sampling.stop_size(), " stop strings, at most ",
+                                                 kMaxStops, " are taken"));
+  }
+  for (int i = 0; i < sampling.stop_size(); ++i) {
+    const size_t size = sampling.stop(i).size();
+    if (size == 0 || size > kMaxStopBytes) {
+      return Invalid(absl::StrCat("sampling.stop[", i, "]"),
+                     absl::StrCat(size, " bytes, expected 1 to ", kMaxStopBytes));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// All comparisons are written so that NaN fails them.
+absl::Status CheckSampling(const v1::SamplingParameters& sampling) {
+  if (sampling.has_temperature() &&
+      !(sampling.temperature() >= 0 && sampling.temperature() <= kMaxTemperature)) {
+    return Invalid("sampling.temperature",
+                   absl::StrCat(sampling.temperature(), ", expected 0 to ", kMaxTemperature));
+  }
+  if (sampling.has_top_p() && !(sampling.top_p() > 0 && sampling.top_p() <= 1)) {
+    return Invalid("sampling.top_p",
+                   absl::StrCat(sampling.top_p(), ", expected more than 0 and at most 1"));
+  }
+  if (sampling.has_max_tokens() && sampling.max_tokens() == 0) {
+    return Invalid("sampling.max_tokens", "0, expected at least 1");
+  }
+  if (sampling.has_top_logprobs() && sampling.top_logprobs() > sampling::kMaxTopLogprobs) {
+    return Invalid("sampling.top_logprobs",
+                   absl::StrCat(sampling.top_logprobs(), ", at most ", sampling::kMaxTopLogprobs));
+  }
+  if (sampling.choices() > static_cast<uint32_t>(pipeline::kMaxChoices)) {
+    return Invalid("sampling.choices",
+                   absl::StrCat(sampling.choices(), ", at most ", pipeline::kMaxChoices));
+  }
+  return CheckStops(sampling);
+}
+
+}  // namespace
+
+absl::StatusOr<GenerateWish> CheckGenerate(const v1::DecoderGenerateRequest& request,
+                                           const sampling::Parameters& defaults,
+                                           uint64_t random_seed, int64_t max_text_bytes) {
+  GenerateWish wish;
+  TERMINUS_ASSIGN_OR_RETURN(wish.messages, CheckMessages(request.request(), max_text_bytes));
+  if (request.soft_tokens_size() > 0) {
+    return base::FieldError(base::kReasonUnsupportedModality, "soft_tokens",
+                            "the served language model takes text only");
+  }
+  const v1::SamplingParameters& sampling = request.request().sampling();
+  TERMINUS_RETURN_IF_ERROR(CheckSampling(sampling));
+  wish.sampling = defaults;
+  if (sampling.has_temperature()) {
+    wish.sampling.temperature = sampling.temperature();
+  }
+  if (sampling.has_top_k()) {
+    wish.sampling.top_k = sampling.top_k();
+  }
+  if (sampling.has_top_p()) {
+    wish.sampling.top_p = sampling.top_p();
+  }
+  wish.sampling.seed = sampling.has_seed() ? sampling.seed() : random_seed;
+  if (sampling.has_top_logprobs()) {
+    wish.sampling.top_logprobs = static_cast<int32_t>(sampling.top_logprobs());
+  }
+  wish.choices = std::max(1, static_cast<int>(sampling.choices()));
+  wish.max_tokens = static_cast<int>(std::min<uint32_t>(
+      sampling.max_tokens(), static_cast<uint32_t>(std::numeric_limits<int>::max())));
+  wish.stops.assign(sampling.stop().begin(), sampling.stop().end());
+  return wish;
+}
+
+}  // namespace terminus::services::decoder::edge

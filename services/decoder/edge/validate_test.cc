@@ -1,0 +1,171 @@
+#include "services/decoder/edge/validate.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+
+#include "common/base/errors.h"
+
+namespace terminus::services::decoder::edge {
+namespace {
+
+constexpr int64_t kMaxTextBytes = 1000;
+
+v1::DecoderGenerateRequest Good() {
+  v1::DecoderGenerateRequest request;
+  v1::Message* system = request.mutable_request()->add_messages();
+  system->set_role(v1::ROLE_SYSTEM);
+  system->add_parts()->set_text("Be kind.");
+  v1::Message* user = request.mutable_request()->add_messages();
+  user->set_role(v1::ROLE_USER);
+  user->add_parts()->set_text("Hello, ");
+  user->add_parts()->set_text("you.");
+  return request;
+}
+
+absl::StatusOr<GenerateWish> Check(const v1::DecoderGenerateRequest& request) {
+  sampling::Parameters defaults;
+  defaults.temperature = 0.25f;
+  defaults.top_k = 17;
+  return CheckGenerate(request, defaults, 99, kMaxTextBytes);
+}
+
+// Reason and field of what a change to a good request leads to.
+std::pair<std::string, std::string> FaultOf(
+    const std::function<void(v1::DecoderGenerateRequest&)>& change) {
+  v1::DecoderGenerateRequest request = Good();
+  change(request);
+  const absl::Status status = Check(request).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+  return {base::Reason(status), base::Field(status)};
+}
+
+std::pair<std::string, std::string> SamplingFault(
+    const std::function<void(v1::SamplingParameters&)>& change) {
+  return FaultOf([&](v1::DecoderGenerateRequest& request) {
+    change(*request.mutable_request()->mutable_sampling());
+  });
+}
+
+std::pair<std::string, std::string> Invalid(const std::string& field) {
+  return {"INVALID_REQUEST", field};
+}
+
+TEST(CheckGenerate, TakesMessagesAndDefaults) {
+  const auto wish = Check(Good());
+  ASSERT_TRUE(wish.ok()) << wish.status();
+  ASSERT_EQ(wish->messages.size(), 2u);
+  EXPECT_EQ(wish->messages[0].role, "system");
+  EXPECT_EQ(wish->messages[1].role, "user");
+  EXPECT_EQ(wish->messages[1].content, "Hello, you.");
+  EXPECT_EQ(wish->sampling.temperature, 0.25f);
+  EXPECT_EQ(wish->sampling.top_k, 17u);
+  EXPECT_EQ(wish->sampling.seed, 99u);
+  EXPECT_EQ(wish->sampling.top_logprobs, -1);
+  EXPECT_EQ(wish->choices, 1);
+  EXPECT_EQ(wish->max_tokens, 0);
+}
+
+TEST(CheckGenerate, TheRequestsOwnParametersComeFirst) {
+  v1::DecoderGenerateRequest request = Good();
+  v1::SamplingParameters& sampling = *request.mutable_request()->mutable_sampling();
+  sampling.set_temperature(0);
+  sampling.set_top_k(0);
+  sampling.set_top_p(1);
+  sampling.set_seed(0);
+  sampling.set_max_tokens(4'000'000'000u);
+  sampling.set_top_logprobs(0);
+  sampling.set_choices(8);
+  sampling.add_stop(std::string(256, 's'));
+  const auto wish = Check(request);
+  ASSERT_TRUE(wish.ok()) << wish.status();
+  EXPECT_EQ(wish->sampling.temperature, 0);
+  EXPECT_EQ(wish->sampling.top_k, 0u);
+  EXPECT_EQ(wish->sampling.seed, 0u);
+  EXPECT_EQ(wish->sampling.top_logprobs, 0);
+  EXPECT_EQ(wish->choices, 8);
+  EXPECT_EQ(wish->max_tokens, std::numeric_limits<int>::max());
+  EXPECT_EQ(wish->stops.size(), 1u);
+}
+
+TEST(CheckGenerate, SamplingOutOfBoundsIsNamed) {
+  using Sampling = v1::SamplingParameters;
+  for (const float temperature : {-0.1f, 10.5f, std::nanf(""), INFINITY}) {
+    EXPECT_EQ(SamplingFault([&](Sampling& s) { s.set_temperature(temperature); }),
+              Invalid("sampling.temperature"));
+  }
+  for (const float top_p : {0.0f, -1.0f, 1.01f, 2.0f, std::nanf("")}) {
+    EXPECT_EQ(SamplingFault([&](Sampling& s) { s.set_top_p(top_p); }), Invalid("sampling.top_p"));
+  }
+  EXPECT_EQ(SamplingFault([](Sampling& s) { s.set_max_tokens(0); }),
+            Invalid("sampling.max_tokens"));
+  EXPECT_EQ(SamplingFault([](Sampling& s) { s.set_top_logprobs(21); }),
+            Invalid("sampling.top_logprobs"));
+  EXPECT_EQ(SamplingFault([](Sampling& s) { s.set_choices(9); }), Invalid("sampling.choices"));
+}
+
+TEST(CheckGenerate, StopStringsAreBounded) {
+  using Sampling = v1::SamplingParameters;
+  for (const int count : {17, 10'000}) {
+    EXPECT_EQ(SamplingFault([&](Sampling& s) {
+                for (int i = 0; i < count; ++i) s.add_stop("x");
+              }),
+              Invalid("sampling.stop"));
+  }
+  EXPECT_EQ(SamplingFault([](Sampling& s) {
+              s.add_stop("x");
+              s.add_stop("");
+            }),
+            Invalid("sampling.stop[1]"));
+  EXPECT_EQ(SamplingFault([](Sampling& s) { s.add_stop(std::string(257, 'x')); }),
+            Invalid("sampling.stop[0]"));
+}
+
+TEST(CheckGenerate, MessagesAreChecked) {
+  using Request = v1::DecoderGenerateRequest;
+  const auto message = [](Request& r) { return r.mutable_request()->mutable_messages(1); };
+  EXPECT_EQ(FaultOf([](Request& r) { r.mutable_request()->clear_messages(); }),
+            Invalid("messages"));
+  EXPECT_EQ(FaultOf([&](Request& r) { message(r)->set_role(v1::ROLE_UNSPECIFIED); }),
+            Invalid("messages[1].role"));
+  EXPECT_EQ(FaultOf([&](Request& r) { message(r)->set_role(static_cast<v1::Role>(77)); }),
+            Invalid("messages[1].role"));
+  EXPECT_EQ(FaultOf([&](Request& r) { message(r)->clear_parts(); }), Invalid("messages[1].parts"));
+  EXPECT_EQ(FaultOf([&](Request& r) {
+              for (int i = 0; i < 63; ++i) message(r)->add_parts()->set_text("x");
+            }),
+            Invalid("messages[1].parts"));
+  EXPECT_EQ(FaultOf([](Request& r) {
+              for (int i = 0; i < kMaxMessages; ++i) *r.mutable_request()->add_messages() = {};
+            }),
+            Invalid("messages"));
+}
+
+TEST(CheckGenerate, PartsAreTextThatIsThereAndValid) {
+  using Fault = std::pair<std::string, std::string>;
+  using Request = v1::DecoderGenerateRequest;
+  const auto part = [](Request& r) {
+    return r.mutable_request()->mutable_messages(1)->mutable_parts(0);
+  };
+  EXPECT_EQ(FaultOf([&](Request& r) { part(r)->Clear(); }),
+            Fault("EMPTY_ITEM", "messages[1].parts[0]"));
+  EXPECT_EQ(FaultOf([&](Request& r) { part(r)->set_text(""); }),
+            Fault("EMPTY_ITEM", "messages[1].parts[0].text"));
+  EXPECT_EQ(FaultOf([&](Request& r) { part(r)->set_text("a\xff"); }),
+            Fault("INVALID_UTF8", "messages[1].parts[0].text"));
+  EXPECT_EQ(FaultOf([&](Request& r) { part(r)->set_image("JPEG"); }),
+            Fault("UNSUPPORTED_MODALITY", "messages[1].parts[0]"));
+  EXPECT_EQ(FaultOf([&](Request& r) { part(r)->mutable_video(); }),
+            Fault("UNSUPPORTED_MODALITY", "messages[1].parts[0]"));
+  EXPECT_EQ(FaultOf([&](Request& r) { part(r)->mutable_embedding(); }),
+            Fault("UNSUPPORTED_MODALITY", "messages[1].parts[0]"));
+  EXPECT_EQ(FaultOf([](Request& r) { r.add_soft_tokens(); }),
+            Fault("UNSUPPORTED_MODALITY", "soft_tokens"));
+  EXPECT_EQ(FaultOf([&](Request& r) { part(r)->set_text(std::string(1001, 'x')); }),
+            Fault("TEXT_TOO_LONG", "messages"));
+}
+
+}  // namespace
+}  // namespace terminus::services::decoder::edge

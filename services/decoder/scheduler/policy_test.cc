@@ -1,0 +1,216 @@
+#include "services/decoder/scheduler/policy.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <random>
+
+namespace terminus::services::decoder::scheduler {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+// A sequence in the middle of its answer, with `blocks` of its own.
+RunningView Decoding(int known, int blocks) {
+  return {.known = known, .computed = known - 1, .blocks = blocks, .own_blocks = blocks};
+}
+
+StepDecision Plan(const StepLimits& limits, const std::vector<RunningView>& running,
+                  const std::vector<WaitingView>& waiting, int available) {
+  return PlanStep(limits, {.running = running, .waiting = waiting, .available_blocks = available});
+}
+
+TEST(Policy, NothingToDoIsAnEmptyDecision) { EXPECT_TRUE(Plan({}, {}, {}, 10).empty()); }
+
+TEST(Policy, DecodesGetOneTokenEachAndPromptsTheRestInChunks) {
+  const StepLimits limits{.token_budget = 20};
+  RunningView prompt{.known = 100, .computed = 30, .blocks = 7, .own_blocks = 7};
+  const StepDecision decision =
+      Plan(limits, {Decoding(5, 1), prompt, Decoding(7, 1)}, {{.known = 40}}, 10);
+  EXPECT_THAT(decision.running, ElementsAre(Work{0, 1}, Work{1, 18}, Work{2, 1}));
+  EXPECT_THAT(decision.admitted, IsEmpty()) << "no budget left";
+}
+
+TEST(Policy, WhatWaitsIsAdmittedInOrderUpToTheLimitOfSequences) {
+  const StepLimits limits{.max_sequences = 3, .token_budget = 100};
+  const StepDecision decision = Plan(
+      limits, {Decoding(5, 1)}, {{.known = 10}, {.known = 20, .cached = 16}, {.known = 5}}, 50);
+  EXPECT_THAT(decision.running, ElementsAre(Work{0, 1}));
+  EXPECT_THAT(decision.admitted, ElementsAre(Work{0, 10}, Work{1, 4}));
+}
+
+TEST(Policy, NothingOvertakesALargePromptThatWaitsForBlocks) {
+  const StepDecision decision = Plan({}, {Decoding(5, 1)}, {{.known = 160}, {.known = 1}}, 10);
+  EXPECT_THAT(decision.admitted, IsEmpty());
+  // One more block, the reserve of the one that runs.
+  EXPECT_THAT(Plan({}, {Decoding(5, 1)}, {{.known = 160}, {.known = 1}}, 11).admitted,
+              ElementsAre(Work{0, 160}));
+  // Blocks that others hold cost nothing.
+  EXPECT_THAT(
+      Plan({}, {Decoding(5, 1)}, {{.known = 160, .cached = 32, .held_blocks = 2}}, 9).admitted,
+      ElementsAre(Work{0, 128}));
+}
+
+TEST(Policy, TheYoungestGivesItsBlocksToTheOldest) {
+  const StepDecision decision =
+      Plan({}, {Decoding(17, 1), Decoding(33, 2), Decoding(20, 2)}, {{.known = 1}}, 0);
+  EXPECT_THAT(decision.preempted, ElementsAre(2));
+  // Two blocks came free, and two were needed.
+  EXPECT_THAT(decision.running, ElementsAre(Work{0, 1}, Work{1, 1}));
+  EXPECT_THAT(decision.admitted, IsEmpty()) << "not in a step that preempts";
+}
+
+TEST(Policy, AYoungerOneNeverTakesFromAnOlder) {
+  const StepDecision decision = Plan({}, {Decoding(10, 1), Decoding(17, 1)}, {}, 0);
+  EXPECT_THAT(decision.preempted, IsEmpty());
+  EXPECT_THAT(decision.running, ElementsAre(Work{0, 1}));
+}
+
+TEST(Policy, SharedBlocksDoNotComeFree) {
+  RunningView sharing = Decoding(20, 2);
+  sharing.own_blocks = 0;
+  const StepDecision decision = Plan({}, {Decoding(17, 1), Decoding(20, 2), sharing}, {}, 0);
+  EXPECT_THAT(decision.preempted, ElementsAre(2, 1));
+  EXPECT_THAT(decision.running, ElementsAre(Work{0, 1}));
+}
+
+TEST(Policy, PausedOnesRestAndLoseTheirBlocksFirst) {
+  RunningView paused = Decoding(20, 2);
+  paused.paused = true;
+  StepDecision decision = Plan({}, {paused, Decoding(17, 1), Decoding(20, 2)}, {}, 5);
+  EXPECT_THAT(decision.preempted, IsEmpty());
+  EXPECT_THAT(decision.running, ElementsAre(Work{1, 1}, Work{2, 1}));
+  decision = Plan({}, {paused, Decoding(17, 1), Decoding(20, 2)}, {}, 0);
+  EXPECT_THAT(decision.preempted, ElementsAre(0));
+  EXPECT_THAT(decision.running, ElementsAre(Work{1, 1}, Work{2, 1}));
+}
+
+TEST(Policy, PausedOnesTakeNoPlace) {
+  RunningView paused = Decoding(20, 2);
+  paused.paused = true;
+  const StepDecision decision = Plan({.max_sequences = 1}, {paused}, {{.known = 4}}, 5);
+  EXPECT_THAT(decision.running, IsEmpty());
+  EXPECT_THAT(decision.admitted, ElementsAre(Work{0, 4}));
+}
+
+TEST(Policy, APausedOneMakesRoomForWhatWaits) {
+  RunningView paused = Decoding(60, 4);
+  paused.paused = true;
+  const StepDecision decision = Plan({}, {paused}, {{.known = 64}}, 1);
+  EXPECT_THAT(decision.preempted, ElementsAre(0));
+  EXPECT_TRUE(decision.empty());
+}
+
+// Plays whole lives of sequences against the policy, with blocks counted as the cache does.
+class Simulation {
+ public:
+  Simulation(const StepLimits& limits, int blocks, uint32_t seed)
+      : limits_(limits), blocks_(blocks), random_(seed) {}
+
+  void Arrive(int prompt, int answer) { live_[next_++] = {prompt, prompt + answer}; }
+
+  bool done() const { return live_.empty(); }
+  int preemptions() const { return preemptions_; }
+
+  // One step; checks everything the policy promises about it.
+  void Step() {
+    std::vector<RunningView> running;
+    std::vector<WaitingView> waiting;
+    std::vector<int> running_ids;
+    std::vector<int> waiting_ids;
+    for (auto& [id, s] : live_) {
+      s.paused = random_() % 10 == 0;
+      if (s.blocks > 0) {
+        running.push_back({s.known, s.computed, s.blocks, s.blocks, s.paused});
+        running_ids.push_back(id);
+      } else if (!s.paused) {
+        waiting.push_back({.known = s.known});
+        waiting_ids.push_back(id);
+      }
+    }
+    const StepDecision decision = Plan(limits_, running, waiting, Free());
+    for (const size_t place : decision.preempted) {
+      Sequence& s = live_.at(running_ids[place]);
+      ASSERT_GT(s.blocks, 0) << "preempted twice";
+      s.blocks = s.computed = 0;
+      ++preemptions_;
+    }
+    int tokens = 0;
+    for (const Work& work : decision.running) {
+      tokens += work.tokens;
+      Run(running_ids[work.place], work.tokens);
+    }
+    for (const Work& work : decision.admitted) {
+      tokens += work.tokens;
+      Run(waiting_ids[work.place], work.tokens);
+    }
+    ASSERT_LE(tokens, limits_.token_budget);
+    ASSERT_LE(decision.running.size() + decision.admitted.size(),
+              static_cast<size_t>(limits_.max_sequences));
+    ASSERT_TRUE(std::is_sorted(decision.admitted.begin(), decision.admitted.end(),
+                               [](const Work& a, const Work& b) { return a.place < b.place; }));
+  }
+
+ private:
+  struct Sequence {
+    int known = 0;
+    int end = 0;
+    int computed = 0;
+    int blocks = 0;
+    bool paused = false;
+  };
+
+  int Free() const {
+    int free = blocks_;
+    for (const auto& [id, s] : live_) free -= s.blocks;
+    return free;
+  }
+
+  void Run(int id, int tokens) {
+    Sequence& s = live_.at(id);
+    ASSERT_FALSE(s.paused);
+    ASSERT_GT(tokens, 0);
+    ASSERT_LE(s.computed + tokens, s.known);
+    s.blocks = std::max(s.blocks, BlocksFor(s.known, limits_.block_tokens));
+    ASSERT_GE(Free(), 0) << "more blocks than there are";
+    s.computed += tokens;
+    if (s.computed == s.known && ++s.known > s.end) {
+      live_.erase(id);
+    }
+  }
+
+  const StepLimits limits_;
+  const int blocks_;
+  std::mt19937 random_;
+  int next_ = 0;
+  std::map<int, Sequence> live_;
+  int preemptions_ = 0;
+};
+
+TEST(Policy, RandomLivesAllEndWithinBoundsWhateverTheMemory) {
+  int preemptions = 0;
+  for (uint32_t seed = 0; seed < 300; ++seed) {
+    std::mt19937 random(seed);
+    const int max_sequences = 1 + static_cast<int>(random() % 8);
+    const StepLimits limits{.max_sequences = max_sequences,
+                            .token_budget = max_sequences + static_cast<int>(random() % 40)};
+    // Enough for the longest alone: 60 + 60 tokens and the one that ends it.
+    Simulation simulation(limits, 8 + static_cast<int>(random() % 12), seed);
+    for (int i = 0; i < 30; ++i) {
+      simulation.Arrive(1 + static_cast<int>(random() % 60), 1 + static_cast<int>(random() % 60));
+    }
+    int steps = 0;
+    while (!simulation.done() && !::testing::Test::HasFailure()) {
+      simulation.Step();
+      ASSERT_LT(++steps, 20'000) << "something starves, seed " << seed;
+    }
+    preemptions += simulation.preemptions();
+  }
+  EXPECT_GT(preemptions, 1000) << "memory was never short";
+}
+
+}  // namespace
+}  // namespace terminus::services::decoder::scheduler
