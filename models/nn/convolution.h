@@ -15,8 +15,16 @@ enum class Padding {
   kSame,       // As TensorFlow: as few as needed, the odd one behind.
 };
 
+// Zeros before an axis and behind it, and its size after the convolution.
+struct Pads {
+  int64_t before;
+  int64_t after;
+  int64_t out;
+};
+
 // A square convolution, folded with the batch normalisation behind it, and an activation. One of
-// three kinds: pointwise (kernel 1), depthwise (one filter a channel), or dense.
+// three kinds: pointwise (kernel 1), depthwise (one filter a channel), or dense. For any device and
+// dtype.
 class Convolution {
  public:
   struct Options {
@@ -26,6 +34,9 @@ class Convolution {
     Padding padding = Padding::kSymmetric;
     Activation activation = Activation::kNone;  // kNone or kRelu6.
   };
+
+  // What becomes of an axis of `size`.
+  static Pads PadsFor(const Options& options, int64_t size);
 
   // weight [out, in, kernel, kernel], or [channels, 1, kernel, kernel] if depthwise; bias [out].
   Convolution(const Options& options, const at::Tensor& weight, const at::Tensor& bias);
@@ -37,16 +48,10 @@ class Convolution {
   at::Tensor ForwardAdd(const at::Tensor& x, const at::Tensor& residual) const;
 
  private:
-  at::Tensor ForwardDepthwise(const at::Tensor& x) const;
-  at::Tensor ForwardDense(const at::Tensor& x) const;
-
   Options options_;
   std::optional<Linear> linear_;  // Pointwise.
-  // As the kernel wants it: [kernel, kernel, channels] or repacked where there is a kernel of our
-  // own or oneDNN's, [out, in / groups, kernel, kernel] elsewhere.
-  at::Tensor weight_;
+  at::Tensor weight_;             // Else: [out, in / groups, kernel, kernel].
   at::Tensor bias_;
-  bool fast_ = false;
 };
 
 // Folds y = (conv(x) - mean) / sqrt(variance + eps) · gamma + beta into the convolution's own

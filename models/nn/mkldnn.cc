@@ -3,8 +3,6 @@
 #include <ATen/core/List.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 
-#include <array>
-
 namespace terminus::models::nn::mkldnn {
 namespace {
 
@@ -62,32 +60,6 @@ at::Tensor LinearAdd(const at::Tensor& x, const at::Tensor& residual, const at::
                                          const std::optional<at::Tensor>&, c10::string_view)>(
       "mkldnn::_linear_pointwise", "binary");
   return op.call(x, residual, weight, bias, "add");
-}
-
-at::Tensor PackConvolution(const at::Tensor& weight, const Convolution& convolution,
-                           at::IntArrayRef input_sizes) {
-  static const auto op =
-      Find<at::Tensor(const at::Tensor&, at::IntArrayRef, at::IntArrayRef, at::IntArrayRef, int64_t,
-                      at::OptionalIntArrayRef)>("mkldnn::_reorder_convolution_weight");
-  const std::array<int64_t, 2> padding = {convolution.padding, convolution.padding};
-  const std::array<int64_t, 2> stride = {convolution.stride, convolution.stride};
-  const std::array<int64_t, 2> dilation = {1, 1};
-  return op.call(weight, padding, stride, dilation, convolution.groups, input_sizes);
-}
-
-at::Tensor Convolve(const at::Tensor& x, const at::Tensor& weight,
-                    const std::optional<at::Tensor>& bias, const Convolution& convolution,
-                    Activation activation) {
-  static const auto op =
-      Find<at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
-                      at::IntArrayRef, at::IntArrayRef, at::IntArrayRef, int64_t, c10::string_view,
-                      Scalars, std::optional<c10::string_view>)>("mkldnn::_convolution_pointwise");
-  const std::array<int64_t, 2> padding = {convolution.padding, convolution.padding};
-  const std::array<int64_t, 2> stride = {convolution.stride, convolution.stride};
-  const std::array<int64_t, 2> dilation = {1, 1};
-  const PostOp post = PostOpFor(activation);
-  return op.call(x, weight, bias, padding, stride, dilation, convolution.groups, post.name,
-                 post.scalars, post.algorithm);
 }
 
 }  // namespace terminus::models::nn::mkldnn

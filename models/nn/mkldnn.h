@@ -22,19 +22,4 @@ at::Tensor Linear(const at::Tensor& x, const at::Tensor& weight,
 at::Tensor LinearAdd(const at::Tensor& x, const at::Tensor& residual, const at::Tensor& weight,
                      const std::optional<at::Tensor>& bias);
 
-struct Convolution {
-  int64_t padding = 0;
-  int64_t stride = 1;
-  int64_t groups = 1;
-};
-
-// weight [out, in / groups, height, width] → blocked, best for inputs of `input_sizes`.
-at::Tensor PackConvolution(const at::Tensor& weight, const Convolution& convolution,
-                           at::IntArrayRef input_sizes);
-
-// x [batch, in, height, width], channels last → the same layout.
-at::Tensor Convolve(const at::Tensor& x, const at::Tensor& weight,
-                    const std::optional<at::Tensor>& bias, const Convolution& convolution,
-                    Activation activation);
-
 }  // namespace terminus::models::nn::mkldnn

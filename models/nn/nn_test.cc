@@ -52,24 +52,6 @@ TEST(MkldnnTest, LinearEqualsPlain) {
   EXPECT_LT(MaxDifference(mkldnn::LinearAdd(x, residual, packed, bias), y + residual), 1e-5);
 }
 
-TEST(MkldnnTest, ConvolutionEqualsPlain) {
-  at::manual_seed(1);
-  for (const mkldnn::Convolution& c :
-       {mkldnn::Convolution{.padding = 1, .stride = 2, .groups = 1},
-        mkldnn::Convolution{.padding = 1, .stride = 1, .groups = 8},
-        mkldnn::Convolution{.padding = 0, .stride = 1, .groups = 1}}) {
-    const at::Tensor x = at::randn({2, 8, 9, 9}).contiguous(at::MemoryFormat::ChannelsLast);
-    const at::Tensor weight = at::randn({16, 8 / c.groups, 3, 3});
-    const at::Tensor bias = at::randn({16});
-    const at::Tensor packed = mkldnn::PackConvolution(weight, c, x.sizes());
-    const at::Tensor expected =
-        at::conv2d(x, weight, bias, c.stride, c.padding, 1, c.groups).clamp(0, 6);
-    const at::Tensor y = mkldnn::Convolve(x, packed, bias, c, Activation::kRelu6);
-    EXPECT_LT(MaxDifference(y, expected), 1e-4);
-    EXPECT_TRUE(y.is_contiguous(at::MemoryFormat::ChannelsLast));
-  }
-}
-
 // A head size that the kernel takes, and one that falls back.
 TEST(AttentionTest, TextsDoNotSeeEachOther) {
   at::manual_seed(1);

@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "models/checkpoint/json_file.h"
+#include "models/vision/depth_first.h"
+#include "models/vision/layerwise.h"
 
 namespace terminus::models::vision {
 namespace {
@@ -49,8 +51,8 @@ class Loader {
   Loader(const EfficientNetLiteConfig& config, checkpoint::Weights& weights)
       : config_(config), weights_(weights) {}
 
-  nn::Convolution Load(const std::string& convolution, const std::string& norm, int in, int out,
-                       nn::Convolution::Options options) {
+  Layer Load(const std::string& convolution, const std::string& norm, int in, int out,
+             nn::Convolution::Options options) {
     options.padding = config_.padding;
     const at::Tensor weight = weights_.Get(
         convolution + ".weight", {out, options.depthwise ? 1 : in, options.kernel, options.kernel});
@@ -58,14 +60,14 @@ class Loader {
         weight, weights_.Get(norm + ".weight", {out}), weights_.Get(norm + ".bias", {out}),
         weights_.Get(norm + ".running_mean", {out}), weights_.Get(norm + ".running_var", {out}),
         config_.batch_norm_eps);
-    return nn::Convolution(options, folded.weight, folded.bias);
+    return {.options = options, .weight = folded.weight, .bias = folded.bias};
   }
 
   // An inverted residual: expand, filter each channel, project. Without expansion timm counts the
   // names from the depthwise convolution on.
-  std::vector<nn::Convolution> LoadBlock(const std::string& prefix, const StageConfig& stage,
-                                         int stride, int in) {
-    std::vector<nn::Convolution> block;
+  std::vector<Layer> LoadBlock(const std::string& prefix, const StageConfig& stage, int stride,
+                               int in) {
+    std::vector<Layer> block;
     const int inner = in * stage.expansion;
     const bool expands = stage.expansion > 1;
     if (expands) {
@@ -116,41 +118,39 @@ absl::StatusOr<EfficientNetLiteConfig> ReadEfficientNetLiteConfig(const std::str
   return config;
 }
 
-EfficientNetLite::EfficientNetLite(const EfficientNetLiteConfig& config,
-                                   checkpoint::Weights& weights)
-    : stem_(Loader(config, weights)
-                .Load("conv_stem", "bn1", 3, kStemChannels,
-                      {.kernel = 3, .stride = 2, .activation = nn::Activation::kRelu6})),
-      head_(Loader(config, weights)
-                .Load("conv_head", "bn2", config.stages.back().channels, kFeatures,
-                      {.activation = nn::Activation::kRelu6})),
-      classifier_(weights.Get("classifier.weight", {config.classes, kFeatures}),
-                  weights.Get("classifier.bias", {config.classes})) {
+Layers LoadLayers(const EfficientNetLiteConfig& config, checkpoint::Weights& weights) {
   Loader loader(config, weights);
+  Layers layers;
+  layers.stem = loader.Load("conv_stem", "bn1", 3, kStemChannels,
+                            {.kernel = 3, .stride = 2, .activation = nn::Activation::kRelu6});
   int in = kStemChannels;
   for (size_t s = 0; s < config.stages.size(); ++s) {
     const StageConfig& stage = config.stages[s];
     for (int b = 0; b < stage.blocks; ++b) {
       const int stride = b == 0 ? stage.stride : 1;
-      blocks_.push_back({.convolutions = loader.LoadBlock(absl::StrCat("blocks.", s, ".", b, "."),
-                                                          stage, stride, in),
-                         .shortcut = stride == 1 && in == stage.channels});
+      layers.blocks.push_back(
+          {.layers = loader.LoadBlock(absl::StrCat("blocks.", s, ".", b, "."), stage, stride, in),
+           .shortcut = stride == 1 && in == stage.channels});
       in = stage.channels;
     }
   }
+  layers.head = loader.Load("conv_head", "bn2", in, EfficientNetLite::kFeatures,
+                            {.activation = nn::Activation::kRelu6});
+  return layers;
 }
 
-at::Tensor EfficientNetLite::Features(const at::Tensor& images) const {
-  at::Tensor x = stem_.Forward(images);
-  for (const Block& block : blocks_) {
-    at::Tensor y = x;
-    for (size_t i = 0; i + 1 < block.convolutions.size(); ++i) {
-      y = block.convolutions[i].Forward(y);
-    }
-    const nn::Convolution& project = block.convolutions.back();
-    x = block.shortcut ? project.ForwardAdd(y, x) : project.Forward(y);
+EfficientNetLite::EfficientNetLite(const EfficientNetLiteConfig& config,
+                                   const kernels::PixelTransform& transform,
+                                   checkpoint::Weights& weights)
+    : classifier_(weights.Get("classifier.weight", {config.classes, kFeatures}),
+                  weights.Get("classifier.bias", {config.classes})) {
+  const Layers layers = LoadLayers(config, weights);
+  if (DepthFirst::Supports(layers)) {
+    backbone_ =
+        std::make_unique<DepthFirst>(layers, transform, *kernels::SupportedRowKernels().front());
+  } else {
+    backbone_ = std::make_unique<Layerwise>(layers, transform);
   }
-  return head_.Forward(x).mean({1, 2});
 }
 
 }  // namespace terminus::models::vision

@@ -2,13 +2,14 @@
 
 #include <ATen/ATen.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "models/checkpoint/weights.h"
-#include "models/nn/convolution.h"
 #include "models/nn/linear.h"
+#include "models/vision/backbone.h"
 
 namespace terminus::models::vision {
 
@@ -38,25 +39,21 @@ class EfficientNetLite {
   static constexpr int kFeatures = 1280;
 
   // Asks `weights` for each tensor; the caller looks at its status afterwards.
-  EfficientNetLite(const EfficientNetLiteConfig& config, checkpoint::Weights& weights);
+  EfficientNetLite(const EfficientNetLiteConfig& config, const kernels::PixelTransform& transform,
+                   checkpoint::Weights& weights);
 
-  // Normalised images [batch, height, width, 3] → pooled features [batch, 1280].
-  at::Tensor Features(const at::Tensor& images) const;
+  // Images → pooled features [batch, 1280].
+  at::Tensor Features(const executor::ImageBatch& batch) { return backbone_->Features(batch); }
 
   // Features → logits [batch, classes].
   at::Tensor Classify(const at::Tensor& features) const { return classifier_.Forward(features); }
 
  private:
-  // Convolutions one behind the other; around them a shortcut where the shapes allow one.
-  struct Block {
-    std::vector<nn::Convolution> convolutions;
-    bool shortcut;
-  };
-
-  nn::Convolution stem_;
-  std::vector<Block> blocks_;
-  nn::Convolution head_;
+  std::unique_ptr<Backbone> backbone_;
   nn::Linear classifier_;
 };
+
+// The layers up to the pooled features; see EfficientNetLite for `weights`.
+Layers LoadLayers(const EfficientNetLiteConfig& config, checkpoint::Weights& weights);
 
 }  // namespace terminus::models::vision

@@ -1,7 +1,5 @@
 #include "models/vision/vision_encoder.h"
 
-#include <ATen/Parallel.h>
-
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -39,30 +37,19 @@ absl::StatusOr<std::unique_ptr<VisionEncoder>> VisionEncoder::Load(
   TERMINUS_ASSIGN_OR_RETURN(const EfficientNetLiteConfig config,
                             ReadEfficientNetLiteConfig(folder));
   TERMINUS_ASSIGN_OR_RETURN(auto weights, checkpoint::Weights::Open(folder, device));
-  auto encoder = std::unique_ptr<VisionEncoder>(
-      new VisionEncoder(config, TransformOf(preprocessor), device, weights));
+  auto encoder =
+      std::unique_ptr<VisionEncoder>(new VisionEncoder(config, TransformOf(preprocessor), weights));
   TERMINUS_RETURN_IF_ERROR(weights.Finish());
   return encoder;
 }
 
 VisionEncoder::VisionEncoder(const EfficientNetLiteConfig& config,
-                             const kernels::PixelTransform& transform, at::Device device,
-                             checkpoint::Weights& weights)
-    : config_(config), transform_(transform), device_(device), model_(config, weights) {}
+                             const kernels::PixelTransform& transform, checkpoint::Weights& weights)
+    : config_(config), model_(config, transform, weights) {}
 
 int VisionEncoder::dimension() const {
   return projection_ ? static_cast<int>(projection_->class_vectors.size(1))
                      : EfficientNetLite::kFeatures;
-}
-
-at::Tensor VisionEncoder::EncodeRange(const executor::ImageBatch& batch, int64_t begin,
-                                      int64_t end) const {
-  const int64_t pixels = static_cast<int64_t>(batch.height) * batch.width;
-  at::Tensor images = at::empty({end - begin, batch.height, batch.width, 3}, at::kFloat);
-  kernels::NormalizePixels(batch.pixels.data() + begin * pixels * 3, (end - begin) * pixels,
-                           transform_, images.mutable_data_ptr<float>());
-  const at::Tensor features = model_.Features(images.to(device_));
-  return projection_ ? projection_->Project(model_.Classify(features)) : features;
 }
 
 absl::StatusOr<executor::Embeddings> VisionEncoder::Encode(const executor::ImageBatch& batch) {
@@ -80,30 +67,9 @@ absl::StatusOr<executor::Embeddings> VisionEncoder::Encode(const executor::Image
   }
   executor::Embeddings out{.count = batch.count, .dimension = dimension()};
   out.values.resize(static_cast<size_t>(out.count) * out.dimension);
-  const auto encode = [&](int64_t begin, int64_t end) {
-    const c10::InferenceMode worker_inference;
-    at::from_blob(out.values.data() + begin * out.dimension, {end - begin, out.dimension},
-                  at::kFloat)
-        .copy_(EncodeRange(batch, begin, end));
-  };
-  if (!device_.is_cpu()) {
-    encode(0, batch.count);
-    return out;
-  }
-  // An image's activations just fit into the caches of one core, so each thread takes whole images
-  // of its own; what does not come out even is done by all threads, image by image.
-  const int64_t threads = at::get_num_threads();
-  const int64_t even = batch.count / threads * threads;
-  if (even > 0) {
-    at::parallel_for(0, even, even / threads, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        encode(i, i + 1);
-      }
-    });
-  }
-  for (int64_t i = even; i < batch.count; ++i) {
-    encode(i, i + 1);
-  }
+  const at::Tensor features = model_.Features(batch);
+  at::from_blob(out.values.data(), {out.count, out.dimension}, at::kFloat)
+      .copy_(projection_ ? projection_->Project(model_.Classify(features)) : features);
   return out;
 }
 

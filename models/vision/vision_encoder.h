@@ -43,14 +43,9 @@ class VisionEncoder : public executor::Encoder<executor::ImageBatch> {
 
  private:
   VisionEncoder(const EfficientNetLiteConfig& config, const kernels::PixelTransform& transform,
-                at::Device device, checkpoint::Weights& weights);
-
-  // Images [begin, end) of the batch → [end - begin, dimension], on the device.
-  at::Tensor EncodeRange(const executor::ImageBatch& batch, int64_t begin, int64_t end) const;
+                checkpoint::Weights& weights);
 
   EfficientNetLiteConfig config_;
-  kernels::PixelTransform transform_;
-  at::Device device_;
   EfficientNetLite model_;
   std::optional<ClassMixture> projection_;
 };

@@ -1,0 +1,262 @@
+#include "models/vision/depth_first.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "models/kernels/phases.h"
+
+namespace terminus::models::vision {
+namespace {
+
+using kernels::DepthwiseProject;
+using kernels::Geometry;
+
+Geometry GeometryFor(const nn::Convolution::Options& options, int64_t height, int64_t width) {
+  const nn::Pads rows = nn::Convolution::PadsFor(options, height);
+  const nn::Pads columns = nn::Convolution::PadsFor(options, width);
+  return {.in_height = height,
+          .in_width = width,
+          .out_height = rows.out,
+          .out_width = columns.out,
+          .pad_top = rows.before,
+          .pad_left = columns.before};
+}
+
+int64_t OutPixels(const Geometry& geometry) { return geometry.out_height * geometry.out_width; }
+
+kernels::Pointwise ReadyPointwise(const Layer& layer, const kernels::RowKernels& kernels) {
+  return kernels::Pointwise(layer.weight.contiguous().const_data_ptr<float>(),
+                            layer.bias.contiguous().const_data_ptr<float>(), layer.weight.size(1),
+                            layer.weight.size(0), kernels);
+}
+
+bool IsRelu6(const Layer& layer) { return layer.options.activation == nn::Activation::kRelu6; }
+
+bool IsPointwise(const Layer& layer) {
+  return layer.options.kernel == 1 && layer.options.stride == 1 && !layer.options.depthwise;
+}
+
+bool IsFilter(const Layer& layer) {
+  const nn::Convolution::Options& options = layer.options;
+  return options.depthwise && (options.kernel == 3 || options.kernel == 5) &&
+         (options.stride == 1 || options.stride == 2) && IsRelu6(layer);
+}
+
+// [begin, end) of `count` things for one of `units`.
+int64_t ShareOf(int64_t count, int64_t unit, int64_t units) { return count * unit / units; }
+
+}  // namespace
+
+bool DepthFirst::Supports(const Layers& layers) {
+  const Layer& stem = layers.stem;
+  bool supported = stem.weight.device().is_cpu() && stem.weight.scalar_type() == at::kFloat &&
+                   stem.options.kernel == kernels::Stem::kKernel &&
+                   stem.options.stride == kernels::Stem::kStride && IsRelu6(stem) &&
+                   IsPointwise(layers.head) && IsRelu6(layers.head);
+  for (size_t i = 0; i < layers.blocks.size(); ++i) {
+    const std::vector<Layer>& block = layers.blocks[i].layers;
+    supported = supported && block.size() == (i == 0 ? 2 : 3) &&
+                (i == 0 || (IsPointwise(block[0]) && IsRelu6(block[0]))) &&
+                IsFilter(block[block.size() - 2]) && IsPointwise(block.back()) &&
+                !IsRelu6(block.back()) && !(i == 0 && layers.blocks[i].shortcut);
+  }
+  return supported && !layers.blocks.empty();
+}
+
+DepthFirst::DepthFirst(const Layers& layers, const kernels::PixelTransform& transform,
+                       const kernels::RowKernels& kernels)
+    : stem_(layers.stem.weight.contiguous().const_data_ptr<float>(),
+            layers.stem.bias.contiguous().const_data_ptr<float>(), layers.stem.weight.size(0),
+            transform, kernels),
+      stem_options_(layers.stem.options),
+      head_(ReadyPointwise(layers.head, kernels)),
+      features_(layers.head.weight.size(0)) {
+  for (const Block& block : layers.blocks) {
+    const Layer& filter = block.layers[block.layers.size() - 2];
+    const Layer& project = block.layers.back();
+    const int64_t channels = filter.weight.size(0);
+    blocks_.push_back(
+        {.expand = std::nullopt,
+         .project = DepthwiseProject({.channels = channels,
+                                      .out_channels = project.weight.size(0),
+                                      .kernel = filter.options.kernel,
+                                      .stride = filter.options.stride},
+                                     filter.weight.contiguous().const_data_ptr<float>(),
+                                     filter.bias.contiguous().const_data_ptr<float>(),
+                                     project.weight.contiguous().const_data_ptr<float>(),
+                                     project.bias.contiguous().const_data_ptr<float>(), kernels),
+         .depthwise = filter.options,
+         .in_channels = block.layers.front().weight.size(1),
+         .out_channels = project.weight.size(0),
+         .shortcut = block.shortcut});
+    if (block.layers.size() == 3) {
+      blocks_.back().expand.emplace(ReadyPointwise(block.layers[0], kernels));
+    }
+  }
+}
+
+DepthFirst::Shape DepthFirst::ShapeFor(int64_t height, int64_t width, int workers) const {
+  Shape shape{.height = height, .width = width, .workers = workers};
+  shape.stem = GeometryFor(stem_options_, height, width);
+  shape.stem_floats = kernels::Stem::ScratchFloats(shape.stem);
+  int64_t rows = shape.stem.out_height;
+  int64_t columns = shape.stem.out_width;
+  int64_t scratch = 0;
+  for (const ReadyBlock& block : blocks_) {
+    const Geometry geometry = GeometryFor(block.depthwise, rows, columns);
+    rows = geometry.out_height;
+    columns = geometry.out_width;
+    shape.blocks.push_back(geometry);
+    scratch = std::max(scratch, block.project.ScratchFloats(geometry));
+    const int64_t out = OutPixels(geometry) * block.out_channels;
+    shape.activation_floats = std::max(shape.activation_floats, out);
+    if (block.project.SharesByChannels(geometry)) {
+      shape.partial_floats = std::max(shape.partial_floats, out);
+    }
+  }
+  scratch = std::max(scratch, head_.MeansScratchFloats(rows * columns));
+  shape.scratch_floats = shape.stem_floats + scratch;
+  AddSteps(shape);
+  return shape;
+}
+
+void DepthFirst::AddSteps(Shape& shape) const {
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    const DepthwiseProject& project = blocks_[i].project;
+    if (!project.SharesByChannels(shape.blocks[i])) {
+      shape.steps.push_back({Step::Kind::kRows, i, shape.workers});
+      continue;
+    }
+    const int units = std::min(shape.workers, static_cast<int>(project.panels().size()));
+    shape.steps.push_back({Step::Kind::kChannels, i, units});
+    if (units > 1) {
+      shape.steps.push_back({Step::Kind::kAddUp, i, units});
+    }
+  }
+  shape.steps.push_back({Step::Kind::kHead, blocks_.size(), shape.workers});
+}
+
+void DepthFirst::Prepare(const executor::ImageBatch& batch, int workers) {
+  if (shape_.height == batch.height && shape_.width == batch.width && shape_.workers == workers) {
+    return;
+  }
+  shape_ = ShapeFor(batch.height, batch.width, workers);
+  workspaces_.clear();
+  partials_.clear();
+  for (int i = 0; i < workers; ++i) {
+    workspaces_.push_back({.scratch = kernels::AlignedFloats(shape_.scratch_floats),
+                           .activations = {kernels::AlignedFloats(shape_.activation_floats),
+                                           kernels::AlignedFloats(shape_.activation_floats)}});
+    if (i > 0) {
+      partials_.emplace_back(shape_.partial_floats);
+    }
+  }
+  shared_ = {.scratch = {},
+             .activations = {kernels::AlignedFloats(shape_.activation_floats),
+                             kernels::AlignedFloats(shape_.activation_floats)}};
+}
+
+void DepthFirst::RunBlock(size_t block, const DepthwiseProject::Share& share, const uint8_t* pixels,
+                          const float* x, float* out, float* scratch) const {
+  const ReadyBlock& b = blocks_[block];
+  const Geometry& geometry = shape_.blocks[block];
+  if (!b.expand) {
+    kernels::Stem::Image image(stem_, shape_.stem, pixels, scratch);
+    b.project.Run(
+        geometry, share, [&](int64_t y, int64_t panel, float* row) { image.Row(y, panel, row); },
+        nullptr, out, scratch + shape_.stem_floats);
+    return;
+  }
+  const int64_t pitch = geometry.in_width * b.in_channels;
+  b.project.Run(
+      geometry, share,
+      [&](int64_t y, int64_t panel, float* row) {
+        b.expand->Run(x + y * pitch, geometry.in_width, panel, row);
+      },
+      b.shortcut ? x : nullptr, out, scratch);
+}
+
+void DepthFirst::RunImage(const uint8_t* pixels, float* features, Workspace& workspace) const {
+  const float* x = nullptr;
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    float* out = workspace.activations[i % 2].data();
+    RunBlock(i, blocks_[i].project.Whole(shape_.blocks[i]), pixels, x, out,
+             workspace.scratch.data());
+    x = out;
+  }
+  head_.Means(x, OutPixels(shape_.blocks.back()), 0, static_cast<int64_t>(head_.panels().size()),
+              features, workspace.scratch.data());
+}
+
+void DepthFirst::RunStep(const Step& step, int unit, const uint8_t* pixels, float* features,
+                         float* scratch) {
+  const float* x = shared_.activations[(step.block + 1) % 2].data();
+  float* out = shared_.activations[step.block % 2].data();
+  if (step.kind == Step::Kind::kHead) {
+    const auto panels = static_cast<int64_t>(head_.panels().size());
+    head_.Means(x, OutPixels(shape_.blocks.back()), ShareOf(panels, unit, step.units),
+                ShareOf(panels, unit + 1, step.units), features, scratch);
+    return;
+  }
+  if (step.kind == Step::Kind::kAddUp) {
+    AddUp(step, unit);
+    return;
+  }
+  DepthwiseProject::Share share = blocks_[step.block].project.Whole(shape_.blocks[step.block]);
+  if (step.kind == Step::Kind::kRows) {
+    share.first_row = ShareOf(share.last_row, unit, step.units);
+    share.last_row = ShareOf(share.last_row, unit + 1, step.units);
+  } else {
+    share.first_panel = ShareOf(share.last_panel, unit, step.units);
+    share.last_panel = ShareOf(share.last_panel, unit + 1, step.units);
+    out = unit == 0 ? out : partials_[unit - 1].data();
+  }
+  RunBlock(step.block, share, pixels, x, out, scratch);
+}
+
+void DepthFirst::AddUp(const Step& step, int unit) {
+  const int64_t size = OutPixels(shape_.blocks[step.block]) * blocks_[step.block].out_channels;
+  const int64_t begin = ShareOf(size, unit, step.units);
+  const int64_t end = ShareOf(size, unit + 1, step.units);
+  float* out = shared_.activations[step.block % 2].data();
+  for (int other = 1; other < step.units; ++other) {
+    const float* partial = partials_[other - 1].data();
+    for (int64_t i = begin; i < end; ++i) {
+      out[i] += partial[i];
+    }
+  }
+}
+
+at::Tensor DepthFirst::Features(const executor::ImageBatch& batch) {
+  const int workers = at::get_num_threads();
+  Prepare(batch, workers);
+  at::Tensor features = at::empty({batch.count, features_}, at::kFloat);
+  auto* const out = features.mutable_data_ptr<float>();
+  const int64_t bytes = static_cast<int64_t>(batch.height) * batch.width * 3;
+  // Images left over are shared, unless they would keep most workers busy by themselves.
+  const int left = batch.count % workers;
+  const int shared = 2 * left > workers ? 0 : left;
+  const int whole = batch.count - shared;
+  std::vector<int> units = {whole};
+  for (int i = 0; i < shared; ++i) {
+    for (const Step& step : shape_.steps) {
+      units.push_back(step.units);
+    }
+  }
+  const auto steps = static_cast<int>(shape_.steps.size());
+  kernels::RunPhases(units, [&](int phase, int unit, int worker) {
+    const int image = phase == 0 ? unit : whole + (phase - 1) / steps;
+    const uint8_t* pixels = batch.pixels.data() + image * bytes;
+    if (phase == 0) {
+      RunImage(pixels, out + image * features_, workspaces_[worker]);
+    } else {
+      RunStep(shape_.steps[(phase - 1) % steps], unit, pixels, out + image * features_,
+              workspaces_[worker].scratch.data());
+    }
+  });
+  return features;
+}
+
+}  // namespace terminus::models::vision
