@@ -30,8 +30,18 @@ def _commands(options, inputs):
             **{name: [*peer, "--engine", name, *common] for name in PEERS}}
 
 
+def _equal_tokens(ours, theirs):
+    """Of each sequence, how many tokens are equal before the first that is not."""
+    counts = []
+    for start in range(0, len(ours), TOKENS):
+        pairs = list(zip(ours[start:start + TOKENS], theirs[start:start + TOKENS]))
+        counts.append(next((i for i, (a, b) in enumerate(pairs) if a != b), TOKENS))
+    return counts
+
+
 def _check_agreement(contenders, folder):
-    """Refuses the figures unless every contender's logits are ours."""
+    """Refuses the figures unless every contender's logits are ours, and says how long the tokens are equal."""
+    tokens = {name: process.ask(f"tokens {BATCHES[-1]} {TOKENS}", "made") for name, process in contenders.items()}
     paths = {name: os.path.join(folder, name + ".f32") for name in contenders}
     for name, process in contenders.items():
         process.ask(f"outputs {BATCHES[-1]} {paths[name]}", "wrote")
@@ -42,7 +52,8 @@ def _check_agreement(contenders, folder):
         if not float(out) >= LEAST_COSINE:
             raise RuntimeError(f"cosine {out.strip()} between our logits and {name}'s, at least {LEAST_COSINE} wanted:"
                                " no figure")
-        print(f"  logits of {name}: cosine {float(out):.6f}", flush=True)
+        print(f"  {name}: logits' cosine {float(out):.6f}; of {TOKENS} tokens of each sequence equal:",
+              *_equal_tokens(tokens["terminus"], tokens[name]), flush=True)
 
 
 def _rounds(contenders, batch, rounds):

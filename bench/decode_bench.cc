@@ -8,6 +8,7 @@
 //     each
 //                                 of the first BATCH prompts, greedily, TOKENS of each; and the
 //                                 prompts' tokens up to the first ones
+//     tokens BATCH TOKENS       → "made ID …": TOKENS of the first prompt, then of the next, …
 //     outputs BATCH FILE        → "wrote ROWS COLUMNS": float32 logits of the first new tokens
 // FOLDER/inputs.json of --inputs holds {"prompts": [[token id, …], …]}, all of one length.
 #include <CLI/CLI.hpp>
@@ -24,6 +25,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/base/file.h"
 #include "common/base/status_macros.h"
 #include "common/base/version.h"
@@ -86,6 +88,9 @@ class Generation {
     return logits;
   }
 
+  // What each is to be fed next: after a step, the token that it made.
+  const Prompts& next() const { return next_; }
+
  private:
   CausalLm& lm_;
   Prompts next_;
@@ -103,6 +108,23 @@ absl::StatusOr<std::string> Run(CausalLm& lm, const Prompts& prompts, size_t bat
   }
   return absl::StrCat("ran ", batch * (tokens - 1), " ", Seconds(Clock::now() - first), " ",
                       batch * prompts[0].size(), " ", Seconds(first - start));
+}
+
+absl::StatusOr<std::string> Tokens(CausalLm& lm, const Prompts& prompts, size_t batch,
+                                   size_t tokens) {
+  Generation generation(lm, prompts, batch, tokens);
+  Prompts made(batch);
+  for (size_t i = 0; i < tokens; ++i) {
+    TERMINUS_RETURN_IF_ERROR(generation.Step().status());
+    for (size_t row = 0; row < batch; ++row) {
+      made[row].push_back(generation.next()[row][0]);
+    }
+  }
+  std::string answer = "made";
+  for (const std::vector<int32_t>& row : made) {
+    absl::StrAppend(&answer, " ", absl::StrJoin(row, " "));
+  }
+  return answer;
 }
 
 absl::StatusOr<std::string> WriteOutputs(CausalLm& lm, const Prompts& prompts, size_t batch,
@@ -125,6 +147,9 @@ absl::StatusOr<std::string> Answer(CausalLm& lm, const Prompts& prompts, const s
   fields >> command >> batch >> argument;
   if (batch >= 1 && batch <= prompts.size() && command == "run") {
     return Run(lm, prompts, batch, std::stoul(argument));
+  }
+  if (batch >= 1 && batch <= prompts.size() && command == "tokens") {
+    return Tokens(lm, prompts, batch, std::stoul(argument));
   }
   if (batch >= 1 && batch <= prompts.size() && command == "outputs") {
     return WriteOutputs(lm, prompts, batch, argument);

@@ -4,6 +4,7 @@
 
 Speaks the line protocol of bench/decode_bench: prints "ready NAME VERSION" once; then reads
     run BATCH TOKENS     → "ran DECODED SECONDS PROMPT SECONDS"
+    tokens BATCH TOKENS  → "made ID ...": TOKENS of the first prompt, then of the next, ...
     outputs BATCH FILE   → "wrote ROWS COLUMNS": float32 logits of the first new tokens
 until its input ends.
 """
@@ -68,6 +69,14 @@ def run(engine, prompts, tokens):
     return f"ran {len(prompts) * (tokens - 1)} {end - first} {len(prompts) * len(prompts[0])} {first - start}"
 
 
+def tokens(engine, prompts, count):
+    engine.start()
+    made = [engine.step(prompts, 0).argmax(-1).tolist()]
+    for i in range(1, count):
+        made.append(engine.step([[token] for token in made[-1]], len(prompts[0]) + i - 1).argmax(-1).tolist())
+    return " ".join(["made", *(str(token) for row in zip(*made) for token in row)])
+
+
 def outputs(engine, prompts, path):
     engine.start()
     logits = engine.step(prompts, 0)
@@ -93,7 +102,10 @@ def main():
     for line in sys.stdin:
         command, batch, argument = line.split()
         chosen = prompts[: int(batch)]
-        print(run(engine, chosen, int(argument)) if command == "run" else outputs(engine, chosen, argument), flush=True)
+        if command == "outputs":
+            print(outputs(engine, chosen, argument), flush=True)
+        else:
+            print({"run": run, "tokens": tokens}[command](engine, chosen, int(argument)), flush=True)
 
 
 if __name__ == "__main__":
