@@ -44,9 +44,6 @@ bool IsFilter(const Layer& layer) {
          (options.stride == 1 || options.stride == 2) && IsRelu6(layer);
 }
 
-// [begin, end) of `count` things for one of `units`.
-int64_t ShareOf(int64_t count, int64_t unit, int64_t units) { return count * unit / units; }
-
 }  // namespace
 
 bool DepthFirst::Supports(const Layers& layers) {
@@ -113,7 +110,8 @@ DepthFirst::Shape DepthFirst::ShapeFor(int64_t height, int64_t width, int worker
     const int64_t out = OutPixels(geometry) * block.out_channels;
     shape.activation_floats = std::max(shape.activation_floats, out);
     if (block.project.SharesByChannels(geometry)) {
-      shape.partial_floats = std::max(shape.partial_floats, out);
+      shape.filtered_floats =
+          std::max(shape.filtered_floats, block.project.FilteredFloats(geometry));
     }
   }
   scratch = std::max(scratch, head_.MeansScratchFloats(rows * columns));
@@ -124,15 +122,11 @@ DepthFirst::Shape DepthFirst::ShapeFor(int64_t height, int64_t width, int worker
 
 void DepthFirst::AddSteps(Shape& shape) const {
   for (size_t i = 0; i < blocks_.size(); ++i) {
-    const DepthwiseProject& project = blocks_[i].project;
-    if (!project.SharesByChannels(shape.blocks[i])) {
+    if (blocks_[i].project.SharesByChannels(shape.blocks[i])) {
+      shape.steps.push_back({Step::Kind::kFilter, i, shape.workers});
+      shape.steps.push_back({Step::Kind::kProject, i, shape.workers});
+    } else {
       shape.steps.push_back({Step::Kind::kRows, i, shape.workers});
-      continue;
-    }
-    const int units = std::min(shape.workers, static_cast<int>(project.panels().size()));
-    shape.steps.push_back({Step::Kind::kChannels, i, units});
-    if (units > 1) {
-      shape.steps.push_back({Step::Kind::kAddUp, i, units});
     }
   }
   shape.steps.push_back({Step::Kind::kHead, blocks_.size(), shape.workers});
@@ -144,89 +138,81 @@ void DepthFirst::Prepare(const executor::ImageBatch& batch, int workers) {
   }
   shape_ = ShapeFor(batch.height, batch.width, workers);
   workspaces_.clear();
-  partials_.clear();
   for (int i = 0; i < workers; ++i) {
     workspaces_.push_back({.scratch = kernels::AlignedFloats(shape_.scratch_floats),
                            .activations = {kernels::AlignedFloats(shape_.activation_floats),
                                            kernels::AlignedFloats(shape_.activation_floats)}});
-    if (i > 0) {
-      partials_.emplace_back(shape_.partial_floats);
-    }
   }
-  shared_ = {.scratch = {},
+  shared_ = {.scratch = kernels::AlignedFloats(shape_.filtered_floats),
              .activations = {kernels::AlignedFloats(shape_.activation_floats),
                              kernels::AlignedFloats(shape_.activation_floats)}};
 }
 
-void DepthFirst::RunBlock(size_t block, const DepthwiseProject::Share& share, const uint8_t* pixels,
-                          const float* x, float* out, float* scratch) const {
+template <typename Use>
+void DepthFirst::WithSource(size_t block, const uint8_t* pixels, const float* x,
+                            float* stem_scratch, Use use) const {
   const ReadyBlock& b = blocks_[block];
-  const Geometry& geometry = shape_.blocks[block];
   if (!b.expand) {
-    kernels::Stem::Image image(stem_, shape_.stem, pixels, scratch);
-    b.project.Run(
-        geometry, share, [&](int64_t y, int64_t panel, float* row) { image.Row(y, panel, row); },
-        nullptr, out, scratch + shape_.stem_floats);
+    kernels::Stem::Image image(stem_, shape_.stem, pixels, stem_scratch);
+    use([&](int64_t y, int64_t panel, float* row) { image.Row(y, panel, row); });
     return;
   }
-  const int64_t pitch = geometry.in_width * b.in_channels;
-  b.project.Run(
-      geometry, share,
-      [&](int64_t y, int64_t panel, float* row) {
-        b.expand->Run(x + y * pitch, geometry.in_width, panel, row);
-      },
-      b.shortcut ? x : nullptr, out, scratch);
+  const int64_t width = shape_.blocks[block].in_width;
+  use([&](int64_t y, int64_t panel, float* row) {
+    b.expand->Run(x + y * width * b.in_channels, width, panel, row);
+  });
 }
 
 void DepthFirst::RunImage(const uint8_t* pixels, float* features, Workspace& workspace) const {
   const float* x = nullptr;
+  float* const scratch = workspace.scratch.data();
   for (size_t i = 0; i < blocks_.size(); ++i) {
     float* out = workspace.activations[i % 2].data();
-    RunBlock(i, blocks_[i].project.Whole(shape_.blocks[i]), pixels, x, out,
-             workspace.scratch.data());
+    const ReadyBlock& block = blocks_[i];
+    const Geometry& geometry = shape_.blocks[i];
+    WithSource(i, pixels, x, scratch, [&](DepthwiseProject::Source source) {
+      block.project.Run(geometry, 0, geometry.out_height, source, block.shortcut ? x : nullptr, out,
+                        scratch + shape_.stem_floats);
+    });
     x = out;
   }
   head_.Means(x, OutPixels(shape_.blocks.back()), 0, static_cast<int64_t>(head_.panels().size()),
-              features, workspace.scratch.data());
+              features, scratch);
 }
 
 void DepthFirst::RunStep(const Step& step, int unit, const uint8_t* pixels, float* features,
                          float* scratch) {
   const float* x = shared_.activations[(step.block + 1) % 2].data();
-  float* out = shared_.activations[step.block % 2].data();
+  const auto share = [&](int64_t count, int begin) { return count * begin / step.units; };
   if (step.kind == Step::Kind::kHead) {
     const auto panels = static_cast<int64_t>(head_.panels().size());
-    head_.Means(x, OutPixels(shape_.blocks.back()), ShareOf(panels, unit, step.units),
-                ShareOf(panels, unit + 1, step.units), features, scratch);
+    head_.Means(x, OutPixels(shape_.blocks.back()), share(panels, unit), share(panels, unit + 1),
+                features, scratch);
     return;
   }
-  if (step.kind == Step::Kind::kAddUp) {
-    AddUp(step, unit);
-    return;
-  }
-  DepthwiseProject::Share share = blocks_[step.block].project.Whole(shape_.blocks[step.block]);
-  if (step.kind == Step::Kind::kRows) {
-    share.first_row = ShareOf(share.last_row, unit, step.units);
-    share.last_row = ShareOf(share.last_row, unit + 1, step.units);
-  } else {
-    share.first_panel = ShareOf(share.last_panel, unit, step.units);
-    share.last_panel = ShareOf(share.last_panel, unit + 1, step.units);
-    out = unit == 0 ? out : partials_[unit - 1].data();
-  }
-  RunBlock(step.block, share, pixels, x, out, scratch);
-}
-
-void DepthFirst::AddUp(const Step& step, int unit) {
-  const int64_t size = OutPixels(shape_.blocks[step.block]) * blocks_[step.block].out_channels;
-  const int64_t begin = ShareOf(size, unit, step.units);
-  const int64_t end = ShareOf(size, unit + 1, step.units);
+  const ReadyBlock& block = blocks_[step.block];
+  const Geometry& geometry = shape_.blocks[step.block];
+  const float* shortcut = block.shortcut ? x : nullptr;
   float* out = shared_.activations[step.block % 2].data();
-  for (int other = 1; other < step.units; ++other) {
-    const float* partial = partials_[other - 1].data();
-    for (int64_t i = begin; i < end; ++i) {
-      out[i] += partial[i];
-    }
+  float* filtered = shared_.scratch.data();
+  if (step.kind == Step::Kind::kProject) {
+    const int64_t count = OutPixels(geometry);
+    block.project.Project(geometry, share(count, unit), share(count, unit + 1), filtered, shortcut,
+                          out);
+    return;
   }
+  float* const rest = scratch + shape_.stem_floats;
+  WithSource(step.block, pixels, x, scratch, [&](DepthwiseProject::Source source) {
+    if (step.kind == Step::Kind::kRows) {
+      const int64_t count = geometry.out_height;
+      block.project.Run(geometry, share(count, unit), share(count, unit + 1), source, shortcut, out,
+                        rest);
+    } else {
+      const auto count = static_cast<int64_t>(block.project.panels().size());
+      block.project.Filter(geometry, share(count, unit), share(count, unit + 1), source, filtered,
+                           rest);
+    }
+  });
 }
 
 at::Tensor DepthFirst::Features(const executor::ImageBatch& batch) {

@@ -41,7 +41,7 @@ class DepthFirst : public Backbone {
   };
   // A phase of an image that all workers share.
   struct Step {
-    enum class Kind { kRows, kChannels, kAddUp, kHead } kind;
+    enum class Kind { kRows, kFilter, kProject, kHead } kind;
     size_t block;
     int units;
   };
@@ -54,7 +54,7 @@ class DepthFirst : public Backbone {
     std::vector<kernels::Geometry> blocks;
     std::vector<Step> steps;
     int64_t activation_floats = 0;  // The most between two blocks.
-    int64_t partial_floats = 0;     // The most behind a block shared out by channels.
+    int64_t filtered_floats = 0;    // The most between the steps of a block.
     int64_t scratch_floats = 0;
     int64_t stem_floats = 0;  // Of those.
   };
@@ -64,12 +64,13 @@ class DepthFirst : public Backbone {
   // Makes everything for batches of this size, unless the last was of the same.
   void Prepare(const executor::ImageBatch& batch, int workers);
 
-  // A share of a block: x, or the pixels before the first block, → out.
-  void RunBlock(size_t block, const kernels::DepthwiseProject::Share& share, const uint8_t* pixels,
-                const float* x, float* out, float* scratch) const;
+  // Calls use(source) with what makes the channels in between of a block: from x, or from the
+  // pixels before the first block.
+  template <typename Use>
+  void WithSource(size_t block, const uint8_t* pixels, const float* x, float* stem_scratch,
+                  Use use) const;
   void RunImage(const uint8_t* pixels, float* features, Workspace& workspace) const;
   void RunStep(const Step& step, int unit, const uint8_t* pixels, float* features, float* scratch);
-  void AddUp(const Step& step, int unit);
 
   kernels::Stem stem_;
   nn::Convolution::Options stem_options_;
@@ -79,9 +80,8 @@ class DepthFirst : public Backbone {
 
   Shape shape_;
   std::vector<Workspace> workspaces_;  // One a worker.
-  // Of the image that all share: activations, and the sums of shares by channels but the first.
+  // Of the image that all share: activations, and the scratch between the steps of a block.
   Workspace shared_;
-  std::vector<kernels::AlignedFloats> partials_;
 };
 
 }  // namespace terminus::models::vision

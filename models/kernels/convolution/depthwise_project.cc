@@ -29,14 +29,6 @@ DepthwiseProject::DepthwiseProject(const Options& options, const float* depthwis
   TERMINUS_CHECK(options.stride == 1 || options.stride == 2);
 }
 
-DepthwiseProject::Share DepthwiseProject::Whole(const Geometry& geometry) const {
-  return {0, geometry.out_height, 0, depthwise_.count()};
-}
-
-bool DepthwiseProject::SharesByChannels(const Geometry& geometry) const {
-  return PlanFor(geometry).whole;
-}
-
 DepthwiseProject::Plan DepthwiseProject::PlanFor(const Geometry& g) const {
   const int64_t stride = options_.stride;
   const int64_t kernel = options_.kernel;
@@ -45,7 +37,7 @@ DepthwiseProject::Plan DepthwiseProject::PlanFor(const Geometry& g) const {
   // The image may reach beyond the last tap of a strided kernel.
   plan.window_width = std::max(plan.window_width, g.pad_left + g.in_width);
   plan.whole = g.in_height * plan.window_width <= kWholePixels;
-  const int64_t padded = panels().back().first + panels().back().width;
+  const int64_t padded = padded_channels();
   if (plan.whole) {
     plan.strip_rows = g.out_height;
     plan.window_rows = g.in_height;
@@ -66,22 +58,36 @@ DepthwiseProject::Plan DepthwiseProject::PlanFor(const Geometry& g) const {
   return plan;
 }
 
+DepthwiseProject::Strip DepthwiseProject::StripFor(const Geometry& g, int64_t first, int64_t last,
+                                                   int64_t made) const {
+  return {
+      .first = first,
+      .last = last,
+      .in_first = std::max({made, int64_t{0}, first * options_.stride - g.pad_top}),
+      .in_last = std::min(g.in_height, (last - 1) * options_.stride - g.pad_top + options_.kernel)};
+}
+
+int64_t DepthwiseProject::WindowFloats(const Plan& plan) const {
+  return plan.window_rows * plan.window_width *
+         (plan.whole ? RowKernels::kMaxVectors * kernels_.width : padded_channels());
+}
+
 int64_t DepthwiseProject::ScratchFloats(const Geometry& geometry) const {
   const Plan plan = PlanFor(geometry);
-  const int64_t padded = panels().back().first + panels().back().width;
-  const int64_t window = plan.whole ? RowKernels::kMaxVectors * kernels_.width : padded;
-  return plan.window_rows * plan.window_width * window +
-         plan.strip_rows * geometry.out_width * plan.group_width;
+  return WindowFloats(plan) + plan.strip_rows * geometry.out_width * plan.group_width;
 }
 
-// Of a panel: [window_rows, window_width, width].
-float* DepthwiseProject::WindowOf(const Plan& plan, float* scratch, int64_t panel) const {
-  return plan.whole ? scratch
-                    : scratch + panels()[panel].first * plan.window_rows * plan.window_width;
+int64_t DepthwiseProject::GroupEnd(const Plan& plan, int64_t first) const {
+  int64_t last = first + 1;
+  while (last < depthwise_.count() &&
+         panels()[last].first + panels()[last].width - panels()[first].first <= plan.group_width) {
+    ++last;
+  }
+  return last;
 }
 
-void DepthwiseProject::Expand(const Geometry& g, const Plan& plan, const Strip& strip,
-                              Source source, int64_t panel, float* window) const {
+void DepthwiseProject::ExpandRows(const Geometry& g, const Plan& plan, const Strip& strip,
+                                  Source source, int64_t panel, float* window) const {
   const int64_t width = panels()[panel].width;
   const int64_t behind = plan.window_width - g.pad_left - g.in_width;
   for (int64_t y = strip.in_first; y < strip.in_last; ++y) {
@@ -92,13 +98,14 @@ void DepthwiseProject::Expand(const Geometry& g, const Plan& plan, const Strip& 
   }
 }
 
-void DepthwiseProject::Filter(const Geometry& g, const Plan& plan, const Strip& strip,
-                              int64_t panel, const float* window, float* filtered) const {
+void DepthwiseProject::FilterRows(const Geometry& g, const Plan& plan, const Strip& strip,
+                                  int64_t panel, const float* window, float* filtered,
+                                  int64_t stride) const {
   const int64_t width = panels()[panel].width;
   const auto run = kernels_.DepthwiseFor(options_.kernel, options_.stride);
   DepthwiseRow row{.weight = depthwise_.weight(panel),
                    .bias = depthwise_.bias(panel),
-                   .out_stride = plan.group_width,
+                   .out_stride = stride,
                    .out_width = g.out_width,
                    .vectors = panels()[panel].vectors};
   for (int64_t y = strip.first; y < strip.last; ++y) {
@@ -108,64 +115,83 @@ void DepthwiseProject::Filter(const Geometry& g, const Plan& plan, const Strip& 
     for (int i = row.first; i < row.last; ++i) {
       row.rows[i] = window + (top + i) % plan.window_rows * plan.window_width * width;
     }
-    row.out = filtered + (y - strip.first) * g.out_width * plan.group_width;
+    row.out = filtered + (y - strip.first) * g.out_width * stride;
     run(row);
   }
 }
 
-void DepthwiseProject::Run(const Geometry& g, const Share& share, Source source,
+void DepthwiseProject::ProjectGroup(int64_t first, int64_t last, const float* x, int64_t stride,
+                                    int64_t pixels, const float* shortcut, float* out) const {
+  const int64_t channel = panels()[first].first;
+  PanelProduct product{
+      .x = x,
+      .x_stride = stride,
+      .run_length = panels()[last - 1].first + panels()[last - 1].columns - channel,
+      .start_stride = options_.out_channels,
+      .y_stride = options_.out_channels,
+      .pixels = pixels};
+  // The first group begins with bias and shortcut, the others with the sums so far.
+  const float* start = first == 0 ? shortcut : out;
+  for (int64_t i = 0; i < project_.count(); ++i) {
+    const Panel& panel = project_.panels()[i];
+    product.weight = project_.weight(i) + channel * panel.width;
+    product.bias = first == 0 ? project_.bias(i) : nullptr;
+    product.start = start == nullptr ? nullptr : start + panel.first;
+    product.y = out + panel.first;
+    product.columns = panel.columns;
+    kernels_.ProductFor(panel.vectors)(product);
+  }
+}
+
+void DepthwiseProject::Run(const Geometry& g, int64_t first, int64_t last, Source source,
                            const float* shortcut, float* out, float* scratch) const {
   const Plan plan = PlanFor(g);
-  const Panel& last = panels().back();
-  float* filtered = scratch + plan.window_rows * plan.window_width *
-                                  (plan.whole ? RowKernels::kMaxVectors * kernels_.width
-                                              : last.first + last.width);
+  float* filtered = scratch + WindowFloats(plan);
   int64_t made = 0;
-  for (int64_t y = share.first_row; y < share.last_row; y += plan.strip_rows) {
-    const int64_t end = std::min(share.last_row, y + plan.strip_rows);
-    const Strip strip{.first = y,
-                      .last = end,
-                      .in_first = std::max({made, int64_t{0}, y * options_.stride - g.pad_top}),
-                      .in_last = std::min(
-                          g.in_height, (end - 1) * options_.stride - g.pad_top + options_.kernel)};
+  for (int64_t y = first; y < last; y += plan.strip_rows) {
+    const int64_t end = std::min(last, y + plan.strip_rows);
+    const Strip strip = StripFor(g, y, end, made);
     const int64_t offset = y * g.out_width * options_.out_channels;
-    for (int64_t panel = share.first_panel; panel < share.last_panel;) {
-      const int64_t first = panel;
-      const int64_t channel = panels()[first].first;
-      for (; panel < share.last_panel &&
-             panels()[panel].first + panels()[panel].width - channel <= plan.group_width;
-           ++panel) {
-        float* window = WindowOf(plan, scratch, panel);
-        Expand(g, plan, strip, source, panel, window);
-        Filter(g, plan, strip, panel, window, filtered + panels()[panel].first - channel);
+    for (int64_t panel = 0; panel < depthwise_.count();) {
+      const int64_t begin = panel;
+      for (; panel < GroupEnd(plan, begin); ++panel) {
+        // Of a panel: [window_rows, window_width, width].
+        float* window =
+            plan.whole ? scratch
+                       : scratch + panels()[panel].first * plan.window_rows * plan.window_width;
+        ExpandRows(g, plan, strip, source, panel, window);
+        FilterRows(g, plan, strip, panel, window,
+                   filtered + panels()[panel].first - panels()[begin].first, plan.group_width);
       }
-      const bool starts = first == share.first_panel;
-      const float* start = starts ? (first == 0 ? shortcut : nullptr) : out;
-      Project({.x = filtered,
-               .x_stride = plan.group_width,
-               .run_length = panels()[panel - 1].first + panels()[panel - 1].columns - channel,
-               .start = start == nullptr ? nullptr : start + offset,
-               .y = out + offset,
-               .pixels = (end - y) * g.out_width},
-              channel);
+      ProjectGroup(begin, panel, filtered, plan.group_width, (end - y) * g.out_width,
+                   shortcut == nullptr ? nullptr : shortcut + offset, out + offset);
     }
     made = strip.in_last;
   }
 }
 
-// `product` with channels in between from `channel` on; those from 0 on have the bias.
-void DepthwiseProject::Project(PanelProduct product, int64_t channel) const {
-  float* const y = product.y;
-  const float* const start = product.start;
-  product.start_stride = product.y_stride = options_.out_channels;
-  for (int64_t i = 0; i < project_.count(); ++i) {
-    const Panel& panel = project_.panels()[i];
-    product.weight = project_.weight(i) + channel * panel.width;
-    product.bias = channel == 0 ? project_.bias(i) : nullptr;
-    product.start = start == nullptr ? nullptr : start + panel.first;
-    product.y = y + panel.first;
-    product.columns = panel.columns;
-    kernels_.ProductFor(panel.vectors)(product);
+void DepthwiseProject::Filter(const Geometry& g, int64_t first, int64_t last, Source source,
+                              float* filtered, float* scratch) const {
+  const Plan plan = PlanFor(g);
+  TERMINUS_CHECK(plan.whole);
+  const Strip strip = StripFor(g, 0, g.out_height, 0);
+  for (int64_t panel = first; panel < last; ++panel) {
+    ExpandRows(g, plan, strip, source, panel, scratch);
+    FilterRows(g, plan, strip, panel, scratch, filtered + panels()[panel].first, padded_channels());
+  }
+}
+
+void DepthwiseProject::Project(const Geometry& g, int64_t first, int64_t last,
+                               const float* filtered, const float* shortcut, float* out) const {
+  const Plan plan = PlanFor(g);
+  const int64_t offset = first * options_.out_channels;
+  // Groups as in Run, so that the sums are the same.
+  for (int64_t panel = 0; panel < depthwise_.count();) {
+    const int64_t end = GroupEnd(plan, panel);
+    ProjectGroup(panel, end, filtered + first * padded_channels() + panels()[panel].first,
+                 padded_channels(), last - first, shortcut == nullptr ? nullptr : shortcut + offset,
+                 out + offset);
+    panel = end;
   }
 }
 

@@ -23,8 +23,9 @@ struct Geometry {
 // channels in between, which the caller makes row by row on demand, stay in the second-level cache;
 // only the few channels before and behind ever reach memory.
 //
-// Runs on the calling thread alone; several may share the object. A channel's sums do not depend on
-// how the rows are split.
+// Runs on the calling thread alone; several may share the object, and share an image: a large one
+// by rows, a small one by the channels in between and then by pixels. The result is the same to the
+// bit however an image is shared.
 class DepthwiseProject {
  public:
   struct Options {
@@ -32,16 +33,6 @@ class DepthwiseProject {
     int64_t out_channels = 0;
     int kernel = 0;  // 3 or 5.
     int stride = 0;  // 1 or 2.
-  };
-
-  // What one call computes. Large images are shared out by rows, small ones by channels in between:
-  // then each share is a sum of its own, to be added up by the caller. The first share has the bias
-  // and the shortcut.
-  struct Share {
-    int64_t first_row = 0;  // Of the output.
-    int64_t last_row = 0;
-    int64_t first_panel = 0;  // Of the channels in between.
-    int64_t last_panel = 0;
   };
 
   // Writes row y of a panel of the channels in between, [in_width, panel.width], to `row`.
@@ -54,16 +45,26 @@ class DepthwiseProject {
   // How the channels in between are cut.
   const std::vector<Panel>& panels() const { return depthwise_.panels(); }
 
-  Share Whole(const Geometry& geometry) const;
+  // Output rows [first, last) of `out` [out_height, out_width, out_channels]. `shortcut` is null or
+  // of the same shape, and is added. `scratch` holds ScratchFloats.
+  void Run(const Geometry& geometry, int64_t first, int64_t last, Source source,
+           const float* shortcut, float* out, float* scratch) const;
 
-  // Whether sharing by channels costs less than rows that two shares both need.
-  bool SharesByChannels(const Geometry& geometry) const;
+  // Whether sharing by channels costs less than the rows that two shares by rows would both need.
+  // If so, Filter for all panels and then Project for all pixels do what Run does.
+  bool SharesByChannels(const Geometry& geometry) const { return PlanFor(geometry).whole; }
 
-  // `out` is [out_height, out_width, out_channels], of which the share's rows are written;
-  // `shortcut` is null or of the same shape, and is added. `scratch` holds ScratchFloats.
-  void Run(const Geometry& geometry, const Share& share, Source source, const float* shortcut,
-           float* out, float* scratch) const;
+  // Panels [first, last) of `filtered`, which holds FilteredFloats.
+  void Filter(const Geometry& geometry, int64_t first, int64_t last, Source source, float* filtered,
+              float* scratch) const;
 
+  // Output pixels [first, last), counted row by row.
+  void Project(const Geometry& geometry, int64_t first, int64_t last, const float* filtered,
+               const float* shortcut, float* out) const;
+
+  int64_t FilteredFloats(const Geometry& geometry) const {
+    return geometry.out_height * geometry.out_width * padded_channels();
+  }
   int64_t ScratchFloats(const Geometry& geometry) const;
 
  private:
@@ -83,13 +84,22 @@ class DepthwiseProject {
     int64_t in_last;
   };
 
+  int64_t padded_channels() const { return panels().back().first + panels().back().width; }
   Plan PlanFor(const Geometry& geometry) const;
-  float* WindowOf(const Plan& plan, float* scratch, int64_t panel) const;
-  void Expand(const Geometry& geometry, const Plan& plan, const Strip& strip, Source source,
-              int64_t panel, float* window) const;
-  void Filter(const Geometry& geometry, const Plan& plan, const Strip& strip, int64_t panel,
-              const float* window, float* filtered) const;
-  void Project(PanelProduct product, int64_t channel) const;
+  // Inputs before row `made` are in the window already.
+  Strip StripFor(const Geometry& geometry, int64_t first, int64_t last, int64_t made) const;
+  int64_t WindowFloats(const Plan& plan) const;
+  // The panels projected together that begin with `first`; their end.
+  int64_t GroupEnd(const Plan& plan, int64_t first) const;
+
+  void ExpandRows(const Geometry& geometry, const Plan& plan, const Strip& strip, Source source,
+                  int64_t panel, float* window) const;
+  // `stride` floats from pixel to pixel.
+  void FilterRows(const Geometry& geometry, const Plan& plan, const Strip& strip, int64_t panel,
+                  const float* window, float* filtered, int64_t stride) const;
+  // `x` holds the channels of panels [first, last), `stride` floats from pixel to pixel.
+  void ProjectGroup(int64_t first, int64_t last, const float* x, int64_t stride, int64_t pixels,
+                    const float* shortcut, float* out) const;
 
   Options options_;
   const RowKernels& kernels_;

@@ -60,12 +60,9 @@ class Block {
         project_.const_data_ptr<float>(), project_bias_.const_data_ptr<float>(), kernels);
   }
 
-  // Computes one share into `out`.
-  void Run(const DepthwiseProject& block, const DepthwiseProject::Share& share,
-           at::Tensor& out) const {
-    AlignedFloats scratch(block.ScratchFloats(geometry_));
-    std::fill_n(scratch.data(), scratch.size(), NAN);
-    const auto source = [&](int64_t y, int64_t panel, float* row) {
+  // Rows of the channels in between, as the block before would make them.
+  auto SourceFor(const DepthwiseProject& block) const {
+    return [this, &block](int64_t y, int64_t panel, float* row) {
       const Panel& shape = block.panels()[panel];
       for (int64_t x = 0; x < case_.width; ++x) {
         const float* from =
@@ -74,12 +71,38 @@ class Block {
                     shape.width - shape.columns, 0.0f);
       }
     };
-    block.Run(geometry_, share, source,
-              case_.shortcut ? shortcut_.const_data_ptr<float>() : nullptr,
-              out.mutable_data_ptr<float>(), scratch.data());
   }
 
-  at::Tensor NewOut() const { return at::full(expected_.sizes(), NAN, at::kFloat); }
+  // Output in shares by rows.
+  at::Tensor Run(const DepthwiseProject& block, int64_t shares) const {
+    at::Tensor out = at::full(expected_.sizes(), NAN, at::kFloat);
+    AlignedFloats scratch = Scratch(block.ScratchFloats(geometry_));
+    const int64_t rows = geometry_.out_height;
+    for (int64_t i = 0; i < shares; ++i) {
+      block.Run(geometry_, rows * i / shares, rows * (i + 1) / shares, SourceFor(block), shortcut(),
+                out.mutable_data_ptr<float>(), scratch.data());
+    }
+    return out;
+  }
+
+  // Output in shares by channels, then by pixels.
+  at::Tensor RunByChannels(const DepthwiseProject& block, int64_t shares) const {
+    at::Tensor out = at::full(expected_.sizes(), NAN, at::kFloat);
+    AlignedFloats scratch = Scratch(block.ScratchFloats(geometry_));
+    AlignedFloats filtered = Scratch(block.FilteredFloats(geometry_));
+    const auto panels = static_cast<int64_t>(block.panels().size());
+    for (int64_t i = 0; i < shares; ++i) {
+      block.Filter(geometry_, panels * i / shares, panels * (i + 1) / shares, SourceFor(block),
+                   filtered.data(), scratch.data());
+    }
+    const int64_t pixels = geometry_.out_height * geometry_.out_width;
+    for (int64_t i = 0; i < shares; ++i) {
+      block.Project(geometry_, pixels * i / shares, pixels * (i + 1) / shares, filtered.data(),
+                    shortcut(), out.mutable_data_ptr<float>());
+    }
+    return out;
+  }
+
   double Error(const at::Tensor& out) const {
     const double error = (out.to(at::kDouble) - expected_).abs().max().item<double>();
     return std::isnan(error) ? 1e9 : error;
@@ -87,6 +110,15 @@ class Block {
   const Geometry& geometry() const { return geometry_; }
 
  private:
+  static AlignedFloats Scratch(int64_t size) {
+    AlignedFloats scratch(size);
+    std::fill_n(scratch.data(), size, NAN);
+    return scratch;
+  }
+  const float* shortcut() const {
+    return case_.shortcut ? shortcut_.const_data_ptr<float>() : nullptr;
+  }
+
   Case case_;
   at::Tensor in_, depthwise_, depthwise_bias_, project_, project_bias_, shortcut_, expected_;
   Geometry geometry_;
@@ -97,44 +129,21 @@ class DepthwiseProjectTest : public testing::TestWithParam<Case> {};
 TEST_P(DepthwiseProjectTest, EqualsReference) {
   const Block block(GetParam());
   for (const RowKernels* kernels : SupportedRowKernels()) {
+    EXPECT_LT(block.Error(block.Run(block.Make(*kernels), 1)), 1e-4) << kernels->name;
+  }
+}
+
+TEST_P(DepthwiseProjectTest, SharesAreTheWholeToTheBit) {
+  const Block block(GetParam());
+  for (const RowKernels* kernels : SupportedRowKernels()) {
     const DepthwiseProject made = block.Make(*kernels);
-    at::Tensor out = block.NewOut();
-    block.Run(made, made.Whole(block.geometry()), out);
-    EXPECT_LT(block.Error(out), 1e-4) << kernels->name;
+    const at::Tensor whole = block.Run(made, 1);
+    EXPECT_TRUE(at::equal(block.Run(made, 3), whole)) << kernels->name;
+    if (made.SharesByChannels(block.geometry())) {
+      EXPECT_TRUE(at::equal(block.RunByChannels(made, 1), whole)) << kernels->name;
+      EXPECT_TRUE(at::equal(block.RunByChannels(made, 3), whole)) << kernels->name;
+    }
   }
-}
-
-TEST_P(DepthwiseProjectTest, SharesByRowsAreTheWhole) {
-  const Block block(GetParam());
-  const DepthwiseProject made = block.Make(*SupportedRowKernels().front());
-  at::Tensor whole = block.NewOut();
-  block.Run(made, made.Whole(block.geometry()), whole);
-  at::Tensor out = block.NewOut();
-  DepthwiseProject::Share share = made.Whole(block.geometry());
-  const int64_t rows = block.geometry().out_height;
-  for (int64_t i = 0; i < 3; ++i) {
-    share.first_row = rows * i / 3;
-    share.last_row = rows * (i + 1) / 3;
-    block.Run(made, share, out);
-  }
-  EXPECT_TRUE(at::equal(out, whole));
-}
-
-TEST_P(DepthwiseProjectTest, SharesByChannelsAddUp) {
-  const Block block(GetParam());
-  const DepthwiseProject made = block.Make(*SupportedRowKernels().front());
-  const auto panels = static_cast<int64_t>(made.panels().size());
-  const int64_t shares = std::min<int64_t>(3, panels);
-  at::Tensor sum = at::zeros_like(block.NewOut());
-  for (int64_t i = 0; i < shares; ++i) {
-    at::Tensor out = block.NewOut();
-    DepthwiseProject::Share share = made.Whole(block.geometry());
-    share.first_panel = panels * i / shares;
-    share.last_panel = panels * (i + 1) / shares;
-    block.Run(made, share, out);
-    sum += out;
-  }
-  EXPECT_LT(block.Error(sum), 1e-4);
 }
 
 // Small images are made whole, larger ones strip by strip.
