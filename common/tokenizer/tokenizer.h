@@ -66,6 +66,8 @@ class Tokenizer {
 
   // Tokens that the template adds to each text.
   size_t template_tokens() const { return post_processor_.added(); }
+  // Of these, the ones in front of it.
+  size_t template_tokens_before() const { return post_processor_.before.size(); }
 
  private:
   struct AddedId {

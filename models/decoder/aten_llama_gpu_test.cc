@@ -17,16 +17,16 @@ TEST(AtenLlamaGpu, EqualsTransformers) {
   }
   const c10::InferenceMode inference;
   for (const char* name : {"llama_tied", "llama3_scaled", "qwen2", "mistral"}) {
-    const auto golden = nlohmann::json::parse(
-        std::ifstream(std::string("tests/golden/models/") + name + ".json"));
+    const auto golden =
+        nlohmann::json::parse(std::ifstream(std::string("tests/golden/models/") + name + ".json"));
     const checkpoint::TestFolder folder;
     checkpoint::WriteTestFile(folder.path() + "/config.json", golden["config"].dump());
     ASSERT_TRUE(
         checkpoint::WriteFakeWeights(folder.path() + "/model.safetensors", golden["tensors"]).ok());
     for (const auto& [dtype, tolerance] :
          {std::pair(ComputeDType::kFloat32, 1e-3), std::pair(ComputeDType::kBFloat16, 0.1)}) {
-      auto lm = LoadCausalLm(folder.path(), at::Device(at::kCUDA, 0),
-                             {.kv_blocks = 8, .dtype = dtype});
+      auto lm =
+          LoadCausalLm(folder.path(), at::Device(at::kCUDA, 0), {.kv_blocks = 8, .dtype = dtype});
       ASSERT_TRUE(lm.ok()) << lm.status();
       for (size_t i = 0; i < golden["prompts"].size(); ++i) {
         const auto ids = golden["prompts"][i].get<std::vector<int32_t>>();
@@ -40,12 +40,12 @@ TEST(AtenLlamaGpu, EqualsTransformers) {
         const std::vector<int32_t> query = {0, length}, indptr = {0, pages},
                                    last = {length - (pages - 1) * kKvBlockTokens},
                                    wanted = {length - 1};
-        const auto logits = (*lm)->Forward(
-            {.token_ids = ids,
-             .positions = positions,
-             .query_indptr = query,
-             .kv = {.indptr = indptr, .indices = table, .last_page_len = last},
-             .logits_tokens = wanted});
+        const auto logits =
+            (*lm)->Forward({.token_ids = ids,
+                            .positions = positions,
+                            .query_indptr = query,
+                            .kv = {.indptr = indptr, .indices = table, .last_page_len = last},
+                            .logits_tokens = wanted});
         ASSERT_TRUE(logits.ok()) << logits.status();
         const auto expected = golden["logits"][i].get<std::vector<float>>();
         ASSERT_EQ(logits->values.size(), expected.size());

@@ -45,8 +45,8 @@ class ModelCodec final : public TextCodec {
     for (const ChatMessage& message : messages) {
       conversation.push_back({.role = message.role, .content = message.content});
     }
-    const absl::StatusOr<std::string> text = chat_template_->Render(
-        conversation, /*add_generation_prompt=*/true, special_tokens_);
+    const absl::StatusOr<std::string> text =
+        chat_template_->Render(conversation, /*add_generation_prompt=*/true, special_tokens_);
     if (!text.ok()) {
       return base::FieldError(base::kReasonInvalidRequest, "messages", text.status().message());
     }
@@ -85,9 +85,9 @@ class ModelCodec final : public TextCodec {
 
 }  // namespace
 
-std::unique_ptr<const TextCodec> MakeCodec(
-    std::unique_ptr<const tokenizer::Tokenizer> tokenizer,
-    std::unique_ptr<const chat::ChatTemplate> chat_template, chat::SpecialTokens special_tokens) {
+std::unique_ptr<const TextCodec> MakeCodec(std::unique_ptr<const tokenizer::Tokenizer> tokenizer,
+                                           std::unique_ptr<const chat::ChatTemplate> chat_template,
+                                           chat::SpecialTokens special_tokens) {
   return std::make_unique<ModelCodec>(std::move(tokenizer), std::move(chat_template),
                                       std::move(special_tokens));
 }

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/base/exit_code.h"
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
 #include "common/chat/chat_template.h"
@@ -100,7 +101,7 @@ int Main(int argc, char** argv) {
   auto exposer = metrics::Exposer::Start(options.metrics, registry);
   if (!exposer.ok()) {
     base::LogError(exposer.status().message());
-    return 1;
+    return base::kExitFailed;
   }
   edge::DecoderService service({.max_requests = options.max_requests,
                                 .max_text_bytes = options.max_text_bytes,
