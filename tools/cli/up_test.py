@@ -184,7 +184,7 @@ class UpTest(unittest.TestCase):
         process = self.start("--replicas", "router=2")
         _, errors = process.communicate(timeout=PATIENCE)
         self.assertEqual(2, process.returncode)
-        self.assertIn("text, vision, decoder", errors)
+        self.assertIn("text, vision, video, decoder", errors)
 
     @staticmethod
     def read_until(stream, word):
