@@ -174,7 +174,7 @@ class UpTest(unittest.TestCase):
         process = self.start("--replicas", "router=2")
         _, errors = process.communicate(timeout=PATIENCE)
         self.assertEqual(2, process.returncode)
-        self.assertIn("text or vision", errors)
+        self.assertIn("text, vision, video", errors)
 
     @staticmethod
     def read_until(stream, word):
