@@ -33,8 +33,10 @@ bool IsMp4CutOff(absl::string_view bytes) {
   return false;
 }
 
-// Reads a variable-length size of EBML off the front; nothing when it is cut off, all ones (which
-// stands for "unknown") or no such number.
+// What a size of all ones says: up to the next element of the same level.
+constexpr uint64_t kUnknownSize = UINT64_MAX;
+
+// Reads a variable-length size of EBML off the front; nothing when it is cut off or no such number.
 absl::optional<uint64_t> TakeEbmlSize(absl::string_view& bytes) {
   if (bytes.empty() || Byte(bytes, 0) == 0) return absl::nullopt;
   size_t length = 1;
@@ -43,8 +45,7 @@ absl::optional<uint64_t> TakeEbmlSize(absl::string_view& bytes) {
   const uint64_t mask = (uint64_t{1} << (7 * length)) - 1;
   const uint64_t size = BigEndian(bytes, 0, length) & mask;
   bytes.remove_prefix(length);
-  if (size == mask) return absl::nullopt;
-  return size;
+  return size == mask ? kUnknownSize : size;
 }
 
 bool IsMatroskaCutOff(absl::string_view bytes) {
@@ -54,9 +55,8 @@ bool IsMatroskaCutOff(absl::string_view bytes) {
   bytes.remove_prefix(*header);
   if (!absl::StartsWith(bytes, kSegment)) return bytes.size() < kSegment.size();
   bytes.remove_prefix(kSegment.size());
-  if (bytes.empty()) return true;
   const auto segment = TakeEbmlSize(bytes);
-  return segment && *segment > bytes.size();
+  return !segment || (*segment != kUnknownSize && *segment > bytes.size());
 }
 
 // Steps over `count` bytes; false when there are fewer.

@@ -18,7 +18,7 @@ TEST(SniffVideoTest, BytesDecide) {
   EXPECT_EQ(SniffVideo(Box("moov", "")), VideoContainer::kMp4);
   EXPECT_EQ(SniffVideo("\x1a\x45\xdf\xa3"), VideoContainer::kMatroska);
   EXPECT_EQ(SniffVideo("GIF89a"), VideoContainer::kGif);
-  for (const std::string other :
+  for (const std::string& other :
        {std::string(), std::string("ftyp"), std::string("\x89PNG\r\n\x1a\n"), std::string("GIF88a"),
         Box("ftyp", "avif"), Box("ftyp", "heic"), std::string("RIFF....AVI LIST")}) {
     EXPECT_EQ(SniffVideo(other), absl::nullopt) << other;

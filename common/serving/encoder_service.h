@@ -158,7 +158,10 @@ class EncoderService : public v1::Encoder::CallbackService {
   void Preprocess(const std::shared_ptr<Call>& call) {
     metrics_.batch_items.Observe(call->request->items_size());
     const std::vector<absl::Status> admitted = Admit(call->deadlines, absl::Now());
-    Prepared<Batch> prepared = call->model->frontend->PrepareUntil(
+    // The call goes on to the device's thread, which must not be the last to hold the executor: it
+    // could not join itself.
+    const std::shared_ptr<const ServedModel<Batch>> model = std::move(call->model);
+    Prepared<Batch> prepared = model->frontend->PrepareUntil(
         *call->request, admitted, call->deadlines, [call] { return call->context->IsCancelled(); },
         pool_);
     call->items = std::move(prepared.items);
@@ -179,7 +182,7 @@ class EncoderService : public v1::Encoder::CallbackService {
     auto done = [this, call](absl::StatusOr<executor::Embeddings> result, absl::Duration compute) {
       Finish(*call, result, compute);
     };
-    if (!call->model->executor->TrySubmit(
+    if (!model->executor->TrySubmit(
             {std::move(prepared.batch), std::move(abandoned), std::move(done)})) {
       Finish(*call, absl::ResourceExhaustedError("the device's queue is full"),
              absl::ZeroDuration());

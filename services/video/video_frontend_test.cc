@@ -19,7 +19,7 @@ constexpr size_t kFrameBytes = 16 * 16 * 3;
 class VideoFrontendTest : public testing::Test {
  protected:
   VideoFrontendTest() {
-    limits_.max_video_bytes = 30'000;
+    limits_.max_video_bytes = 60'000;
     limits_.max_video_frames = 8;
   }
 
@@ -90,12 +90,12 @@ TEST_F(VideoFrontendTest, BadVideosFailAlone) {
   Add("not a video at all");
   Add(ReadFile("sound.mp4"));
   Add(ReadFile("vp8.webm"));
-  Add(good + std::string(30'000, 'x'));
+  Add(good + std::string(60'000, 'x'));
   Add(good)->set_frames(9);
   Add(good)->set_frames(-1);
   Add(good)->set_start_us(5'000'000);
   Add(good)->set_end_us(5'000'000);
-  Add(ReadFile("odd.mp4").substr(0, 9000));
+  Add(ReadFile("odd.mp4").substr(0, ReadFile("odd.mp4").size() / 2));
   request_.add_items()->mutable_content()->set_text("not a video");
   const auto prepared = Prepare();
   EXPECT_THAT(prepared.batch.offsets, ElementsAre(0, 4));

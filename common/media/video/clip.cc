@@ -52,8 +52,9 @@ absl::StatusOr<VideoInfo> ReadHeader(const Demuxer& demuxer, VideoContainer cont
                       absl::StrCat("its codec is ", info.codec,
                                    "; H.264, VP9, MPEG-4 part 2 and GIF are decoded"));
   }
-  info.width = stream.codecpar->width;
-  info.height = stream.codecpar->height;
+  const FrameSize size = HeaderSize(stream);
+  info.width = size.width;
+  info.height = size.height;
   TERMINUS_RETURN_IF_ERROR(CheckSize(info.width, info.height, limits));
   if (Orientation::Of(stream).transposed()) std::swap(info.width, info.height);
   TERMINUS_RETURN_IF_ERROR(CheckDuration(demuxer.header_duration_us(), limits));

@@ -41,6 +41,26 @@ std::string CodecName(const AVStream& stream) {
 
 bool IsSupportedCodec(const AVStream& stream) { return Find(stream) != nullptr; }
 
+FrameSize HeaderSize(const AVStream& stream) {
+  const AVCodecParameters& parameters = *stream.codecpar;
+  if (parameters.width > 0 || parameters.height > 0 || parameters.extradata_size == 0) {
+    return {.width = parameters.width, .height = parameters.height};
+  }
+  const CodecPtr codec(avcodec_alloc_context3(nullptr));
+  AVCodecParserContext* parser = av_parser_init(parameters.codec_id);
+  if (parser == nullptr) return {};
+  // It reads the codec's header and allocates no frame.
+  parser->flags |= PARSER_FLAG_COMPLETE_FRAMES;
+  if (avcodec_parameters_to_context(codec.get(), &parameters) >= 0) {
+    uint8_t* out = nullptr;
+    int out_size = 0;
+    av_parser_parse2(parser, codec.get(), &out, &out_size, parameters.extradata,
+                     parameters.extradata_size, AV_NOPTS_VALUE, AV_NOPTS_VALUE, 0);
+  }
+  av_parser_close(parser);
+  return {.width = codec->width, .height = codec->height};
+}
+
 Decoder::Decoder(CodecPtr codec, int64_t max_pixels)
     : codec_(std::move(codec)), frame_(av_frame_alloc()), max_pixels_(max_pixels) {
   TERMINUS_CHECK(frame_ != nullptr);

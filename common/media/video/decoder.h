@@ -17,6 +17,15 @@ std::string CodecName(const AVStream& stream);
 // Only these are decoded, each by one library's decoder: H.264, VP9, MPEG-4 part 2, GIF.
 bool IsSupportedCodec(const AVStream& stream);
 
+struct FrameSize {
+  int width = 0;
+  int height = 0;
+};
+
+// Of the stored frames, by the container's header, or where that leaves it to the codec (MPEG-4 in
+// MP4) by the codec's; zeros when neither says.
+FrameSize HeaderSize(const AVStream& stream);
+
 // Packets in, frames out. Not thread-safe.
 class Decoder {
  public:

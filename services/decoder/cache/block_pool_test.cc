@@ -50,7 +50,8 @@ TEST(BlockPool, TheSameTokensTwiceAreOnePrefix) {
   BlockPool pool(2);
   const int32_t first = pool.Allocate();
   const int32_t second = pool.Allocate();
-  EXPECT_EQ(pool.Publish(first, kNoPrefix, Tokens(1)), pool.Publish(second, kNoPrefix, Tokens(1)));
+  const PrefixId prefix = pool.Publish(first, kNoPrefix, Tokens(1));
+  EXPECT_EQ(pool.Publish(second, kNoPrefix, Tokens(1)), prefix);
   pool.Release(second);
   EXPECT_EQ(pool.free(), 1) << "the second copy is not kept";
   pool.Release(first);
