@@ -88,13 +88,15 @@ void Engine::Post(std::function<void()> message) {
 }
 
 void Engine::Run() {
+  // Whether those inside have been told that it ends; a step may still be under way then.
+  bool told = false;
   while (true) {
     std::vector<std::function<void()>> messages;
     bool closed = false;
     {
       base::MutexLock lock(mutex_);
       const absl::Time deadline = sequences_.next_deadline();
-      while (inbox_.empty() && !woken_ && (!closed_ || step_under_way_) &&
+      while (inbox_.empty() && !woken_ && !(closed_ && !(told && step_under_way_)) &&
              changed_.WaitUntil(mutex_, deadline)) {
       }
       messages.swap(inbox_);
@@ -109,6 +111,7 @@ void Engine::Run() {
       sequences_.EndAll(base::MakeError(absl::StatusCode::kUnavailable, base::kReasonReplicaLost,
                                         "the decoder is shutting down"),
                         absl::Now());
+      told = true;
     }
     if (!step_under_way_) {
       if (closed) {
