@@ -6,8 +6,8 @@ import re
 import threading
 import time
 
+import cluster as _stubs  # noqa: F401  Makes the generated stubs findable.
 import grpc
-
 from google.rpc import code_pb2
 from terminus.v1 import (action_pb2, action_pb2_grpc, content_pb2, embedding_pb2, generation_pb2,
                          generation_pb2_grpc, retrieval_pb2, retrieval_pb2_grpc)

@@ -56,7 +56,7 @@ class OperationsTest(unittest.TestCase):
         self.cluster.embedding.Embed(
             embedding_pb2.EmbedRequest(items=[content_pb2.Content(text="measure me")]), timeout=30)
         pages = self.cluster.metrics()
-        self.assertEqual(3, len(pages))
+        self.assertEqual(5, len(pages))
         for address, page in pages.items():
             with self.subTest(address):
                 self.assertIn("terminus_build_info", page)
@@ -65,10 +65,10 @@ class OperationsTest(unittest.TestCase):
         for histogram in ("terminus_router_queue_seconds", "terminus_router_batch_items",
                           "terminus_router_compute_seconds", "terminus_router_request_seconds"):
             self.assertIn(f"{histogram}_bucket", router)
-        encoders = [page for address, page in pages.items()
-                    if address != self.cluster.status().metrics_address]
-        for page in encoders:
-            self.assertIn("terminus_encoder_compute_seconds_bucket", page)
+        for replica in self.cluster.status().replicas:
+            page = pages[replica.metrics_address]
+            name = "decoder_step" if replica.service == "decoder" else "encoder_compute"
+            self.assertIn(f"terminus_{name}_seconds_bucket", page)
 
     def test_request_id_and_timings_come_back(self):
         _, call = self.cluster.embedding.Embed.with_call(

@@ -72,7 +72,7 @@ class VideoTest(unittest.TestCase):
 
     def test_the_cluster_says_that_it_takes_videos(self):
         status = self.cluster.status()
-        self.assertEqual(["text", "vision", "video"], [replica.service for replica in status.replicas])
+        self.assertEqual(["text", "vision", "video", "decoder"], [replica.service for replica in status.replicas])
         model = self.cluster.cluster.ListModels(cluster_pb2.ListModelsRequest(), timeout=5).models[0]
         self.assertIn(modality_pb2.MODALITY_VIDEO, model.modalities)
         queues = self.cluster.cluster.ExplainBatching(cluster_pb2.ExplainBatchingRequest(), timeout=5).queues

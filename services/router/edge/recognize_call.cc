@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "common/base/errors.h"
 #include "common/base/status_macros.h"
 #include "services/router/edge/vectors.h"
@@ -35,6 +36,18 @@ absl::Status CheckLabels(const google::protobuf::RepeatedPtrField<std::string>& 
   return absl::OkStatus();
 }
 
+// The encoders' way in names a content by its kind, such as "labels[2].text"; here a label is a
+// string and the video a field of its own.
+absl::Status InFieldsOfTheCall(const absl::Status& status, size_t item) {
+  const std::string named = base::Field(status);
+  if (named.empty() || !absl::IsInvalidArgument(status)) {
+    return status;
+  }
+  return base::FieldError(base::Reason(status),
+                          item == 0 ? std::string("video") : absl::StrCat("labels[", item - 1, "]"),
+                          absl::StripPrefix(status.message(), named + ": "));
+}
+
 }  // namespace
 
 absl::Status RecognizeCall::TakeIn(std::vector<EncodeSet::Item>& items) {
@@ -55,8 +68,8 @@ absl::Status RecognizeCall::TakeIn(std::vector<EncodeSet::Item>& items) {
 }
 
 absl::StatusOr<bool> RecognizeCall::Encoded(const std::vector<EncodeSet::Result>& results) {
-  for (const EncodeSet::Result& result : results) {
-    TERMINUS_RETURN_IF_ERROR(result.status);
+  for (size_t i = 0; i < results.size(); ++i) {
+    TERMINUS_RETURN_IF_ERROR(InFieldsOfTheCall(results[i].status, i));
   }
   const EncodeSet::Result& video = results.front();
   video_hash_ = video.content_hash;
