@@ -89,6 +89,28 @@ class Loader {
   checkpoint::Weights& weights_;
 };
 
+// Up to the pooled features.
+Layers LoadLayers(const EfficientNetLiteConfig& config, checkpoint::Weights& weights) {
+  Loader loader(config, weights);
+  Layers layers;
+  layers.stem = loader.Load("conv_stem", "bn1", 3, kStemChannels,
+                            {.kernel = 3, .stride = 2, .activation = nn::Activation::kRelu6});
+  int in = kStemChannels;
+  for (size_t s = 0; s < config.stages.size(); ++s) {
+    const StageConfig& stage = config.stages[s];
+    for (int b = 0; b < stage.blocks; ++b) {
+      const int stride = b == 0 ? stage.stride : 1;
+      layers.blocks.push_back(
+          {.layers = loader.LoadBlock(absl::StrCat("blocks.", s, ".", b, "."), stage, stride, in),
+           .shortcut = stride == 1 && in == stage.channels});
+      in = stage.channels;
+    }
+  }
+  layers.head = loader.Load("conv_head", "bn2", in, EfficientNetLite::kFeatures,
+                            {.activation = nn::Activation::kRelu6});
+  return layers;
+}
+
 }  // namespace
 
 absl::StatusOr<EfficientNetLiteConfig> ReadEfficientNetLiteConfig(const std::string& folder) {
@@ -116,27 +138,6 @@ absl::StatusOr<EfficientNetLiteConfig> ReadEfficientNetLiteConfig(const std::str
   config.classes = static_cast<int>(file.Int("num_classes", 1, 1 << 20));
   TERMINUS_RETURN_IF_ERROR(file.status());
   return config;
-}
-
-Layers LoadLayers(const EfficientNetLiteConfig& config, checkpoint::Weights& weights) {
-  Loader loader(config, weights);
-  Layers layers;
-  layers.stem = loader.Load("conv_stem", "bn1", 3, kStemChannels,
-                            {.kernel = 3, .stride = 2, .activation = nn::Activation::kRelu6});
-  int in = kStemChannels;
-  for (size_t s = 0; s < config.stages.size(); ++s) {
-    const StageConfig& stage = config.stages[s];
-    for (int b = 0; b < stage.blocks; ++b) {
-      const int stride = b == 0 ? stage.stride : 1;
-      layers.blocks.push_back(
-          {.layers = loader.LoadBlock(absl::StrCat("blocks.", s, ".", b, "."), stage, stride, in),
-           .shortcut = stride == 1 && in == stage.channels});
-      in = stage.channels;
-    }
-  }
-  layers.head = loader.Load("conv_head", "bn2", in, EfficientNetLite::kFeatures,
-                            {.activation = nn::Activation::kRelu6});
-  return layers;
 }
 
 EfficientNetLite::EfficientNetLite(const EfficientNetLiteConfig& config,

@@ -53,7 +53,4 @@ class EfficientNetLite {
   nn::Linear classifier_;
 };
 
-// The layers up to the pooled features; see EfficientNetLite for `weights`.
-Layers LoadLayers(const EfficientNetLiteConfig& config, checkpoint::Weights& weights);
-
 }  // namespace terminus::models::vision

@@ -67,6 +67,9 @@ absl::StatusOr<executor::Embeddings> VisionEncoder::Encode(const executor::Image
   }
   executor::Embeddings out{.count = batch.count, .dimension = dimension()};
   out.values.resize(static_cast<size_t>(out.count) * out.dimension);
+  if (batch.count == 0) {
+    return out;
+  }
   const at::Tensor features = model_.Features(batch);
   at::from_blob(out.values.data(), {out.count, out.dimension}, at::kFloat)
       .copy_(projection_ ? projection_->Project(model_.Classify(features)) : features);

@@ -98,6 +98,7 @@ TEST_P(GoldenTest, EqualsTimm) {
     const auto expected = golden["mixtures"][i].get<std::vector<float>>();
     EXPECT_LT(MaxDifference(mixtures->values.data() + i * 16, expected.data(), 16), 1e-4);
   }
+  EXPECT_EQ((*encoder)->Encode({.count = 0, .height = 64, .width = 64}).value().count, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, GoldenTest,
