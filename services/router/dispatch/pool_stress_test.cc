@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -83,7 +85,9 @@ TEST(PoolStressTest, EveryTaskEndsOnce) {
   CountingOwner owner;
   metrics::Registry registry("test");
   std::vector<std::shared_ptr<ThreadedReplica>> replicas;
-  for (int i = 0; i < 3; ++i) replicas.push_back(std::make_shared<ThreadedReplica>());
+  for (int i = 0; i < 3; ++i) {
+    replicas.push_back(std::make_shared<ThreadedReplica>());
+  }
   // Outlives the pool, which reports losses until its end.
   std::function<void(int)> add;
   {
@@ -96,7 +100,9 @@ TEST(PoolStressTest, EveryTaskEndsOnce) {
                        .space_id = "space",
                        .on_lost = [&add, i] { add(i); }});
     };
-    for (int i = 0; i < 3; ++i) add(i);
+    for (int i = 0; i < 3; ++i) {
+      add(i);
+    }
     std::vector<std::thread> submitters;
     for (int t = 0; t < kSubmitters; ++t) {
       submitters.emplace_back([&, t] {
@@ -116,11 +122,15 @@ TEST(PoolStressTest, EveryTaskEndsOnce) {
             cancel->Raise();
             pool.SweepCancelled();
           }
-          if (call % 50 == 0) pool.stats();
+          if (call % 50 == 0) {
+            pool.stats();
+          }
         }
       });
     }
-    for (std::thread& submitter : submitters) submitter.join();
+    for (std::thread& submitter : submitters) {
+      submitter.join();
+    }
   }
   EXPECT_EQ(owner.ended, kSubmitters * kCallsEach * kItems);
   EXPECT_GT(owner.answered, 0);
