@@ -78,6 +78,7 @@ CpuLlama::CpuLlama(const LlamaConfig& config, const LmOptions& options, kernels:
     : config_(config),
       isa_(isa),
       dtype_(options.dtype),
+      arena_(std::make_shared<kernels::PanelArena>()),
       first_layer_(options.layers.first),
       rope_frequencies_(RopeFrequencies(config.rope, config.head_dim)),
       kv_(options.layers.last - options.layers.first, options.kv_blocks, config.kv_heads,
@@ -105,7 +106,7 @@ CpuLlama::CpuLlama(const LlamaConfig& config, const LmOptions& options, kernels:
 
 PanelWeight CpuLlama::LoadMatrix(const std::string& name, int64_t in, int64_t out,
                                  checkpoint::Weights& weights) const {
-  PanelWeight weight(isa_, TypeFor(dtype_), in, out, /*paired=*/false);
+  PanelWeight weight(isa_, TypeFor(dtype_), in, out, /*paired=*/false, arena_);
   Place(weights.GetAsStored(name, {out, in}), 0, 0, &weight);
   return weight;
 }
@@ -118,11 +119,11 @@ CpuLlama::Layer CpuLlama::LoadLayer(int index, checkpoint::Weights& weights) con
   const int q = config_.q_size();
   const int kv = config_.kv_size();
   const int inner = config_.intermediate_size;
-  PanelWeight qkv(isa_, TypeFor(dtype_), hidden, q + 2 * kv, /*paired=*/false);
+  PanelWeight qkv(isa_, TypeFor(dtype_), hidden, q + 2 * kv, /*paired=*/false, arena_);
   Place(weights.GetAsStored(attention + "q_proj.weight", {q, hidden}), 0, 0, &qkv);
   Place(weights.GetAsStored(attention + "k_proj.weight", {kv, hidden}), q, 0, &qkv);
   Place(weights.GetAsStored(attention + "v_proj.weight", {kv, hidden}), q + kv, 0, &qkv);
-  PanelWeight gate_up(isa_, TypeFor(dtype_), hidden, inner, /*paired=*/true);
+  PanelWeight gate_up(isa_, TypeFor(dtype_), hidden, inner, /*paired=*/true, arena_);
   Place(weights.GetAsStored(mlp + "gate_proj.weight", {inner, hidden}), 0, 0, &gate_up);
   Place(weights.GetAsStored(mlp + "up_proj.weight", {inner, hidden}), 0, 1, &gate_up);
   return {

@@ -90,6 +90,7 @@ class CpuLlama : public CausalLm {
   LlamaConfig config_;
   kernels::Isa isa_;
   ComputeDType dtype_;
+  std::shared_ptr<kernels::PanelArena> arena_;  // Of all weights below.
   int first_layer_;
   std::vector<float> rope_frequencies_;
   at::Tensor embedding_;  // [vocab, hidden], float32 or bfloat16; first stage only.

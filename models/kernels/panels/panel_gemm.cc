@@ -3,17 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <utility>
 
 #include "common/base/check.h"
 #include "models/kernels/panels/lanes.h"
-
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 #pragma GCC diagnostic ignored "-Wpsabi"
 
@@ -226,24 +220,18 @@ void Scatter(const T* from, int64_t in, int half, int lane, int which, Weight* p
 
 int HalfPanel(Isa isa) { return isa == Isa::kAvx512 ? 16 : 8; }
 
-void PanelWeight::Free::operator()(std::byte* data) const { std::free(data); }
-
-PanelWeight::PanelWeight(Isa isa, WeightType type, int64_t in, int64_t out, bool paired)
-    : isa_(isa), type_(type), in_(in), out_(out), paired_(paired) {
+PanelWeight::PanelWeight(Isa isa, WeightType type, int64_t in, int64_t out, bool paired,
+                         std::shared_ptr<PanelArena> arena)
+    : isa_(isa),
+      type_(type),
+      in_(in),
+      out_(out),
+      paired_(paired),
+      arena_(arena == nullptr ? std::make_shared<PanelArena>() : std::move(arena)) {
   const int64_t outputs = HalfPanel(isa) * (paired ? 1 : 2);
   panels_ = (out + outputs - 1) / outputs;
   panel_bytes_ = in * 2 * HalfPanel(isa) * ElementBytes(type);
-  // Huge pages: the weights are read from one end to the other at every step.
-  constexpr int64_t kHugePage = 2 << 20;
-  const int64_t bytes = (panels_ * panel_bytes_ + kHugePage - 1) / kHugePage * kHugePage;
-  data_.reset(static_cast<std::byte*>(std::aligned_alloc(kHugePage, bytes)));
-  if (data_ == nullptr) {
-    throw std::bad_alloc();
-  }
-#if defined(__linux__)
-  madvise(data_.get(), bytes, MADV_HUGEPAGE);
-#endif
-  std::memset(data_.get(), 0, bytes);
+  data_ = arena_->Allocate(panels_ * panel_bytes_);
 }
 
 template <class T>
@@ -256,7 +244,7 @@ void PanelWeight::Set(absl::Span<const T> from, int64_t row, int which) {
     const int64_t panel = output / (paired_ ? half : 2 * half);
     const int lane = static_cast<int>(output % half);
     const int side = paired_ ? which : static_cast<int>(output / half % 2);
-    std::byte* to = data_.get() + panel * panel_bytes_;
+    std::byte* to = data_ + panel * panel_bytes_;
     if (type_ == WeightType::kBFloat16) {
       Scatter(from.data() + i * in_, in_, half, lane, side, reinterpret_cast<BFloat16*>(to));
     } else {

@@ -7,6 +7,7 @@
 #include "absl/types/span.h"
 #include "models/kernels/bfloat16.h"
 #include "models/kernels/isa.h"
+#include "models/kernels/panels/panel_arena.h"
 
 namespace terminus::models::kernels {
 
@@ -27,8 +28,10 @@ enum class WeightType { kFloat32, kBFloat16 };
 class PanelWeight {
  public:
   // A matrix [out, in]; its rows follow one another. Two that are to be interleaved have the same
-  // size: a panel then holds the same outputs of both, one in each half.
-  PanelWeight(Isa isa, WeightType type, int64_t in, int64_t out, bool paired);
+  // size: a panel then holds the same outputs of both, one in each half. Lies in `arena`, which
+  // weights of one model share, or, if that is null, in one of its own.
+  PanelWeight(Isa isa, WeightType type, int64_t in, int64_t out, bool paired,
+              std::shared_ptr<PanelArena> arena = nullptr);
 
   // Copies rows [row, row + rows) from `from` [rows, in], rounding or widening where the types
   // differ. `which` is the matrix of a pair, 0 or 1.
@@ -41,15 +44,11 @@ class PanelWeight {
   int64_t out() const { return out_; }
   bool paired() const { return paired_; }
   int64_t panels() const { return panels_; }
-  const std::byte* panel(int64_t index) const { return data_.get() + index * panel_bytes_; }
+  const std::byte* panel(int64_t index) const { return data_ + index * panel_bytes_; }
 
  private:
   template <class T>
   void Set(absl::Span<const T> from, int64_t row, int which);
-
-  struct Free {
-    void operator()(std::byte* data) const;
-  };
 
   Isa isa_;
   WeightType type_;
@@ -58,7 +57,8 @@ class PanelWeight {
   bool paired_;
   int64_t panels_;
   int64_t panel_bytes_;
-  std::unique_ptr<std::byte[], Free> data_;
+  std::shared_ptr<PanelArena> arena_;
+  std::byte* data_;
 };
 
 struct PanelGemmArgs {
