@@ -1,4 +1,4 @@
-"""What the three examples share: a connection, contents out of files, vectors out of answers."""
+"""What the examples share: a connection, contents out of files, vectors out of answers."""
 
 import argparse
 import pathlib
@@ -18,8 +18,8 @@ def parser(description):
     return result
 
 
-def connect(address):
-    """Returns a stub of the Embedding service once the router answers.
+def connect(address, stub=embedding_pb2_grpc.EmbeddingStub):
+    """Returns a stub of a service, the Embedding service if none is named, once the router answers.
 
     Raises SystemExit when it does not.
     """
@@ -28,7 +28,7 @@ def connect(address):
         grpc.channel_ready_future(channel).result(timeout=5)
     except grpc.FutureTimeoutError:
         raise SystemExit(f"No router at {address}. Start a cluster with: terminus up") from None
-    return embedding_pb2_grpc.EmbeddingStub(channel)
+    return stub(channel)
 
 
 def run(main):

@@ -133,6 +133,7 @@ class OperationsTest(unittest.TestCase):
             for i in range(3):
                 Image.new("RGB", (64, 64), (80 * i, 40, 40)).save(f"{folder}/{i}.png")
             for arguments in (["embed.py", "a cat", "a dog"],
+                              ["generate.py", "Say yes.", "--max-tokens", "4", "--seed", "1"],
                               ["stream_embed.py", folder],
                               ["search.py", "something red", folder]):
                 with self.subTest(arguments[0]):
