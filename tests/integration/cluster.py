@@ -88,7 +88,7 @@ class Cluster:
 
     def logs(self):
         text = ""
-        for file in sorted(self.state.rglob("*.log")):
+        for file in sorted(path for path in self.state.rglob("*.log") if path.is_file()):
             text += f"--- {file.name}\n" + file.read_text(errors="replace")[-2000:]
         return text
 

@@ -18,6 +18,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "common/base/file.h"
+#include "common/base/log.h"
 
 extern char** environ;
 
@@ -102,7 +103,8 @@ absl::StatusOr<pid_t> RealProcessHost::Start(const ProcessSpec& spec) {
   const std::string mark =
       absl::StrCat(kStartMark, " at ", absl::FormatTime(absl::Now(), absl::LocalTimeZone()), "\n");
   if (write(log.get(), mark.data(), mark.size()) < 0) {
-    return SystemError(absl::StrCat("cannot write the log ", spec.log_path));
+    // A full disk costs the logs, not the service.
+    base::LogWarning(absl::StrCat("cannot write the log ", spec.log_path, ": ", strerror(errno)));
   }
   Fd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
   int ends[2];
