@@ -122,7 +122,7 @@ def run(options, folder):
         server = stack.enter_context(subprocess.Popen([binary("echo_server"), echo]))
         stack.callback(server.terminate)
         passing = stack.enter_context(Cluster(options, os.path.join(folder, "c"), [
-            f'router.replicas.text=["{echo}"]'], ["--replicas", "vision=0"]))
+            f'router.replicas.text=["{echo}"]'], ["--replicas", "vision=0,video=0,decoder=0"]))
         # Its router alone: the replicas are the first cluster's.
         single = stack.enter_context(Cluster(options, os.path.join(folder, "b"), [
             f'router.replicas.text=["{cluster.text}"]', f'router.replicas.vision=["{cluster.vision}"]',
