@@ -30,9 +30,13 @@ def half(name):
 
 
 def ten_hours(mp4):
-    """The same clip, each of its 30 frames said to last 20 minutes of a time base of 1/12800 s."""
-    at = mp4.index(b"stts") + 16
-    return mp4[:at] + struct.pack(">I", 10 * 3600 * 12800 // 30) + mp4[at + 4:]
+    """The same clip, whose header says so of the movie, the track and each of its 30 frames."""
+    seconds = 10 * 3600
+    for box, offset, value in (("mvhd", 20, seconds * 1000), ("tkhd", 24, seconds * 1000), ("elst", 12, seconds * 1000),
+                               ("mdhd", 20, seconds * 12800), ("stts", 16, seconds * 12800 // 30)):
+        at = mp4.index(box.encode()) + offset
+        mp4 = mp4[:at] + struct.pack(">I", value) + mp4[at + 4:]
+    return mp4
 
 
 def picture(format):

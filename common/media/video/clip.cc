@@ -108,6 +108,17 @@ absl::StatusOr<std::vector<PacketInfo>> ReadPackets(Demuxer& demuxer) {
   }
 }
 
+StreamOrder OrderOf(const AVStream& stream, VideoContainer container) {
+  StreamOrder order;
+  // Matroska's blocks only say when they are shown.
+  order.has_dts = container != VideoContainer::kMatroska;
+  const AVRational rate = stream.avg_frame_rate;
+  if (rate.num > 0 && rate.den > 0) {
+    order.frame_ticks = av_rescale_q(1, av_inv_q(rate), stream.time_base);
+  }
+  return order;
+}
+
 GoOn OrAlways(const GoOn& go_on) {
   return go_on ? go_on : [] { return absl::OkStatus(); };
 }
@@ -159,7 +170,8 @@ absl::StatusOr<Clip> Clip::Open(absl::string_view bytes, const VideoLimits& limi
   TERMINUS_ASSIGN_OR_RETURN(VideoInfo info, ReadHeader(*demuxer, container, limits));
   TERMINUS_ASSIGN_OR_RETURN(std::vector<PacketInfo> packets, ReadPackets(*demuxer));
   const AVRational tick = demuxer->stream().time_base;
-  auto index = std::make_shared<const FrameIndex>(std::move(packets), tick.num, tick.den);
+  auto index = std::make_shared<const FrameIndex>(std::move(packets), tick.num, tick.den,
+                                                  OrderOf(demuxer->stream(), container));
   const bool cut_off = demuxer->ended_early() || IsCutOff(bytes, container);
   if (index->size() == 0) {
     return cut_off ? VideoError(base::kReasonVideoTruncated,
@@ -167,8 +179,11 @@ absl::StatusOr<Clip> Clip::Open(absl::string_view bytes, const VideoLimits& limi
                    : VideoError(base::kReasonVideoUndecodable, "its video stream has no frames");
   }
   TERMINUS_RETURN_IF_ERROR(CheckDuration(index->end_us(), limits));
+  // Matroska's duration counts from the beginning of the file's clock, not from the first frame.
+  const int64_t before =
+      container == VideoContainer::kMatroska ? std::max<int64_t>(0, index->origin_us()) : 0;
   return Clip(bytes, limits, std::move(info), std::move(index), cut_off,
-              demuxer->header_duration_us());
+              demuxer->header_duration_us() - before);
 }
 
 absl::StatusOr<std::vector<int64_t>> Clip::UniformTimes(const TimeRange& range, int count) const {

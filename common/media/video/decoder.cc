@@ -1,6 +1,6 @@
 #include "common/media/video/decoder.h"
 
-#include <iterator>
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -24,6 +24,11 @@ constexpr Codec kCodecs[] = {
     {AV_CODEC_ID_MPEG4, "mpeg4", "MPEG-4"},
     {AV_CODEC_ID_GIF, "gif", "GIF"},
 };
+
+int64_t RoundUp(int64_t side) {
+  constexpr int64_t kBlock = 128;
+  return (side + kBlock - 1) / kBlock * kBlock;
+}
 
 const Codec* Find(const AVStream& stream) {
   for (const Codec& codec : kCodecs) {
@@ -74,7 +79,9 @@ absl::StatusOr<std::unique_ptr<Decoder>> Decoder::Open(const AVStream& stream, i
   TERMINUS_CHECK(codec != nullptr);
   int code = avcodec_parameters_to_context(codec.get(), stream.codecpar);
   codec->pkt_timebase = stream.time_base;
-  codec->max_pixels = max_pixels;
+  // Sides are rounded up before the library compares.
+  const FrameSize size = HeaderSize(stream);
+  codec->max_pixels = std::max(max_pixels, RoundUp(size.width) * RoundUp(size.height));
   codec->thread_count = threads;
   if (code >= 0) code = avcodec_open2(codec.get(), decoder, nullptr);
   if (code < 0) {
@@ -131,12 +138,17 @@ absl::Status Decoder::Broken(int code) {
     return base::MakeError(absl::StatusCode::kResourceExhausted, base::kReasonVideoTooLarge,
                            "no memory for its frames");
   }
-  // A decoder that refuses a size forgets it.
-  if (codec_->width == 0 || codec_->height == 0) {
+  if (RefusedSize()) {
     return VideoError(base::kReasonVideoTooLarge,
                       absl::StrCat("a frame claims more pixels than the limit, ", max_pixels_));
   }
   return absl::OkStatus();
+}
+
+bool Decoder::RefusedSize() const {
+  const int64_t pixels = static_cast<int64_t>(codec_->width) * codec_->height;
+  // Some decoders forget a size that they refused.
+  return pixels == 0 || pixels > max_pixels_;
 }
 
 }  // namespace terminus::media::video

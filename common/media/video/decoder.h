@@ -30,7 +30,8 @@ FrameSize HeaderSize(const AVStream& stream);
 class Decoder {
  public:
   // `max_pixels` bounds each frame, by whatever header of the stream says its size, before it is
-  // allocated. The codec is a supported one. `threads` is at least 1.
+  // allocated; but for what decoders add to fill whole blocks. The codec is a supported one.
+  // `threads` is at least 1.
   static absl::StatusOr<std::unique_ptr<Decoder>> Open(const AVStream& stream, int64_t max_pixels,
                                                        int threads);
 
@@ -47,6 +48,8 @@ class Decoder {
 
  private:
   Decoder(CodecPtr codec, int64_t max_pixels);
+
+  bool RefusedSize() const;
 
   absl::Status SendOrDrain(const AVPacket* packet,
                            absl::FunctionRef<absl::Status(const AVFrame&)> take);

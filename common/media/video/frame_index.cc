@@ -5,13 +5,12 @@
 
 namespace terminus::media::video {
 
-FrameIndex::FrameIndex(std::vector<PacketInfo> packets, int64_t num, int64_t den)
+FrameIndex::FrameIndex(std::vector<PacketInfo> packets, int64_t num, int64_t den,
+                       const StreamOrder& order)
     : packets_(std::move(packets)), num_(num), den_(den) {
-  int64_t last_dts = INT64_MIN;
   for (size_t i = 0; i < packets_.size(); ++i) {
     if (packets_[i].shown) shown_.push_back(i);
     if (packets_[i].key) keys_.push_back(i);
-    last_dts = std::max(last_dts, packets_[i].dts + std::max<int64_t>(0, packets_[i].duration));
   }
   if (shown_.empty()) return;
   std::stable_sort(shown_.begin(), shown_.end(),
@@ -24,7 +23,32 @@ FrameIndex::FrameIndex(std::vector<PacketInfo> packets, int64_t num, int64_t den
   }
   const int64_t end = pts_of(count - 1) + std::max<int64_t>(1, last);
   end_us_ = std::max(ToMicros(end - origin_), time_us(count - 1) + 1);
-  certain_us_ = std::clamp<int64_t>(ToMicros(std::min(end, last_dts) - origin_), 0, end_us_);
+  certain_us_ = std::clamp<int64_t>(ToMicros(CertainTicks(end, order) - origin_), 0, end_us_);
+}
+
+int64_t FrameIndex::CertainTicks(int64_t end, const StreamOrder& order) const {
+  if (order.has_dts) {
+    int64_t last = INT64_MIN;
+    for (const PacketInfo& packet : packets_) {
+      last = std::max(last, packet.dts + std::max<int64_t>(0, packet.duration));
+    }
+    return std::min(end, last);
+  }
+  int64_t certain = end;
+  // How far behind the latest frame so far another one came.
+  int64_t latest = packets_[0].pts;
+  int64_t behind = 0;
+  for (const PacketInfo& packet : packets_) {
+    behind = std::max(behind, latest - packet.pts);
+    latest = std::max(latest, packet.pts);
+  }
+  if (behind > 0) certain = std::min(certain, latest - behind);
+  for (size_t i = 0; order.frame_ticks > 0 && i + 1 < shown_.size(); ++i) {
+    if (2 * (pts_of(i + 1) - pts_of(i)) > 3 * order.frame_ticks) {
+      return std::min(certain, pts_of(i) + order.frame_ticks);
+    }
+  }
+  return certain;
 }
 
 int64_t FrameIndex::ToMicros(int64_t ticks) const {

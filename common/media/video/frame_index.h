@@ -20,6 +20,14 @@ struct PacketInfo {
   bool shown = true;
 };
 
+// What a file says of its stream beside the packets.
+struct StreamOrder {
+  // Whether `dts` is the file's own, and not guessed.
+  bool has_dts = true;
+  // Ticks from one frame to the next; 0 when it is not said.
+  int64_t frame_ticks = 0;
+};
+
 // Packets [first, last] are to be decoded, in a row, for the frames that `wanted` names.
 struct Segment {
   size_t first = 0;
@@ -33,7 +41,8 @@ struct Segment {
 class FrameIndex {
  public:
   // A tick lasts num/den seconds; both positive. `packets` may be empty.
-  FrameIndex(std::vector<PacketInfo> packets, int64_t num, int64_t den);
+  FrameIndex(std::vector<PacketInfo> packets, int64_t num, int64_t den,
+             const StreamOrder& order = {});
 
   size_t size() const { return shown_.size(); }
   const std::vector<PacketInfo>& packets() const { return packets_; }
@@ -44,10 +53,14 @@ class FrameIndex {
 
   // When the last frame ends; above the time of every frame. 0 for no frames.
   int64_t end_us() const { return end_us_; }
+  // When the first frame is shown by the file's own clock.
+  int64_t origin_us() const { return ToMicros(origin_); }
   // As long as a frame is shown on average; at least 1.
   int64_t mean_frame_us() const;
   // Before this every frame is there, also when more packets would have followed: what comes later
-  // in decoding order is shown no earlier than it is decoded.
+  // in decoding order is shown no earlier than it is decoded. Without times of decoding, the frames
+  // that are there tell how far behind another may come, and gaps between them that some are
+  // missing.
   int64_t certain_us() const { return certain_us_; }
 
   // The frame that is shown at a time: the last that begins at or before it, or the first. There
@@ -61,6 +74,7 @@ class FrameIndex {
 
  private:
   int64_t ToMicros(int64_t ticks) const;
+  int64_t CertainTicks(int64_t end, const StreamOrder& order) const;
   size_t StartFor(size_t frame) const;
 
   const std::vector<PacketInfo> packets_;

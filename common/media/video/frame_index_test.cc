@@ -128,6 +128,17 @@ TEST(FrameIndexTest, WhatIsCertainEndsWhereDecodingOrderDoes) {
   EXPECT_EQ(FrameIndex(packets, 1, 1).end_us(), 5'000'000);
 }
 
+TEST(FrameIndexTest, WhatIsCertainWithoutTimesOfDecoding) {
+  // I0 P4 b2 b1 | P8: the next may be shown as early as 5, three before the latest.
+  const std::vector<PacketInfo> packets = {Packet(0, true), Packet(4), Packet(2),
+                                           Packet(1),       Packet(3), Packet(8)};
+  EXPECT_EQ(FrameIndex(packets, 1, 1, {.has_dts = false}).certain_us(), 5'000'000);
+  // I0 P4: that three are missing between them only the frame rate tells.
+  const std::vector<PacketInfo> begun = {Packet(0, true), Packet(4)};
+  EXPECT_EQ(FrameIndex(begun, 1, 1, {.has_dts = false}).certain_us(), 5'000'000);
+  EXPECT_EQ(FrameIndex(begun, 1, 1, {.has_dts = false, .frame_ticks = 1}).certain_us(), 1'000'000);
+}
+
 TEST(FrameIndexTest, AbsurdTimesDoNotOverflow) {
   const int64_t most = int64_t{1} << 53;
   const FrameIndex index({Packet(-most, true), Packet(most)}, INT32_MAX, 1);
