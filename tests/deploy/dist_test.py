@@ -37,8 +37,8 @@ class DistTest(unittest.TestCase):
         files = [f for f in (self.folder / "bin").iterdir()]
         files += [f for f in (self.folder / "lib").glob("*.so*")]
         self.assertGreater(len(files), 20)
-        # None of CUDA's, each of which would be as large as all the rest.
-        self.assertLess(sum(file.stat().st_size for file in files), 150 << 20)
+        # None of CUDA's, each of which would be as large as all the rest. The video codecs are a third of it.
+        self.assertLess(sum(file.stat().st_size for file in files), 250 << 20)
         for file in files:
             for name, path in self.libraries_of(file).items():
                 if path.startswith(str(self.folder)) or GLIBC.match(name):

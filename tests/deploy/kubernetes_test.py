@@ -49,25 +49,8 @@ class KubernetesTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.rendered = {name: render(K8S / "overlays" / name) for name in ("cpu", "gpu")}
-        # What the components add, on top of each overlay.
-        for name in ("cpu", "gpu"):
-            with tempfile.TemporaryDirectory(dir=K8S / "overlays", prefix=".test-") as folder:
-                pathlib.Path(folder, "kustomization.yaml").write_text(yaml.safe_dump({
-                    "resources": ["../../namespace", "../../base"],
-                    "components": ["../../components/video", "../../components/decoder"],
-                    **cls.overlay(name),
-                }))
-                cls.rendered[f"{name}, all services"] = render(folder)
-
-    @staticmethod
-    def overlay(name):
-        """What an overlay says for itself, without paths."""
-        said = yaml.safe_load((K8S / "overlays" / name / "kustomization.yaml").read_text())
-        del said["resources"]
-        for patch in said.get("patches", ()):
-            if "path" in patch:
-                patch["patch"] = (K8S / "overlays" / name / patch.pop("path")).read_text()
-        return said
+        # The encoders of text and images alone.
+        cls.rendered["base"] = render(K8S / "base")
 
     @for_each_rendering
     def test_every_object_is_valid(self, name, objects):
@@ -83,7 +66,7 @@ class KubernetesTest(unittest.TestCase):
 
     @for_each_rendering
     def test_every_service_is_there_once(self, name, objects):
-        expected = set(PORTS) if "all" in name else {"router", "text", "vision"}
+        expected = {"router", "text", "vision"} if name == "base" else set(PORTS)
         self.assertEqual(expected, set(workloads(objects)))
         for service in expected:
             kinds = [item["kind"] for item in objects
@@ -142,9 +125,9 @@ class KubernetesTest(unittest.TestCase):
             return workloads(self.rendered[name])[service][1]["resources"]["limits"].get(
                 "nvidia.com/gpu")
         for service in ("text", "vision", "video", "decoder"):
-            self.assertEqual("1", gpus("gpu, all services", service))
-            self.assertIsNone(gpus("cpu, all services", service))
-        self.assertIsNone(gpus("gpu, all services", "router"))
+            self.assertEqual("1", gpus("gpu", service))
+            self.assertIsNone(gpus("cpu", service))
+        self.assertIsNone(gpus("gpu", "router"))
 
     @for_each_rendering
     def test_binaries_know_their_flags(self, name, objects):
@@ -168,7 +151,7 @@ class KubernetesTest(unittest.TestCase):
                     [binary(f"terminus-{service}"), "--config", path, "--listen", "127.0.0.1:0",
                      "--metrics", "127.0.0.1:0", "--bundle", folder],
                     capture_output=True, text=True, timeout=60)
-                self.assertEqual(1, out.returncode, out.stderr)
+                self.assertEqual(2, out.returncode, out.stderr)
                 self.assertIn("bundle.yaml", out.stderr)
             self.assertEqual("", self.run_router(path))
 

@@ -69,7 +69,7 @@ class Prometheus:
 class MonitoringTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.ports = {name: free_port() for name in ("router", "text", "vision")}
+        cls.ports = {name: free_port() for name in ("router", "text", "vision", "video", "decoder")}
         cls.cluster = Cluster(overrides={f"{name}.metrics": f"127.0.0.1:{port}"
                                          for name, port in cls.ports.items()})
         cls.addClassCleanup(cls.cluster.close)
@@ -149,7 +149,7 @@ class MonitoringTest(unittest.TestCase):
         self.assertGreater(len(queries), 20)
         self.wait(lambda: [entry for entry in queries if not server.values(entry[1])],
                   "queries without an answer")
-        self.assertEqual([1.0] * 3, server.values('up{job="terminus"}'))
+        self.assertEqual([1.0] * 5, server.values('up{job="terminus"}'))
         # What is measured is what was sent.
         for query in ('sum(rate(terminus_router_calls_total{method="Embed",code="OK"}[10s]))',
                       'sum(rate(terminus_router_items_total{code="INVALID_ARGUMENT"}[10s]))',
@@ -216,7 +216,15 @@ class MonitoringTest(unittest.TestCase):
         config = yaml.safe_load((PROMETHEUS / "local.yml").read_text())
         pods = yaml.safe_load((DEPLOY / "k8s" / "base" / "terminus.yaml").read_text())
         for group in config["scrape_configs"][0]["static_configs"]:
-            metrics = pods[group["labels"]["component"]]["metrics"]
+            component = group["labels"]["component"]
+            if component in pods:
+                metrics = pods[component]["metrics"]
+            else:
+                text = (DEPLOY / "k8s" / "components" / component / f"{component}.yaml").read_text()
+                workload = next(item for item in yaml.safe_load_all(text)
+                                if item["kind"] in ("Deployment", "StatefulSet"))
+                arguments = workload["spec"]["template"]["spec"]["containers"][0]["args"]
+                metrics = arguments[arguments.index("--metrics") + 1]
             self.assertEqual([f"127.0.0.1:{metrics.rsplit(':', 1)[1]}"], group["targets"])
 
 
