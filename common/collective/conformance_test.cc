@@ -215,7 +215,10 @@ TEST_P(Communicators, GatherAllParts) {
     OnEachRank([&](Communicator& self) {
       auto part = Ints(self, Values(self.rank(), count));
       auto whole = Ints(self, std::vector<int32_t>(count * size(), -1));
-      ASSERT_TRUE(self.AllGather(part.buffer(), whole.buffer(), Patience()).ok());
+      // Both in one stream, as the operation wants them.
+      Buffer mine = part.buffer();
+      mine.stream = whole.buffer().stream;
+      ASSERT_TRUE(self.AllGather(mine, whole.buffer(), Patience()).ok());
       ASSERT_TRUE(self.Finish(whole.buffer().stream, Patience()).ok());
       std::vector<int32_t> expected;
       for (int rank = 0; rank < size(); ++rank) {
