@@ -90,6 +90,15 @@ const Json& BpeVariants() {
     "split": {"type": "Sequence", "pretokenizers": [
       {"type": "Split", "behavior": "Isolated", "invert": false, "pattern": {"Regex":
         "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"}},
+      {"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}]},
+    "prefix": {"type": "ByteLevel", "add_prefix_space": true},
+    "classes": {"type": "Sequence", "pretokenizers": [
+      {"type": "WhitespaceSplit"},
+      {"type": "Punctuation", "behavior": "MergedWithPrevious"},
+      {"type": "Digits", "individual_digits": false},
+      {"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}]},
+    "whitespace": {"type": "Sequence", "pretokenizers": [
+      {"type": "Whitespace"},
       {"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}]}
   })JSON");
   return variants;

@@ -30,6 +30,15 @@ VARIANTS = {
     "split": {"type": "Sequence", "pretokenizers": [
         {"type": "Split", "pattern": {"Regex": LLAMA3}, "behavior": "Isolated", "invert": False},
         {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}]},
+    "prefix": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+    "classes": {"type": "Sequence", "pretokenizers": [
+        {"type": "WhitespaceSplit"},
+        {"type": "Punctuation", "behavior": "MergedWithPrevious"},
+        {"type": "Digits", "individual_digits": False},
+        {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}]},
+    "whitespace": {"type": "Sequence", "pretokenizers": [
+        {"type": "Whitespace"},
+        {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}]},
 }
 
 
@@ -49,6 +58,7 @@ def samples():
     yield from texts()
     yield "<|im_start|>user\nHi<|im_end|>\n"
     yield "a<|endoftext|><|endoftext|>  b"
+    yield ""
     yield "the" * 400
     yield "".join(chr(0x4E00 + i * 7 % 5000) for i in range(300))
 
