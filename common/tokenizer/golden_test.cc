@@ -10,6 +10,7 @@
 
 #include "common/base/file.h"
 #include "common/tokenizer/bert_normalizer.h"
+#include "common/tokenizer/incremental_decoder.h"
 #include "common/tokenizer/tokenizer.h"
 #include "common/tokenizer/utf8.h"
 
@@ -127,6 +128,14 @@ TEST(TokenizerGoldenTest, ByteLevelDecoder) {
     EXPECT_EQ(*(*tokenizer)->Decode(ids, true), line.at("decoded").get<std::string>());
     const auto tail = absl::MakeConstSpan(ids).subspan(ids.size() / 2);
     EXPECT_EQ(*(*tokenizer)->Decode(tail, false), line.at("tail").get<std::string>());
+
+    const auto random = line.at("random").get<std::vector<int32_t>>();
+    const auto random_text = line.at("random_text").get<std::string>();
+    EXPECT_EQ(*(*tokenizer)->Decode(random, false), random_text);
+    IncrementalDecoder decoder(tokenizer->get(), /*skip_special_tokens=*/false);
+    std::string pieces;
+    for (const int32_t id : random) pieces += *decoder.Push(id);
+    EXPECT_EQ(pieces + decoder.Flush(), random_text);
   }
 }
 

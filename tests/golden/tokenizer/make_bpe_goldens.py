@@ -5,11 +5,13 @@ usage: make_bpe_goldens.py
 
 Trains a small vocabulary on the texts of make_goldens.py. Written beside this script:
   bpe.json         the tokenizer, pre-tokenised as GPT-2 does it
-  bpe_texts.jsonl  a text a line: its ids in each variant of the pre-tokenizer, and the first one's decoded again
+  bpe_texts.jsonl  a text a line: its ids in each variant of the pre-tokenizer, and the first one's decoded again;
+                   and ids by chance with what they decode to, mostly broken characters
 """
 
 import json
 import pathlib
+import random
 
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, processors, trainers
@@ -69,6 +71,7 @@ def main():
                                    encoding="utf-8")
     encoders = {name: tokenizers.Tokenizer.from_str(json.dumps(dict(document, pre_tokenizer=variant)))
                 for name, variant in VARIANTS.items()}
+    chance = random.Random(11)
     with open(HERE / "bpe_texts.jsonl", "w", encoding="utf-8") as file:
         for text in samples():
             line = {"text": text}
@@ -77,6 +80,8 @@ def main():
             line["decoded"] = encoders["gpt2"].decode(ids, skip_special_tokens=True)
             # From the middle on: characters cut in two.
             line["tail"] = encoders["gpt2"].decode(ids[len(ids) // 2:], skip_special_tokens=False)
+            line["random"] = [chance.randrange(300 if chance.random() < 0.9 else 700) for _ in range(chance.randrange(12))]
+            line["random_text"] = encoders["gpt2"].decode(line["random"], skip_special_tokens=False)
             file.write(json.dumps(line, separators=(",", ":")) + "\n")
 
 
