@@ -17,6 +17,7 @@ endif()
 set(TERMINUS_HOME ${terminus_home_default} CACHE PATH
     "Folder that scripts/setup filled: LibTorch, models, Python environment")
 set(TERMINUS_SANITIZE "" CACHE STRING "Comma-separated -fsanitize= list; empty for none")
+option(TERMINUS_FUZZ "Build tests/fuzz as libFuzzer programs, under AddressSanitizer; takes clang" OFF)
 set(TERMINUS_CUDA "AUTO" CACHE STRING "Build libterminus_cuda.so: ON, OFF, or AUTO (when nvcc is there)")
 
 add_compile_options(-Wall -Wextra -Wno-missing-field-initializers -Wnon-virtual-dtor -fno-plt)
@@ -26,6 +27,11 @@ endif()
 if(TERMINUS_SANITIZE)
   add_compile_options(-fsanitize=${TERMINUS_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${TERMINUS_SANITIZE})
+endif()
+if(TERMINUS_FUZZ)
+  # NDEBUG stays off: an assert that fails is a finding.
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -UNDEBUG)
+  add_link_options(-fsanitize=address,undefined)
 endif()
 
 find_program(TERMINUS_CCACHE ccache)

@@ -28,6 +28,8 @@ struct Expression {
   };
   Kind kind = Kind::kLiteral;
   int line = 1;
+  // 1 more than its deepest child's: bounded, because evaluating goes as deep.
+  int depth = 1;
   std::string text;
   Value value;
   bool method = false;

@@ -3,126 +3,24 @@
 #include <algorithm>
 #include <cmath>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
-#include "absl/strings/str_split.h"
+#include "absl/types/optional.h"
+#include "common/base/status_macros.h"
 
 namespace terminus::chat {
 namespace {
 
-constexpr absl::string_view kSpaces = " \t\n\r\v\f";
-
 absl::Status Error(absl::string_view message) { return absl::InvalidArgumentError(message); }
+
+absl::Status Mismatch(const std::string& op, const Value& left, const Value& right) {
+  return Error(
+      absl::StrCat("'", op, "' does not work on ", left.TypeName(), " and ", right.TypeName()));
+}
 
 const std::string* StringAt(const Arguments& arguments, size_t i) {
   return i < arguments.size() ? arguments[i].string() : nullptr;
-}
-
-std::string Strip(absl::string_view text, const Arguments& arguments, bool left, bool right) {
-  const std::string* given = StringAt(arguments, 0);
-  const absl::string_view set = given != nullptr ? absl::string_view(*given) : kSpaces;
-  if (left) text.remove_prefix(std::min(text.find_first_not_of(set), text.size()));
-  if (right) {
-    const size_t last = text.find_last_not_of(set);
-    text = text.substr(0, last == absl::string_view::npos ? 0 : last + 1);
-  }
-  return std::string(text);
-}
-
-std::string Capitalized(std::string text) {
-  absl::AsciiStrToLower(&text);
-  if (!text.empty()) text[0] = absl::ascii_toupper(text[0]);
-  return text;
-}
-
-std::string Title(std::string text) {
-  bool inside = false;
-  for (char& c : text) {
-    c = inside ? absl::ascii_tolower(c) : absl::ascii_toupper(c);
-    inside = absl::ascii_isalnum(c) || (static_cast<unsigned char>(c) & 0x80) != 0;
-  }
-  return text;
-}
-
-// Characters, as Python counts them.
-int64_t Length(const std::string& text) {
-  return std::count_if(text.begin(), text.end(),
-                       [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });
-}
-
-// A string's characters.
-std::vector<std::string> Characters(const std::string& text) {
-  std::vector<std::string> characters;
-  for (const char c : text) {
-    if ((static_cast<unsigned char>(c) & 0xc0) != 0x80 || characters.empty()) {
-      characters.emplace_back();
-    }
-    characters.back().push_back(c);
-  }
-  return characters;
-}
-
-absl::StatusOr<Value> Split(const std::string& text, const Arguments& arguments) {
-  List parts;
-  const std::string* separator = StringAt(arguments, 0);
-  if (separator == nullptr) {
-    for (absl::string_view part :
-         absl::StrSplit(text, absl::ByAnyChar(kSpaces), absl::SkipEmpty())) {
-      parts.push_back(Value(std::string(part)));
-    }
-    return Value(std::move(parts));
-  }
-  if (separator->empty()) return Error("split: empty separator");
-  const int64_t* limit = arguments.size() > 1 ? arguments[1].integer() : nullptr;
-  std::vector<std::string> found;
-  if (limit != nullptr && *limit >= 0) {
-    found = absl::StrSplit(
-        text, absl::MaxSplits(*separator, static_cast<int>(std::min<int64_t>(*limit, 1 << 30))));
-  } else {
-    found = absl::StrSplit(text, *separator);
-  }
-  for (std::string& part : found) parts.push_back(Value(std::move(part)));
-  return Value(std::move(parts));
-}
-
-bool AnyAffix(const Arguments& arguments, bool (*matches)(absl::string_view, absl::string_view),
-              const std::string& text) {
-  if (const std::string* affix = StringAt(arguments, 0); affix != nullptr) {
-    return matches(text, *affix);
-  }
-  return false;
-}
-
-absl::StatusOr<Value> StringMethod(const std::string& name, const std::string& text,
-                                   const Arguments& arguments) {
-  if (name == "strip") return Value(Strip(text, arguments, true, true));
-  if (name == "lstrip") return Value(Strip(text, arguments, true, false));
-  if (name == "rstrip") return Value(Strip(text, arguments, false, true));
-  if (name == "startswith") {
-    return Value(AnyAffix(
-        arguments, [](auto a, auto b) { return absl::StartsWith(a, b); }, text));
-  }
-  if (name == "endswith") {
-    return Value(AnyAffix(
-        arguments, [](auto a, auto b) { return absl::EndsWith(a, b); }, text));
-  }
-  if (name == "split") return Split(text, arguments);
-  if (name == "upper") return Value(absl::AsciiStrToUpper(text));
-  if (name == "lower") return Value(absl::AsciiStrToLower(text));
-  if (name == "title") return Value(Title(text));
-  if (name == "capitalize") return Value(Capitalized(text));
-  if (name == "replace") {
-    const std::string* from = StringAt(arguments, 0);
-    const std::string* to = StringAt(arguments, 1);
-    if (from == nullptr || to == nullptr || from->empty()) {
-      return Error("replace: expected two strings, the first not empty");
-    }
-    return Value(absl::StrReplaceAll(text, {{*from, *to}}));
-  }
-  return Error(absl::StrCat("a string has no supported method '", name, "'"));
 }
 
 absl::StatusOr<Value> DictMethod(const std::string& name, const Dict& dict,
@@ -130,20 +28,19 @@ absl::StatusOr<Value> DictMethod(const std::string& name, const Dict& dict,
   if (name == "get") {
     const std::string* key = StringAt(arguments, 0);
     if (key == nullptr) return Error("get: expected a string");
-    const auto found = dict.find(*key);
-    if (found != dict.end()) return found->second;
+    const Value* const found = dict.Find(*key);
+    if (found != nullptr) return *found;
     return arguments.size() > 1 ? arguments[1] : Value(Value::None());
   }
+  if (name != "items" && name != "keys" && name != "values") {
+    return Error(absl::StrCat("a dict has no supported method '", name, "'"));
+  }
   List list;
-  for (const auto& [key, value] : dict) {
+  for (const auto& [key, value] : dict.entries()) {
     if (name == "items") {
       list.push_back(Value(List{Value(key), value}));
-    } else if (name == "keys") {
-      list.push_back(Value(key));
-    } else if (name == "values") {
-      list.push_back(value);
     } else {
-      return Error(absl::StrCat("a dict has no supported method '", name, "'"));
+      list.push_back(name == "keys" ? Value(key) : value);
     }
   }
   return Value(std::move(list));
@@ -161,88 +58,123 @@ absl::StatusOr<bool> Contains(const Value& container, const Value& value) {
     return std::find(list->begin(), list->end(), value) != list->end();
   }
   if (value.string() != nullptr) {
-    if (container.string() != nullptr)
+    if (container.string() != nullptr) {
       return absl::StrContains(*container.string(), *value.string());
-    if (container.dict() != nullptr) return container.dict()->count(*value.string()) > 0;
+    }
+    if (container.dict() != nullptr) return container.dict()->Find(*value.string()) != nullptr;
   }
+  if (container.is_undefined()) return false;
   return Error(absl::StrCat("'in' does not work on ", container.TypeName()));
+}
+
+absl::optional<int64_t> IntegerOf(const Value& value) {
+  if (value.integer() != nullptr) return *value.integer();
+  if (value.boolean() != nullptr) return *value.boolean() ? 1 : 0;
+  return absl::nullopt;
+}
+
+// Nothing on overflow. `b` is not 0 where it divides.
+absl::optional<int64_t> WholeArithmetic(char op, bool floored, int64_t a, int64_t b) {
+  int64_t result = 0;
+  bool overflow = false;
+  if (op == '+') {
+    overflow = __builtin_add_overflow(a, b, &result);
+  } else if (op == '-') {
+    overflow = __builtin_sub_overflow(a, b, &result);
+  } else if (op == '*') {
+    overflow = __builtin_mul_overflow(a, b, &result);
+  } else if (b == -1) {
+    // The one division that can overflow.
+    overflow = floored && __builtin_sub_overflow(0, a, &result);
+  } else {
+    // Rounded towards minus infinity, as Python does it.
+    const int64_t down = a % b != 0 && (a < 0) != (b < 0) ? 1 : 0;
+    result = floored ? a / b - down : a % b + down * b;
+  }
+  return overflow ? absl::nullopt : absl::make_optional(result);
 }
 
 absl::StatusOr<Value> Arithmetic(const std::string& op, const Value& left, const Value& right) {
   const auto a = NumberOf(left);
   const auto b = NumberOf(right);
-  const absl::Status mismatch = Error(
-      absl::StrCat("'", op, "' does not work on ", left.TypeName(), " and ", right.TypeName()));
-  if (!a || !b) return mismatch;
-  const bool division = op == "/" || op == "//" || op == "%";
-  if (division && *b == 0) return Error("division by zero");
-  const bool whole = left.number() == nullptr && right.number() == nullptr && op != "/";
-  double result = 0;
-  if (op == "+") {
-    result = *a + *b;
-  } else if (op == "-") {
-    result = *a - *b;
-  } else if (op == "*") {
-    result = *a * *b;
-  } else if (op == "/") {
-    result = *a / *b;
-  } else if (op == "//") {
-    result = std::floor(*a / *b);
-  } else if (op == "%") {
-    result = *a - *b * std::floor(*a / *b);
-  } else {
-    return mismatch;
+  if (!a || !b || op == "**") return Mismatch(op, left, right);
+  if ((op == "/" || op == "//" || op == "%") && *b == 0) return Error("division by zero");
+  const auto whole_a = IntegerOf(left);
+  const auto whole_b = IntegerOf(right);
+  if (whole_a && whole_b && op != "/") {
+    const auto result = WholeArithmetic(op[0], op == "//", *whole_a, *whole_b);
+    if (!result) return Error("a number is too large");
+    return Value(*result);
   }
-  if (!whole) return Value(result);
-  if (std::abs(result) > 9e15) return Error("a number is too large");
-  return Value(static_cast<int64_t>(result));
+  if (op == "+") return Value(*a + *b);
+  if (op == "-") return Value(*a - *b);
+  if (op == "*") return Value(*a * *b);
+  if (op == "/") return Value(*a / *b);
+  if (op == "//") return Value(std::floor(*a / *b));
+  return Value(*a - *b * std::floor(*a / *b));
+}
+
+// The whole number in a number or a text; 0 where there is none, as Jinja's filter has it.
+absl::StatusOr<Value> Whole(const Value& value) {
+  if (value.string() != nullptr) {
+    int64_t number = 0;
+    return Value(absl::SimpleAtoi(*value.string(), &number) ? number : int64_t{0});
+  }
+  if (const auto integer = IntegerOf(value); integer) return Value(*integer);
+  if (value.number() == nullptr) return Value(int64_t{0});
+  if (!(std::abs(*value.number()) < 9e18)) return Error("int: a number is too large");
+  return Value(static_cast<int64_t>(*value.number()));
+}
+
+absl::StatusOr<Value> FirstOrLast(bool first, const Value& value) {
+  if (const List* list = value.list(); list != nullptr) {
+    if (list->empty()) return Value();
+    return first ? list->front() : list->back();
+  }
+  return ItemOf(value, Value(int64_t{first ? 0 : -1}));
+}
+
+absl::StatusOr<Value> LengthOf(const Value& value) {
+  if (value.is_undefined()) return Value(int64_t{0});
+  if (value.string() != nullptr) return Value(CountCharacters(*value.string()));
+  if (value.list() != nullptr) return Value(static_cast<int64_t>(value.list()->size()));
+  if (value.dict() != nullptr) return Value(static_cast<int64_t>(value.dict()->entries().size()));
+  return Error(absl::StrCat("length does not work on ", value.TypeName()));
 }
 
 }  // namespace
 
 absl::StatusOr<Value> ApplyFilter(const std::string& name, const Value& value,
                                   const Arguments& arguments) {
-  const std::string* text = value.string();
   const List* list = value.list();
   if (name == "default" || name == "d") {
     const bool also_false = arguments.size() > 1 && arguments[1].Truthy();
     const bool keep = also_false ? value.Truthy() : !value.is_undefined();
     return keep ? value : arguments.empty() ? Value(std::string()) : arguments[0];
   }
-  if (name == "tojson") return Value(value.ToJson());
+  if (name == "trim") return CallTextMethod("strip", value.ToText(), arguments);
+  if (name == "title") return Value(TitleOfFilter(value.ToText()));
+  if (name == "upper" || name == "lower" || name == "capitalize" || name == "replace") {
+    return CallTextMethod(name, value.ToText(), arguments);
+  }
+  if (name == "join" && (list != nullptr || value.is_undefined())) {
+    const std::string* separator = StringAt(arguments, 0);
+    if (!arguments.empty() && separator == nullptr) return Error("join: expected a string");
+    return Joined(list != nullptr ? *list : List{}, separator != nullptr ? *separator : "");
+  }
+  if (!arguments.empty()) return Error(absl::StrCat(name, ": arguments are not supported"));
+  if (name == "tojson" && !value.is_undefined() && value.namespace_members() == nullptr) {
+    return Value(value.ToJson());
+  }
   if (name == "string") return Value(value.ToText());
   if (name == "safe") return value;
-  if (name == "length" || name == "count") {
-    if (text != nullptr) return Value(Length(*text));
-    if (list != nullptr) return Value(static_cast<int64_t>(list->size()));
-    if (value.dict() != nullptr) return Value(static_cast<int64_t>(value.dict()->size()));
-    return Error(absl::StrCat(name, " does not work on ", value.TypeName()));
+  if (name == "length" || name == "count") return LengthOf(value);
+  if ((name == "first" || name == "last") && (list != nullptr || value.string() != nullptr)) {
+    return FirstOrLast(name == "first", value);
   }
-  if (name == "trim") return Value(Strip(value.ToText(), arguments, true, true));
-  if (name == "upper" || name == "lower" || name == "title" || name == "capitalize" ||
-      name == "replace") {
-    return StringMethod(name, value.ToText(), arguments);
-  }
-  if (name == "first" || name == "last") {
-    if (list != nullptr) {
-      if (list->empty()) return Value();
-      return name == "first" ? list->front() : list->back();
-    }
-    if (text != nullptr) {
-      const auto characters = Characters(*text);
-      if (characters.empty()) return Value();
-      return Value(name == "first" ? characters.front() : characters.back());
-    }
-  }
-  if (name == "join" && list != nullptr) {
-    const std::string* separator = StringAt(arguments, 0);
-    return Value(absl::StrJoin(
-        *list, separator != nullptr ? *separator : "",
-        [](std::string* out, const Value& element) { out->append(element.ToText()); }));
-  }
-  if (name == "list" && list != nullptr) return Value(List(*list));
+  if (name == "list" && list != nullptr) return value;
   if (name == "items" && value.dict() != nullptr) return DictMethod("items", *value.dict(), {});
-  if (name == "int" && NumberOf(value)) return Value(static_cast<int64_t>(*NumberOf(value)));
+  if (name == "int") return Whole(value);
   return Error(absl::StrCat("the filter '", name, "' is not supported on ", value.TypeName()));
 }
 
@@ -255,11 +187,12 @@ absl::StatusOr<bool> ApplyTest(const std::string& name, const Value& value,
   if (name == "mapping") return value.dict() != nullptr;
   if (name == "boolean") return value.boolean() != nullptr;
   if (name == "integer") return value.integer() != nullptr;
-  if (name == "number") return value.integer() != nullptr || value.number() != nullptr;
+  if (name == "number") return NumberOf(value).has_value();
   if (name == "true") return value.boolean() != nullptr && *value.boolean();
   if (name == "false") return value.boolean() != nullptr && !*value.boolean();
   if (name == "iterable" || name == "sequence") {
-    return value.list() != nullptr || value.string() != nullptr || value.dict() != nullptr;
+    return value.list() != nullptr || value.string() != nullptr || value.dict() != nullptr ||
+           value.is_undefined();
   }
   if ((name == "equalto" || name == "eq") && arguments.size() == 1) return value == arguments[0];
   if (name == "in" && arguments.size() == 1) return Contains(arguments[0], value);
@@ -272,7 +205,7 @@ absl::StatusOr<bool> ApplyTest(const std::string& name, const Value& value,
 
 absl::StatusOr<Value> CallMethod(const std::string& name, const Value& value,
                                  const Arguments& arguments) {
-  if (value.string() != nullptr) return StringMethod(name, *value.string(), arguments);
+  if (value.string() != nullptr) return CallTextMethod(name, *value.string(), arguments);
   if (value.dict() != nullptr) return DictMethod(name, *value.dict(), arguments);
   return Error(absl::StrCat(value.TypeName(), " has no supported method '", name, "'"));
 }
@@ -280,7 +213,7 @@ absl::StatusOr<Value> CallMethod(const std::string& name, const Value& value,
 absl::StatusOr<Value> ApplyBinary(const std::string& op, const Value& left, const Value& right) {
   if (op == "==") return Value(left == right);
   if (op == "!=") return Value(!(left == right));
-  if (op == "~") return Value(left.ToText() + right.ToText());
+  if (op == "~") return Joined({left, right}, "");
   if (op == "in" || op == "not in") {
     const absl::StatusOr<bool> found = Contains(right, left);
     if (!found.ok()) return found.status();
@@ -288,13 +221,19 @@ absl::StatusOr<Value> ApplyBinary(const std::string& op, const Value& left, cons
   }
   if (op == "+") {
     if (left.string() != nullptr && right.string() != nullptr) {
-      return Value(*left.string() + *right.string());
+      return Joined({left, right}, "");
     }
     if (left.list() != nullptr && right.list() != nullptr) {
       List joined = *left.list();
       joined.insert(joined.end(), right.list()->begin(), right.list()->end());
       return Value(std::move(joined));
     }
+  }
+  if (op == "*" && (left.string() != nullptr) != (right.string() != nullptr)) {
+    const Value& text = left.string() != nullptr ? left : right;
+    const auto times = IntegerOf(left.string() != nullptr ? right : left);
+    if (!times) return Mismatch(op, left, right);
+    return Repeated(*text.string(), *times);
   }
   if (op == "<" || op == ">" || op == "<=" || op == ">=") {
     int order = 0;
@@ -303,8 +242,7 @@ absl::StatusOr<Value> ApplyBinary(const std::string& op, const Value& left, cons
     } else if (const auto a = NumberOf(left), b = NumberOf(right); a && b) {
       order = *a < *b ? -1 : *a > *b;
     } else {
-      return Error(
-          absl::StrCat("'", op, "' does not work on ", left.TypeName(), " and ", right.TypeName()));
+      return Mismatch(op, left, right);
     }
     const bool holds = op[0] == '<' ? order < 0 : order > 0;
     return Value(holds || (op.size() == 2 && order == 0));
@@ -313,9 +251,10 @@ absl::StatusOr<Value> ApplyBinary(const std::string& op, const Value& left, cons
 }
 
 Value ItemOf(const Value& value, const Value& index) {
-  if (const Dict* dict = value.dict(); dict != nullptr && index.string() != nullptr) {
-    const auto found = dict->find(*index.string());
-    return found == dict->end() ? Value() : found->second;
+  const Dict* const dict = value.dict() != nullptr ? value.dict() : value.namespace_members();
+  if (dict != nullptr && index.string() != nullptr) {
+    const Value* const found = dict->Find(*index.string());
+    return found == nullptr ? Value() : *found;
   }
   if (index.integer() == nullptr) return Value();
   const auto place = [&](int64_t size) {
@@ -347,7 +286,14 @@ absl::StatusOr<Value> SliceOf(const Value& value, const Value& begin, const Valu
     return Error(absl::StrCat(value.TypeName(), " cannot be sliced"));
   }
   const auto size = static_cast<int64_t>(elements.size());
-  const int64_t stride = step.integer() != nullptr ? *step.integer() : 1;
+  for (const Value* bound : {&begin, &end, &step}) {
+    if (bound->integer() == nullptr && !bound->is_undefined() && !bound->is_none()) {
+      return Error("a slice takes whole numbers");
+    }
+  }
+  // A longer step goes no further.
+  const int64_t stride =
+      step.integer() != nullptr ? std::clamp<int64_t>(*step.integer(), -size - 1, size + 1) : 1;
   if (stride == 0) return Error("a slice with a step of 0");
   const auto bound = [&](const Value& given, int64_t otherwise) {
     if (given.integer() == nullptr) return otherwise;
@@ -357,8 +303,9 @@ absl::StatusOr<Value> SliceOf(const Value& value, const Value& begin, const Valu
   const int64_t first = bound(begin, stride > 0 ? 0 : size - 1);
   const int64_t last = bound(end, stride > 0 ? size : -1);
   List kept;
-  for (int64_t i = first; stride > 0 ? i < last : i > last; i += stride)
+  for (int64_t i = first; stride > 0 ? i < last : i > last; i += stride) {
     kept.push_back(elements[i]);
+  }
   if (value.list() != nullptr) return Value(std::move(kept));
   std::string text;
   for (const Value& character : kept) text += *character.string();

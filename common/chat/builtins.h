@@ -1,16 +1,14 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/chat/text_functions.h"
 #include "common/chat/value.h"
 
 // The functions of the language that need nothing but their arguments. INVALID_ARGUMENT for what is
 // not supported or does not fit.
 namespace terminus::chat {
-
-using Arguments = std::vector<Value>;
 
 // value | name(arguments)
 absl::StatusOr<Value> ApplyFilter(const std::string& name, const Value& value,

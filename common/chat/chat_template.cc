@@ -10,6 +10,7 @@
 #include "common/base/status_macros.h"
 #include "common/chat/evaluator.h"
 #include "common/chat/parser.h"
+#include "common/tokenizer/utf8.h"
 
 namespace terminus::chat {
 namespace {
@@ -48,6 +49,10 @@ absl::StatusOr<std::unique_ptr<ChatTemplate>> ChatTemplate::Make(absl::string_vi
   if (source.size() > kMaxTemplateBytes) {
     return absl::InvalidArgumentError(absl::StrCat(
         "the template has ", source.size(), " bytes, at most ", kMaxTemplateBytes, " are taken"));
+  }
+  if (const size_t valid = tokenizer::ValidUtf8Prefix(source); valid < source.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the template is not valid UTF-8 at byte ", valid));
   }
   auto made = std::unique_ptr<ChatTemplate>(new ChatTemplate);
   TERMINUS_ASSIGN_OR_RETURN(made->block_, chat::Parse(source));
@@ -99,14 +104,19 @@ absl::StatusOr<std::string> ChatTemplate::Render(absl::Span<const Message> messa
                                                  const SpecialTokens& tokens) const {
   List list;
   for (const Message& message : messages) {
+    TERMINUS_RETURN_IF_ERROR(tokenizer::CheckUtf8(message.role));
+    TERMINUS_RETURN_IF_ERROR(tokenizer::CheckUtf8(message.content));
     list.push_back(Value(Dict{{"role", Value(message.role)}, {"content", Value(message.content)}}));
   }
-  return Evaluate(block_,
-                  Dict{{"messages", Value(std::move(list))},
-                       {"add_generation_prompt", Value(add_generation_prompt)},
-                       {"bos_token", Value(tokens.bos)},
-                       {"eos_token", Value(tokens.eos)}},
-                  {});
+  TERMINUS_RETURN_IF_ERROR(tokenizer::CheckUtf8(tokens.bos));
+  TERMINUS_RETURN_IF_ERROR(tokenizer::CheckUtf8(tokens.eos));
+  // As transformers calls it: without tools or documents their names are none, not undefined.
+  return Evaluate(block_, Dict{{"messages", Value(std::move(list))},
+                               {"tools", Value(Value::None())},
+                               {"documents", Value(Value::None())},
+                               {"add_generation_prompt", Value(add_generation_prompt)},
+                               {"bos_token", Value(tokens.bos)},
+                               {"eos_token", Value(tokens.eos)}});
 }
 
 }  // namespace terminus::chat

@@ -37,7 +37,8 @@ class ChatTemplate {
   static absl::StatusOr<std::unique_ptr<const ChatTemplate>> Load(const std::string& folder);
 
   // The conversation as text, up to where the assistant's next message begins if
-  // `add_generation_prompt`. INVALID_ARGUMENT when the template refuses it: an order of roles, say.
+  // `add_generation_prompt`. INVALID_ARGUMENT when the template refuses it, an order of roles, say,
+  // or goes over a limit (evaluator.h), and with the reason INVALID_UTF8 for what is not UTF-8.
   absl::StatusOr<std::string> Render(absl::Span<const Message> messages,
                                      bool add_generation_prompt) const;
 

@@ -37,10 +37,25 @@ TEST(ChatTemplateTest, FaultsNameTheirLine) {
   ExpectRefused("\n{{ nobody.name }}", "line 2: undefined has no 'name'");
   ExpectRefused("{{ open('/etc/passwd') }}", "'open' is not supported");
   ExpectRefused("{{ 1 / 0 }}", "division by zero");
+  ExpectRefused("{{ 1 < 2 < 3 }}", "a chain of comparisons is not supported");
+  ExpectRefused("{{ '\\ud800' }}", "without the 4 hex digits of a character");
+  ExpectRefused("{% for a in [1] %}{% 'endfor' %}{% endfor %}", "expected a statement");
+  ExpectRefused("{{ messages | tojson(indent=2) }}", "tojson: 'indent' is not supported");
+  ExpectRefused("{{ 'a'.startswith(1) }}", "startswith: expected one string");
+  ExpectRefused("\xff", "not valid UTF-8 at byte 0");
+  ExpectRefused("{{ range(9000000000000000000) }}", "range: expected");
+  ExpectRefused("{{ 9223372036854775807 + 1 }}", "a number is too large");
 }
 
 TEST(ChatTemplateTest, RefusalsAreTheTemplatesOwnWords) {
   ExpectRefused("{{ raise_exception('no ' ~ messages[0].role) }}", "no user");
+  const auto text = Render("{{ raise_exception('é' * 1000) }}");
+  EXPECT_EQ(text.status().message().size(), 1000u);
+}
+
+TEST(ChatTemplateTest, TextIsUtf8) {
+  EXPECT_EQ(Render("{{ messages[0].content }}", {{"user", "\xff"}}).status().code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 TEST(ChatTemplateTest, WhatATemplateMayDoIsBounded) {
@@ -51,12 +66,26 @@ TEST(ChatTemplateTest, WhatATemplateMayDoIsBounded) {
       "{% endfor %}",
       "bytes of text");
   ExpectRefused("{{ range(100000000) }}", "at most 100000 elements");
+  const std::string loop = "{% set ns = namespace(a='x') %}{% for i in range(1000) %}";
+  ExpectRefused(loop + "{% set ns.a = [ns.a] %}{% endfor %}", "lists nested deeper than 32");
+  ExpectRefused(loop + "{% set ns.a = [ns.a, ns.a] %}{% endfor %}", "more than 16777216 bytes");
+  ExpectRefused(loop + "{% set ns.a = ns.a * 100 %}{% endfor %}", "bytes of text");
+  ExpectRefused(loop + "{% set ns.a = ns.a | replace('x', 'xxxxxxxx') %}{% endfor %}",
+                "bytes of text");
+  ExpectRefused(loop + "{% set ns.a = ns %}{% endfor %}", "a namespace cannot be part of");
+  ExpectRefused(loop + "{% if 'y' * 100000 == 'z' %}{% endif %}{% endfor %}",
+                "more than 1000000 steps");
+  ExpectRefused(loop + "{% set b %}{{ 'y' * 100000 }}{% endset %}{% endfor %}",
+                "more than 1000000 steps");
   ExpectRefused("{{ " + std::string(1000, '(') + "1" + std::string(1000, ')') + " }}",
                 "nested deeper than 100");
   std::string nested;
   for (int i = 0; i < 200; ++i) nested += "{% if 1 %}";
   ExpectRefused(nested, "nested deeper than 100");
   ExpectRefused("{{ " + std::string(1000, '-') + "1 }}", "nested deeper than 100");
+  std::string chain = "{{ 1";
+  for (int i = 0; i < 100'000; ++i) chain += "+1";
+  ExpectRefused(chain + " }}", "an expression nested deeper than 100");
   ExpectRefused(std::string(2 << 20, 'x'), "at most 1048576");
 }
 

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/chat/builtins.h"
+#include "common/tokenizer/utf8.h"
 
 namespace terminus::chat {
 namespace {
@@ -13,12 +14,13 @@ namespace {
 using Kind = Expression::Kind;
 
 constexpr int64_t kMaxRange = 100'000;
+constexpr int kMaxValueDepth = 32;
+constexpr size_t kBytesPerStep = 64;
+constexpr size_t kMaxRefusalBytes = 1000;
 
 class Evaluator {
  public:
-  Evaluator(Dict globals, const EvaluationLimits& limits) : limits_(limits) {
-    scopes_.push_back(std::move(globals));
-  }
+  explicit Evaluator(Dict globals) { scopes_.push_back(std::move(globals)); }
 
   absl::StatusOr<std::string> Run(const Block& block) {
     std::string out;
@@ -36,24 +38,34 @@ class Evaluator {
                : absl::Status(status.code(), absl::StrCat("line ", line, ": ", status.message()));
   }
 
-  absl::Status Step(int line) {
-    if (++steps_ > limits_.max_steps) {
-      return At(line, absl::InvalidArgumentError(
-                          absl::StrCat("more than ", limits_.max_steps, " steps")));
-    }
-    return absl::OkStatus();
+  static absl::Status ErrorAt(int line, absl::string_view message) {
+    return At(line, absl::InvalidArgumentError(message));
   }
 
-  absl::Status CheckSize(int line, size_t bytes) const {
-    if (bytes > limits_.max_bytes) {
-      return At(line, absl::InvalidArgumentError(
-                          absl::StrCat("more than ", limits_.max_bytes, " bytes of text")));
-    }
-    return absl::OkStatus();
+  absl::Status Step(int line, size_t bytes = 0) {
+    steps_ += 1 + bytes / kBytesPerStep;
+    if (steps_ <= kMaxSteps) return absl::OkStatus();
+    return ErrorAt(line, absl::StrCat("more than ", kMaxSteps, " steps"));
   }
 
-  absl::Status Write(int line, const std::string& text, std::string& out) const {
-    TERMINUS_RETURN_IF_ERROR(CheckSize(line, out.size() + text.size()));
+  // Pays for making a value or for going through it.
+  absl::Status Charge(int line, const Value& value) {
+    TERMINUS_RETURN_IF_ERROR(At(line, CheckTextSize(value.weight() - 1)));
+    if (value.depth() > kMaxValueDepth) {
+      return ErrorAt(line, absl::StrCat("lists nested deeper than ", kMaxValueDepth));
+    }
+    return Step(line, value.weight());
+  }
+
+  // What may be an element of a list, dict or namespace.
+  static absl::Status CheckElement(int line, const Value& value) {
+    if (value.namespace_members() == nullptr) return absl::OkStatus();
+    return ErrorAt(line, "a namespace cannot be part of another value");
+  }
+
+  absl::Status Write(int line, const std::string& text, std::string& out) {
+    TERMINUS_RETURN_IF_ERROR(Step(line, text.size()));
+    TERMINUS_RETURN_IF_ERROR(At(line, CheckTextSize(out.size() + text.size())));
     out += text;
     return absl::OkStatus();
   }
@@ -110,41 +122,44 @@ class Evaluator {
       value = Value(std::move(text));
     }
     if (statement.names.size() == 1) {
-      scopes_.back()[statement.names[0]] = std::move(value);
+      scopes_.back().Set(statement.names[0], std::move(value));
       return absl::OkStatus();
     }
-    Dict* const object = Find(statement.names[0]).dict();
-    if (object == nullptr) {
-      return At(statement.line, absl::InvalidArgumentError(
-                                    absl::StrCat("'", statement.names[0], "' is no namespace")));
+    const Value object = Find(statement.names[0]);
+    if (object.namespace_members() == nullptr) {
+      return ErrorAt(statement.line, absl::StrCat("'", statement.names[0], "' is no namespace"));
     }
-    (*object)[statement.names[1]] = std::move(value);
+    TERMINUS_RETURN_IF_ERROR(CheckElement(statement.line, value));
+    object.namespace_members()->Set(statement.names[1], std::move(value));
     return absl::OkStatus();
   }
 
   absl::StatusOr<List> ElementsOf(const Value& value, int line) {
+    TERMINUS_RETURN_IF_ERROR(Charge(line, value));
     if (value.list() != nullptr) return *value.list();
     List elements;
     if (value.dict() != nullptr) {
-      for (const auto& entry : *value.dict()) elements.push_back(Value(entry.first));
-      return elements;
+      for (const auto& entry : value.dict()->entries()) elements.push_back(Value(entry.first));
+    } else if (value.string() != nullptr) {
+      for (std::string& character : Characters(*value.string())) {
+        elements.push_back(Value(std::move(character)));
+      }
+    } else if (!value.is_undefined()) {
+      return ErrorAt(line, absl::StrCat("cannot go through ", value.TypeName(), " in a loop"));
     }
-    if (value.is_undefined()) return elements;
-    return At(line, absl::InvalidArgumentError(
-                        absl::StrCat("cannot go through ", value.TypeName(), " in a loop")));
+    return elements;
   }
 
   absl::Status Bind(const Statement& loop, const Value& element, Dict& scope) {
     if (loop.names.size() == 1) {
-      scope[loop.names[0]] = element;
+      scope.Set(loop.names[0], element);
       return absl::OkStatus();
     }
     const List* const parts = element.list();
     if (parts == nullptr || parts->size() != loop.names.size()) {
-      return At(loop.line, absl::InvalidArgumentError(
-                               absl::StrCat("expected elements of ", loop.names.size(), " parts")));
+      return ErrorAt(loop.line, absl::StrCat("expected elements of ", loop.names.size(), " parts"));
     }
-    for (size_t i = 0; i < parts->size(); ++i) scope[loop.names[i]] = (*parts)[i];
+    for (size_t i = 0; i < parts->size(); ++i) scope.Set(loop.names[i], (*parts)[i]);
     return absl::OkStatus();
   }
 
@@ -174,15 +189,15 @@ class Evaluator {
       TERMINUS_RETURN_IF_ERROR(Step(loop.line));
       Dict scope;
       TERMINUS_RETURN_IF_ERROR(Bind(loop, elements[i], scope));
-      scope["loop"] = Value(Dict{{"index", Value(i + 1)},
-                                 {"index0", Value(i)},
-                                 {"revindex", Value(count - i)},
-                                 {"revindex0", Value(count - i - 1)},
-                                 {"first", Value(i == 0)},
-                                 {"last", Value(i + 1 == count)},
-                                 {"length", Value(count)},
-                                 {"previtem", i > 0 ? elements[i - 1] : Value()},
-                                 {"nextitem", i + 1 < count ? elements[i + 1] : Value()}});
+      scope.Set("loop", Value(Dict{{"index", Value(i + 1)},
+                                   {"index0", Value(i)},
+                                   {"revindex", Value(count - i)},
+                                   {"revindex0", Value(count - i - 1)},
+                                   {"first", Value(i == 0)},
+                                   {"last", Value(i + 1 == count)},
+                                   {"length", Value(count)},
+                                   {"previtem", i > 0 ? elements[i - 1] : Value()},
+                                   {"nextitem", i + 1 < count ? elements[i + 1] : Value()}}));
       scopes_.push_back(std::move(scope));
       const absl::StatusOr<Flow> flow = RunBlock(loop.body, out);
       scopes_.pop_back();
@@ -194,17 +209,17 @@ class Evaluator {
 
   Value Find(const std::string& name) const {
     for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
-      if (const auto found = scope->find(name); found != scope->end()) return found->second;
+      if (const Value* const found = scope->Find(name); found != nullptr) return *found;
     }
     return Value();
   }
 
-  absl::StatusOr<Value> Compute(const Expression& expression) {
-    TERMINUS_RETURN_IF_ERROR(Step(expression.line));
-    absl::StatusOr<Value> value = Dispatch(expression);
-    if (value.ok() && value->string() != nullptr) {
-      TERMINUS_RETURN_IF_ERROR(CheckSize(expression.line, value->string()->size()));
-    }
+  absl::StatusOr<Value> Compute(const Expression& e) {
+    TERMINUS_RETURN_IF_ERROR(Step(e.line));
+    absl::StatusOr<Value> value = Dispatch(e);
+    const bool at_hand =
+        e.kind == Kind::kLiteral || e.kind == Kind::kName || e.kind == Kind::kAttribute;
+    if (value.ok() && !at_hand) TERMINUS_RETURN_IF_ERROR(Charge(e.line, *value));
     return value;
   }
 
@@ -216,6 +231,9 @@ class Evaluator {
         return Find(e.text);
       case Kind::kList: {
         TERMINUS_ASSIGN_OR_RETURN(List elements, ComputeAll(e, 0));
+        for (const Value& element : elements) {
+          TERMINUS_RETURN_IF_ERROR(CheckElement(e.line, element));
+        }
         return Value(std::move(elements));
       }
       case Kind::kDict:
@@ -240,14 +258,17 @@ class Evaluator {
   absl::StatusOr<Value> WithSubject(const Expression& e) {
     TERMINUS_ASSIGN_OR_RETURN(const Value subject, Compute(*e.children[0]));
     if (e.kind == Kind::kAttribute || e.kind == Kind::kItem || e.kind == Kind::kSlice) {
-      if (subject.is_undefined() || subject.is_none()) {
-        return At(e.line,
-                  absl::InvalidArgumentError(absl::StrCat(
-                      subject.TypeName(), " has no ",
-                      e.kind == Kind::kAttribute ? absl::StrCat("'", e.text, "'") : "elements")));
+      if (subject.is_undefined()) {
+        return ErrorAt(
+            e.line,
+            absl::StrCat("undefined has no ",
+                         e.kind == Kind::kAttribute ? absl::StrCat("'", e.text, "'") : "elements"));
       }
     }
     if (e.kind == Kind::kAttribute) return ItemOf(subject, Value(e.text));
+    if (e.kind != Kind::kItem || subject.string() != nullptr) {
+      TERMINUS_RETURN_IF_ERROR(Charge(e.line, subject));
+    }
     if (e.kind == Kind::kItem) {
       TERMINUS_ASSIGN_OR_RETURN(const Value index, Compute(*e.children[1]));
       return ItemOf(subject, index);
@@ -261,7 +282,8 @@ class Evaluator {
       }
       return Located(e, SliceOf(subject, bounds[0], bounds[1], bounds[2]));
     }
-    TERMINUS_ASSIGN_OR_RETURN(const Arguments arguments, ComputeAll(e, 1));
+    TERMINUS_ASSIGN_OR_RETURN(Arguments arguments, ComputeAll(e, 1));
+    TERMINUS_RETURN_IF_ERROR(AddNamed(e, arguments));
     if (e.kind == Kind::kFilter) return Located(e, ApplyFilter(e.text, subject, arguments));
     const absl::StatusOr<bool> holds = ApplyTest(e.text, subject, arguments);
     if (!holds.ok()) return At(e.line, holds.status());
@@ -272,18 +294,29 @@ class Evaluator {
     return value.ok() ? std::move(value) : absl::StatusOr<Value>(At(e.line, value.status()));
   }
 
-  // Children from `from` on, and behind them what was given by name.
+  // Children from `from` on.
   absl::StatusOr<List> ComputeAll(const Expression& e, size_t from) {
     List values;
     for (size_t i = from; i < e.children.size(); ++i) {
       TERMINUS_ASSIGN_OR_RETURN(values.emplace_back(), Compute(*e.children[i]));
     }
-    if (e.kind == Kind::kFilter && e.text != "tojson") {
-      for (const auto& [name, value] : e.named) {
-        TERMINUS_ASSIGN_OR_RETURN(values.emplace_back(), Compute(*value));
+    return values;
+  }
+
+  // Puts arguments that were given by name where they would stand without.
+  absl::Status AddNamed(const Expression& e, Arguments& arguments) {
+    const bool is_default = e.kind == Kind::kFilter && (e.text == "default" || e.text == "d");
+    for (const auto& [name, expression] : e.named) {
+      TERMINUS_ASSIGN_OR_RETURN(const Value value, Compute(*expression));
+      if (is_default && (name == "default_value" || name == "boolean")) {
+        arguments.resize(2, Value(std::string()));
+        arguments[name == "boolean"] = value;
+      } else if (e.text != "tojson" || name != "ensure_ascii" || value.Truthy()) {
+        // Without ensure_ascii is how JSON is written anyway.
+        return ErrorAt(e.line, absl::StrCat(e.text, ": '", name, "' is not supported"));
       }
     }
-    return values;
+    return absl::OkStatus();
   }
 
   absl::StatusOr<Value> MakeDict(const Expression& e) {
@@ -291,9 +324,11 @@ class Evaluator {
     for (size_t i = 0; i + 1 < e.children.size(); i += 2) {
       TERMINUS_ASSIGN_OR_RETURN(const Value key, Compute(*e.children[i]));
       if (key.string() == nullptr) {
-        return At(e.line, absl::InvalidArgumentError("a dict's key must be a string"));
+        return ErrorAt(e.line, "a dict's key must be a string");
       }
-      TERMINUS_ASSIGN_OR_RETURN(dict[*key.string()], Compute(*e.children[i + 1]));
+      TERMINUS_ASSIGN_OR_RETURN(Value value, Compute(*e.children[i + 1]));
+      TERMINUS_RETURN_IF_ERROR(CheckElement(e.line, value));
+      dict.Set(*key.string(), std::move(value));
     }
     return Value(std::move(dict));
   }
@@ -310,41 +345,55 @@ class Evaluator {
       return left.Truthy() == (e.text == "or") ? left : Compute(*e.children[1]);
     }
     TERMINUS_ASSIGN_OR_RETURN(const Value right, Compute(*e.children[1]));
+    TERMINUS_RETURN_IF_ERROR(Charge(e.line, left));
+    TERMINUS_RETURN_IF_ERROR(Charge(e.line, right));
     return Located(e, ApplyBinary(e.text, left, right));
   }
 
   absl::StatusOr<Value> Call(const Expression& e) {
+    if (!e.method && (e.text == "namespace" || e.text == "dict")) return CallWithNames(e);
+    TERMINUS_ASSIGN_OR_RETURN(const Value subject, e.method ? Compute(*e.children[0]) : Value());
+    TERMINUS_ASSIGN_OR_RETURN(Arguments arguments, ComputeAll(e, e.method ? 1 : 0));
+    TERMINUS_RETURN_IF_ERROR(AddNamed(e, arguments));
     if (e.method) {
-      TERMINUS_ASSIGN_OR_RETURN(const Value subject, Compute(*e.children[0]));
-      TERMINUS_ASSIGN_OR_RETURN(const Arguments arguments, ComputeAll(e, 1));
+      TERMINUS_RETURN_IF_ERROR(Charge(e.line, subject));
       return Located(e, CallMethod(e.text, subject, arguments));
     }
-    TERMINUS_ASSIGN_OR_RETURN(const Arguments arguments, ComputeAll(e, 0));
-    if (e.text == "namespace" || e.text == "dict") {
-      Dict dict;
-      for (const auto& [name, value] : e.named) {
-        TERMINUS_ASSIGN_OR_RETURN(dict[name], Compute(*value));
-      }
-      return Value(std::move(dict));
-    }
     if (e.text == "raise_exception") {
-      return absl::InvalidArgumentError(arguments.empty() ? std::string("the template refuses this")
-                                                          : arguments[0].ToText());
+      std::string why = arguments.empty() ? "the template refuses this" : arguments[0].ToText();
+      why.resize(tokenizer::ValidUtf8Prefix(absl::string_view(why).substr(0, kMaxRefusalBytes)));
+      return absl::InvalidArgumentError(why);
     }
     if (e.text == "range") return Range(e, arguments);
-    return At(e.line, absl::InvalidArgumentError(
-                          absl::StrCat("the function '", e.text, "' is not supported")));
+    return ErrorAt(e.line, absl::StrCat("the function '", e.text, "' is not supported"));
+  }
+
+  // namespace(a=1, …) or dict(a=1, …).
+  absl::StatusOr<Value> CallWithNames(const Expression& e) {
+    if (!e.children.empty()) {
+      return ErrorAt(e.line, absl::StrCat(e.text, ": expected names and values"));
+    }
+    Dict dict;
+    for (const auto& [name, expression] : e.named) {
+      TERMINUS_ASSIGN_OR_RETURN(Value value, Compute(*expression));
+      TERMINUS_RETURN_IF_ERROR(CheckElement(e.line, value));
+      dict.Set(name, std::move(value));
+    }
+    return e.text == "dict" ? Value(std::move(dict)) : Value::Namespace(std::move(dict));
   }
 
   absl::StatusOr<Value> Range(const Expression& e, const Arguments& arguments) {
+    // No sum or difference of such numbers overflows.
+    constexpr int64_t kMaxBound = int64_t{1} << 40;
     int64_t bounds[3] = {0, 0, 1};
-    const absl::Status error = At(e.line, absl::InvalidArgumentError(absl::StrCat(
-                                              "range: expected 1 to 3 whole numbers, a step above ",
-                                              "0, and at most ", kMaxRange, " elements")));
+    const absl::Status error =
+        ErrorAt(e.line, absl::StrCat("range: expected 1 to 3 whole numbers up to ", kMaxBound,
+                                     ", a step above 0, and at most ", kMaxRange, " elements"));
     if (arguments.empty() || arguments.size() > 3) return error;
     for (size_t i = 0; i < arguments.size(); ++i) {
-      if (arguments[i].integer() == nullptr) return error;
-      bounds[arguments.size() == 1 ? 1 : i] = *arguments[i].integer();
+      const int64_t* const bound = arguments[i].integer();
+      if (bound == nullptr || *bound > kMaxBound || *bound < -kMaxBound) return error;
+      bounds[arguments.size() == 1 ? 1 : i] = *bound;
     }
     if (bounds[2] <= 0 || (bounds[1] - bounds[0]) / bounds[2] > kMaxRange) return error;
     List list;
@@ -352,7 +401,6 @@ class Evaluator {
     return Value(std::move(list));
   }
 
-  const EvaluationLimits limits_;
   size_t steps_ = 0;
   // The innermost last.
   std::vector<Dict> scopes_;
@@ -360,9 +408,8 @@ class Evaluator {
 
 }  // namespace
 
-absl::StatusOr<std::string> Evaluate(const Block& block, Dict globals,
-                                     const EvaluationLimits& limits) {
-  return Evaluator(std::move(globals), limits).Run(block);
+absl::StatusOr<std::string> Evaluate(const Block& block, Dict globals) {
+  return Evaluator(std::move(globals)).Run(block);
 }
 
 }  // namespace terminus::chat

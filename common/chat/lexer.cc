@@ -2,10 +2,14 @@
 
 #include <algorithm>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "common/base/status_macros.h"
+#include "common/tokenizer/utf8.h"
 
 namespace terminus::chat {
 namespace {
@@ -14,6 +18,7 @@ constexpr absl::string_view kSpaces = " \t\r\n\v\f";
 
 class Lexer {
  public:
+  // `source` has no "\r".
   explicit Lexer(absl::string_view source) : source_(source) {
     // Jinja drops one newline at the end of a template.
     if (absl::EndsWith(source_, "\n")) source_.remove_suffix(1);
@@ -191,36 +196,51 @@ class Lexer {
   absl::Status StringLiteral(char quote) {
     std::string text;
     for (++at_; at_ < source_.size() && source_[at_] != quote; ++at_) {
-      char c = source_[at_];
-      line_ += c == '\n';
-      if (c == '\\' && at_ + 1 < source_.size()) {
-        c = source_[++at_];
-        switch (c) {
-          case 'n':
-            c = '\n';
-            break;
-          case 't':
-            c = '\t';
-            break;
-          case 'r':
-            c = '\r';
-            break;
-          case '\\':
-          case '\'':
-          case '"':
-            break;
-          default:
-            // Python keeps the backslash of what is no escape.
-            text.push_back('\\');
-        }
+      line_ += source_[at_] == '\n';
+      if (source_[at_] == '\\' && at_ + 1 < source_.size()) {
+        ++at_;
+        TERMINUS_RETURN_IF_ERROR(Escape(text));
+      } else {
+        text.push_back(source_[at_]);
       }
-      text.push_back(c);
     }
     if (at_ >= source_.size()) {
       return Error("a string is not closed");
     }
     ++at_;
     Push(Token::Kind::kString, std::move(text));
+    return absl::OkStatus();
+  }
+
+  // What stands behind a backslash, as in Python. Leaves at_ on its last byte.
+  absl::Status Escape(std::string& text) {
+    constexpr absl::string_view kNames = "abfnrtv\\'\"";
+    constexpr absl::string_view kMeanings = "\a\b\f\n\r\t\v\\'\"";
+    const char c = source_[at_];
+    if (const size_t found = kNames.find(c); found != absl::string_view::npos) {
+      text.push_back(kMeanings[found]);
+      return absl::OkStatus();
+    }
+    const size_t digits = c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 0;
+    if (digits > 0) {
+      const absl::string_view hex = source_.substr(at_ + 1, digits);
+      uint32_t code = 0;
+      if (hex.size() != digits || !absl::c_all_of(hex, absl::ascii_isxdigit) ||
+          !absl::SimpleHexAtoi(hex, &code) || code > 0x10ffff ||
+          (code >= 0xd800 && code < 0xe000)) {
+        return Error(absl::StrCat("\\", std::string(1, c), " without the ", digits,
+                                  " hex digits of a character"));
+      }
+      tokenizer::AppendUtf8(code, text);
+      at_ += digits;
+      return absl::OkStatus();
+    }
+    if (absl::ascii_isdigit(c) || c == 'N' || c == '\n') {
+      return Error("an octal, named or newline escape is not supported");
+    }
+    // Python keeps the backslash of what is no escape.
+    text.push_back('\\');
+    text.push_back(c);
     return absl::OkStatus();
   }
 
@@ -237,6 +257,10 @@ class Lexer {
 
 }  // namespace
 
-absl::StatusOr<std::vector<Token>> Lex(absl::string_view source) { return Lexer(source).Run(); }
+absl::StatusOr<std::vector<Token>> Lex(absl::string_view source) {
+  // Jinja reads every kind of line end as "\n".
+  const std::string lines = absl::StrReplaceAll(source, {{"\r\n", "\n"}, {"\r", "\n"}});
+  return Lexer(lines).Run();
+}
 
 }  // namespace terminus::chat

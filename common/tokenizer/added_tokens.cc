@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "common/tokenizer/unicode.h"
 #include "common/tokenizer/utf8.h"
 
@@ -36,42 +35,55 @@ size_t SkipSpaceBehind(absl::string_view text, size_t end) {
   return end;
 }
 
-}  // namespace
-
-void AddedTokens::Add(AddedToken token) {
-  auto& bucket = tokens_[static_cast<unsigned char>(token.content[0])];
-  const auto place = std::find_if(bucket.begin(), bucket.end(), [&](const AddedToken& other) {
-    return other.content.size() < token.content.size();
-  });
-  bucket.insert(place, std::move(token));
-  empty_ = false;
+std::vector<AddedToken> Sorted(std::vector<AddedToken> tokens) {
+  std::stable_sort(tokens.begin(), tokens.end(),
+                   [](const AddedToken& a, const AddedToken& b) { return a.content < b.content; });
+  const auto end =
+      std::unique(tokens.begin(), tokens.end(),
+                  [](const AddedToken& a, const AddedToken& b) { return a.content == b.content; });
+  tokens.erase(end, tokens.end());
+  return tokens;
 }
 
-const AddedToken* AddedTokens::TokenAt(absl::string_view text) const {
-  for (const AddedToken& token : tokens_[static_cast<unsigned char>(text[0])]) {
-    if (absl::StartsWith(text, token.content)) return &token;
+Trie MakeTrie(const std::vector<AddedToken>& tokens) {
+  std::vector<Trie::Entry> entries;
+  for (const AddedToken& token : tokens) {
+    entries.push_back({.key = token.content, .value = static_cast<int32_t>(entries.size())});
   }
-  return nullptr;
+  return Trie(entries);
+}
+
+}  // namespace
+
+AddedTokens::AddedTokens(std::vector<AddedToken> tokens)
+    : tokens_(Sorted(std::move(tokens))), trie_(MakeTrie(tokens_)) {
+  for (const AddedToken& token : tokens_) {
+    begins_[static_cast<unsigned char>(token.content[0])] = true;
+  }
 }
 
 void AddedTokens::Split(absl::string_view text, absl::FunctionRef<void(absl::string_view)> on_text,
                         absl::FunctionRef<void(int32_t)> on_token) const {
   size_t done = 0;
-  for (size_t at = 0; !empty_ && at < text.size();) {
-    const AddedToken* const token = TokenAt(text.substr(at));
-    if (token == nullptr) {
+  for (size_t at = 0; !tokens_.empty() && at < text.size();) {
+    Trie::Match match;
+    if (begins_[static_cast<unsigned char>(text[at])]) {
+      match = trie_.LongestMatch(Trie::kRoot, text.substr(at));
+    }
+    if (match.length == 0) {
       ++at;
       continue;
     }
+    const AddedToken& token = tokens_[match.value];
     size_t begin = at;
-    size_t end = at + token->content.size();
+    size_t end = at + match.length;
     // The search goes on here, not behind what rstrip takes: a token of white space is found there.
     at = end;
-    if (token->single_word && !StandsAlone(text, begin, end)) continue;
-    if (token->lstrip) begin = std::max(done, SkipSpaceBefore(text, done, begin));
-    if (token->rstrip) end = SkipSpaceBehind(text, end);
+    if (token.single_word && !StandsAlone(text, begin, end)) continue;
+    if (token.lstrip) begin = std::max(done, SkipSpaceBefore(text, done, begin));
+    if (token.rstrip) end = SkipSpaceBehind(text, end);
     if (done < begin) on_text(text.substr(done, begin - done));
-    on_token(token->id);
+    on_token(token.id);
     done = end;
   }
   if (done < text.size()) on_text(text.substr(done));

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
-#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "common/tokenizer/trie.h"
 
 namespace terminus::tokenizer {
 
@@ -20,22 +20,23 @@ struct AddedToken {
   bool rstrip = false;       // takes the white space behind it along
 };
 
-// Finds added tokens: of those that begin first, the longest. Immutable once filled.
+// Finds added tokens: of those that begin first, the longest. Immutable.
 class AddedTokens {
  public:
-  void Add(AddedToken token);
+  // Of two with the same content the first counts.
+  explicit AddedTokens(std::vector<AddedToken> tokens = {});
 
   // Calls one of the two for each part of valid UTF-8, in its order; parts of text are not empty.
   void Split(absl::string_view text, absl::FunctionRef<void(absl::string_view)> on_text,
              absl::FunctionRef<void(int32_t)> on_token) const;
 
  private:
-  // The longest token at the beginning of `text`; null when there is none.
-  const AddedToken* TokenAt(absl::string_view text) const;
-
-  // By first byte, the longest content first.
-  std::array<std::vector<AddedToken>, 256> tokens_;
-  bool empty_ = true;
+  // Sorted by content, all different.
+  std::vector<AddedToken> tokens_;
+  // Content → place in tokens_.
+  Trie trie_;
+  // Bytes that a content begins with.
+  std::array<bool, 256> begins_ = {};
 };
 
 }  // namespace terminus::tokenizer

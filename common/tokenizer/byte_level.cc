@@ -100,24 +100,4 @@ void ByteLevelPreTokenizer::Split(absl::string_view text,
   }
 }
 
-void DigitsPreTokenizer::Split(absl::string_view text,
-                               std::vector<absl::string_view>& words) const {
-  const CodePointTable<uint8_t>& classes = Classes();
-  size_t word = 0;  // where the word in progress begins
-  bool in_digits = false;
-  for (size_t at = 0; at < text.size();) {
-    const size_t from = at;
-    const bool digit = (classes[NextCodePoint(text, at)] & kNumber) != 0;
-    const bool cut = digit != in_digits || (digit && individual_);
-    if (cut && word < from) {
-      words.push_back(text.substr(word, from - word));
-      word = from;
-    }
-    in_digits = digit;
-  }
-  if (word < text.size()) {
-    words.push_back(text.substr(word));
-  }
-}
-
 }  // namespace terminus::tokenizer

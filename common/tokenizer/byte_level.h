@@ -24,22 +24,4 @@ class ByteLevelPreTokenizer : public PreTokenizer {
   void Split(absl::string_view text, std::vector<absl::string_view>& words) const override;
 };
 
-// Leaves text in one piece: "ByteLevel" with use_regex off, behind a splitter of its own.
-class WholePreTokenizer : public PreTokenizer {
- public:
-  void Split(absl::string_view text, std::vector<absl::string_view>& words) const override {
-    words.push_back(text);
-  }
-};
-
-// Makes each digit (Unicode Nd, Nl and No) a word, or each run of digits.
-class DigitsPreTokenizer : public PreTokenizer {
- public:
-  explicit DigitsPreTokenizer(bool individual) : individual_(individual) {}
-  void Split(absl::string_view text, std::vector<absl::string_view>& words) const override;
-
- private:
-  const bool individual_;
-};
-
 }  // namespace terminus::tokenizer

@@ -10,6 +10,7 @@
 
 #include "common/base/file.h"
 #include "common/tokenizer/bert_normalizer.h"
+#include "common/tokenizer/incremental_decoder.h"
 #include "common/tokenizer/tokenizer.h"
 #include "common/tokenizer/utf8.h"
 
@@ -90,6 +91,15 @@ const Json& BpeVariants() {
     "split": {"type": "Sequence", "pretokenizers": [
       {"type": "Split", "behavior": "Isolated", "invert": false, "pattern": {"Regex":
         "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"}},
+      {"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}]},
+    "prefix": {"type": "ByteLevel", "add_prefix_space": true},
+    "classes": {"type": "Sequence", "pretokenizers": [
+      {"type": "WhitespaceSplit"},
+      {"type": "Punctuation", "behavior": "MergedWithPrevious"},
+      {"type": "Digits", "individual_digits": false},
+      {"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}]},
+    "whitespace": {"type": "Sequence", "pretokenizers": [
+      {"type": "Whitespace"},
       {"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}]}
   })JSON");
   return variants;
@@ -118,6 +128,14 @@ TEST(TokenizerGoldenTest, ByteLevelDecoder) {
     EXPECT_EQ(*(*tokenizer)->Decode(ids, true), line.at("decoded").get<std::string>());
     const auto tail = absl::MakeConstSpan(ids).subspan(ids.size() / 2);
     EXPECT_EQ(*(*tokenizer)->Decode(tail, false), line.at("tail").get<std::string>());
+
+    const auto random = line.at("random").get<std::vector<int32_t>>();
+    const auto random_text = line.at("random_text").get<std::string>();
+    EXPECT_EQ(*(*tokenizer)->Decode(random, false), random_text);
+    IncrementalDecoder decoder(tokenizer->get(), /*skip_special_tokens=*/false);
+    std::string pieces;
+    for (const int32_t id : random) pieces += *decoder.Push(id);
+    EXPECT_EQ(pieces + decoder.Flush(), random_text);
   }
 }
 

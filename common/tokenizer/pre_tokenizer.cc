@@ -6,8 +6,10 @@
 #include "common/base/status_macros.h"
 #include "common/tokenizer/bert_pre_tokenizer.h"
 #include "common/tokenizer/byte_level.h"
+#include "common/tokenizer/class_split.h"
 #include "common/tokenizer/json_node.h"
 #include "common/tokenizer/regex_split.h"
+#include "common/tokenizer/unicode.h"
 
 namespace terminus::tokenizer {
 namespace {
@@ -36,10 +38,7 @@ class Sequence : public PreTokenizer {
 };
 
 absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakeByteLevel(const JsonNode& section) {
-  TERMINUS_ASSIGN_OR_RETURN(const bool prefix, section.BoolOr("add_prefix_space", true));
-  if (prefix) {
-    return section.Member("add_prefix_space").Unexpected("the supported false");
-  }
+  TERMINUS_RETURN_IF_ERROR(section.BoolOr("add_prefix_space", true).status());
   TERMINUS_ASSIGN_OR_RETURN(const bool use_regex, section.BoolOr("use_regex", true));
   if (!use_regex) {
     return std::make_unique<WholePreTokenizer>();
@@ -97,6 +96,8 @@ absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakeSplit(const JsonNode& se
   return split;
 }
 
+bool IsByteLevel(const JsonNode& section) { return section.Member("type").value() == "ByteLevel"; }
+
 absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakeSequence(const JsonNode& section) {
   TERMINUS_ASSIGN_OR_RETURN(const auto elements, section.Member("pretokenizers").Elements());
   std::vector<std::unique_ptr<const PreTokenizer>> stages;
@@ -105,42 +106,61 @@ absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakeSequence(const JsonNode&
       return element.Member("type").Error("a Sequence inside a Sequence is not supported");
     }
     TERMINUS_ASSIGN_OR_RETURN(stages.emplace_back(), MakePreTokenizer(element));
+    if (!IsByteLevel(element)) continue;
+    // What comes behind it would see bytes as characters, and each word would get its own blank.
+    if (stages.size() < elements.size()) {
+      return element.Member("type").Error("ByteLevel is supported only at the end of a Sequence");
+    }
+    const JsonNode prefix = element.Member("add_prefix_space");
+    if (stages.size() > 1 && prefix.value() != false) {
+      return prefix.Unexpected("the supported false, behind others in a Sequence");
+    }
   }
   return std::make_unique<Sequence>(std::move(stages));
 }
 
-bool IsByteLevel(const JsonNode& section) { return section.Member("type").value() == "ByteLevel"; }
+absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakeDigits(const JsonNode& section) {
+  TERMINUS_ASSIGN_OR_RETURN(const bool individual, section.BoolOr("individual_digits", false));
+  return std::make_unique<ClassSplit>(
+      kNumber, individual ? SplitBehavior::kIsolated : SplitBehavior::kContiguous);
+}
+
+absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakePunctuation(const JsonNode& section) {
+  SplitBehavior behavior = SplitBehavior::kIsolated;
+  if (!section.Member("behavior").IsNull()) {
+    TERMINUS_ASSIGN_OR_RETURN(behavior, BehaviorOf(section));
+  }
+  return std::make_unique<ClassSplit>(kPunctuation, behavior);
+}
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakePreTokenizer(const JsonNode& section) {
+  if (section.IsNull()) return std::make_unique<WholePreTokenizer>();
   TERMINUS_RETURN_IF_ERROR(
-      section.ExpectType({"BertPreTokenizer", "ByteLevel", "Digits", "Split", "Sequence"}));
+      section.ExpectType({"BertPreTokenizer", "ByteLevel", "Digits", "Punctuation", "Sequence",
+                          "Split", "Whitespace", "WhitespaceSplit"}));
   const auto& type = section.Member("type").value();
   if (type == "ByteLevel") return MakeByteLevel(section);
-  if (type == "Split") return MakeSplit(section);
+  if (type == "Digits") return MakeDigits(section);
+  if (type == "Punctuation") return MakePunctuation(section);
   if (type == "Sequence") return MakeSequence(section);
-  if (type == "Digits") {
-    TERMINUS_ASSIGN_OR_RETURN(const bool individual, section.BoolOr("individual_digits", false));
-    return std::make_unique<DigitsPreTokenizer>(individual);
+  if (type == "Split") return MakeSplit(section);
+  if (type == "Whitespace") return std::make_unique<WhitespacePreTokenizer>();
+  if (type == "WhitespaceSplit") {
+    return std::make_unique<ClassSplit>(kSpace, SplitBehavior::kRemoved);
   }
   return std::make_unique<BertPreTokenizer>();
 }
 
-bool WritesBytesAsCharacters(const JsonNode& section) {
-  if (IsByteLevel(section)) {
-    return true;
+ByteLevelMode ByteLevelModeOf(const JsonNode& section) {
+  JsonNode last = section;
+  if (const auto elements = section.Member("pretokenizers").Elements();
+      elements.ok() && !elements->empty()) {
+    last = elements->back();
   }
-  const auto elements = section.Member("pretokenizers").Elements();
-  if (!elements.ok()) {
-    return false;
-  }
-  for (const JsonNode& element : *elements) {
-    if (IsByteLevel(element)) {
-      return true;
-    }
-  }
-  return false;
+  if (!IsByteLevel(last)) return {};
+  return {.bytes = true, .add_prefix_space = last.BoolOr("add_prefix_space", true).value_or(true)};
 }
 
 }  // namespace terminus::tokenizer

@@ -12,11 +12,7 @@ namespace {
 
 // Steps of one match: bounded, so that no pattern and no text can make it go on for ever.
 constexpr uint32_t kMatchLimit = 10'000'000;
-
-struct Piece {
-  absl::string_view text;
-  bool is_match;
-};
+constexpr uint32_t kHeapLimitKib = 64 << 10;
 
 using MatchData = std::unique_ptr<pcre2_match_data, decltype(&pcre2_match_data_free)>;
 using MatchContext = std::unique_ptr<pcre2_match_context, decltype(&pcre2_match_context_free)>;
@@ -27,44 +23,22 @@ struct Scratch {
       : data(pcre2_match_data_create(1, nullptr), &pcre2_match_data_free),
         context(pcre2_match_context_create(nullptr), &pcre2_match_context_free) {
     pcre2_set_match_limit(context.get(), kMatchLimit);
+    pcre2_set_heap_limit(context.get(), kHeapLimitKib);
   }
   MatchData data;
   MatchContext context;
 };
 
-void Combine(const std::vector<Piece>& pieces, SplitBehavior behavior,
-             std::vector<absl::string_view>& words) {
-  const auto join = [](absl::string_view a, absl::string_view b) {
-    return absl::string_view(a.data(), a.size() + b.size());
+// Whether there is a match from `from` on; where it is, is left in `scratch`.
+bool Match(const pcre2_code* code, absl::string_view text, size_t from, const Scratch& scratch) {
+  const auto match = [&](uint32_t options) {
+    return pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from,
+                       PCRE2_NO_UTF_CHECK | options, scratch.data.get(), scratch.context.get());
   };
-  bool open = false;  // The last word may still grow.
-  for (size_t i = 0; i < pieces.size(); ++i) {
-    const Piece& piece = pieces[i];
-    const bool after_match = i > 0 && pieces[i - 1].is_match;
-    bool grows = false;
-    switch (behavior) {
-      case SplitBehavior::kRemoved:
-        if (piece.is_match) continue;
-        break;
-      case SplitBehavior::kIsolated:
-        break;
-      case SplitBehavior::kContiguous:
-        grows = open && piece.is_match == after_match;
-        break;
-      case SplitBehavior::kMergedWithPrevious:
-        grows = open && piece.is_match && !after_match;
-        break;
-      case SplitBehavior::kMergedWithNext:
-        grows = open && !piece.is_match && after_match;
-        break;
-    }
-    if (grows) {
-      words.back() = join(words.back(), piece.text);
-    } else {
-      words.push_back(piece.text);
-    }
-    open = true;
-  }
+  int matched = match(0);
+  // Compiled patterns have a small stack of their own; the interpreter has the heap.
+  if (matched == PCRE2_ERROR_JIT_STACKLIMIT) matched = match(PCRE2_NO_JIT);
+  return matched >= 0;
 }
 
 }  // namespace
@@ -103,14 +77,11 @@ RegexSplit::~RegexSplit() = default;
 void RegexSplit::Split(absl::string_view text, std::vector<absl::string_view>& words) const {
   thread_local const Scratch scratch;
   const PCRE2_SIZE* const found = pcre2_get_ovector_pointer(scratch.data.get());
-  std::vector<Piece> pieces;
+  std::vector<SplitPiece> pieces;
   size_t done = 0;
   size_t from = 0;
   while (from <= text.size()) {
-    const int matched =
-        pcre2_match(code_->code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from,
-                    PCRE2_NO_UTF_CHECK, scratch.data.get(), scratch.context.get());
-    if (matched < 0) {
+    if (!Match(code_->code, text, from, scratch)) {
       break;
     }
     const size_t begin = found[0];
@@ -130,7 +101,7 @@ void RegexSplit::Split(absl::string_view text, std::vector<absl::string_view>& w
   if (done < text.size()) {
     pieces.push_back({text.substr(done), invert_});
   }
-  Combine(pieces, behavior_, words);
+  CombinePieces(pieces, behavior_, words);
 }
 
 }  // namespace terminus::tokenizer

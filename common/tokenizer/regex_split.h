@@ -7,17 +7,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "common/tokenizer/pre_tokenizer.h"
+#include "common/tokenizer/split_behavior.h"
 
 namespace terminus::tokenizer {
-
-// What becomes of the text that a pattern matches.
-enum class SplitBehavior {
-  kRemoved,
-  kIsolated,            // A word of its own.
-  kMergedWithPrevious,  // The end of the word before it.
-  kMergedWithNext,      // The beginning of the word behind it.
-  kContiguous,          // As kIsolated, neighbours as one.
-};
 
 // Cuts text where a regular expression matches: "Split" of tokenizer.json. Immutable.
 class RegexSplit : public PreTokenizer {

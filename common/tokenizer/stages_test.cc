@@ -4,6 +4,8 @@
 #include "common/tokenizer/added_tokens.h"
 #include "common/tokenizer/bert_normalizer.h"
 #include "common/tokenizer/bert_pre_tokenizer.h"
+#include "common/tokenizer/json_node.h"
+#include "common/tokenizer/normalizer.h"
 
 namespace terminus::tokenizer {
 namespace {
@@ -54,6 +56,16 @@ TEST(BertNormalizerTest, RoomForTextThatGrows) {
   EXPECT_EQ(Normalize({}, hangul + "X"), jamo + "x");
 }
 
+TEST(NfcNormalizerTest, ComposesAndAppends) {
+  const nlohmann::json section = {{"type", "NFC"}};
+  const auto nfc = MakeNormalizer(JsonNode(section));
+  ASSERT_TRUE(nfc.ok()) << nfc.status();
+  std::string out = "before ";
+  (*nfc)->Normalize("plain ", out);
+  (*nfc)->Normalize("e\u0301\u0327 \u1100\u1161 \u212b", out);
+  EXPECT_EQ(out, "before plain \u0229\u0301 \uac00 \u00c5");
+}
+
 std::vector<std::string> Split(absl::string_view text) {
   std::vector<absl::string_view> words;
   BertPreTokenizer().Split(text, words);
@@ -92,21 +104,22 @@ TEST_F(AddedTokensTest, WithoutAnyTheTextStaysWhole) {
 }
 
 TEST_F(AddedTokensTest, LeftmostThenLongest) {
-  tokens_.Add({.id = 1, .content = "<a"});
-  tokens_.Add({.id = 2, .content = "<a>"});
-  tokens_.Add({.id = 3, .content = "a>b"});
+  tokens_ = AddedTokens({{.id = 1, .content = "<a"},
+                         {.id = 2, .content = "<a>"},
+                         {.id = 3, .content = "a>b"},
+                         {.id = 4, .content = "<a"}});
   EXPECT_EQ(Split("x<a>b<ay"), "(x)2(b)1(y)");
 }
 
 TEST_F(AddedTokensTest, SingleWord) {
-  tokens_.Add({.id = 1, .content = "the", .single_word = true});
+  tokens_ = AddedTokens({{.id = 1, .content = "the", .single_word = true}});
   EXPECT_EQ(Split("the theft, the!"), "1( theft, )1(!)");
   EXPECT_EQ(Split("éthe the_ the\u0301"), "(éthe the_ the\u0301)");
 }
 
 TEST_F(AddedTokensTest, WhiteSpaceGoesAlong) {
-  tokens_.Add({.id = 1, .content = "<l>", .lstrip = true});
-  tokens_.Add({.id = 2, .content = "<r>", .rstrip = true});
+  tokens_ = AddedTokens(
+      {{.id = 1, .content = "<l>", .lstrip = true}, {.id = 2, .content = "<r>", .rstrip = true}});
   EXPECT_EQ(Split("a \u3000<l> b <r>\t<l>\u00a0c"), "(a)1( b )21(\u00a0c)");
 }
 

@@ -34,8 +34,9 @@ absl::StatusOr<std::unique_ptr<const Tokenizer>> Tokenizer::FromJson(absl::strin
   TERMINUS_ASSIGN_OR_RETURN(tokenizer->normalizer_, MakeNormalizer(root.Member("normalizer")));
   const JsonNode pre_tokenizer = root.Member("pre_tokenizer");
   TERMINUS_ASSIGN_OR_RETURN(tokenizer->pre_tokenizer_, MakePreTokenizer(pre_tokenizer));
-  TERMINUS_ASSIGN_OR_RETURN(
-      tokenizer->model_, MakeModel(root.Member("model"), WritesBytesAsCharacters(pre_tokenizer)));
+  const ByteLevelMode mode = ByteLevelModeOf(pre_tokenizer);
+  tokenizer->add_prefix_space_ = mode.add_prefix_space;
+  TERMINUS_ASSIGN_OR_RETURN(tokenizer->model_, MakeModel(root.Member("model"), mode.bytes));
   TERMINUS_ASSIGN_OR_RETURN(tokenizer->post_processor_,
                             MakePostProcessor(root.Member("post_processor")));
   int32_t largest_id = tokenizer->model_->largest_id();
@@ -63,6 +64,8 @@ absl::StatusOr<std::unique_ptr<const Tokenizer>> Tokenizer::Load(const std::stri
 absl::Status Tokenizer::AddTokens(const JsonNode& section) {
   if (section.IsNull()) return absl::OkStatus();
   TERMINUS_ASSIGN_OR_RETURN(const auto tokens, section.Elements());
+  std::vector<AddedToken> raw;
+  std::vector<AddedToken> normalised;
   for (const JsonNode& entry : tokens) {
     TERMINUS_RETURN_IF_ERROR(entry.ExpectObject());
     AddedToken token;
@@ -87,8 +90,10 @@ absl::Status Tokenizer::AddTokens(const JsonNode& section) {
       return entry.Member("content").Unexpected("text that is not empty once normalised");
     }
     vocabulary_size_ = std::max(vocabulary_size_, token.id + 1);
-    (normalized ? normalized_tokens_ : raw_tokens_).Add(std::move(token));
+    (normalized ? normalised : raw).push_back(std::move(token));
   }
+  raw_tokens_ = AddedTokens(std::move(raw));
+  normalized_tokens_ = AddedTokens(std::move(normalised));
   return absl::OkStatus();
 }
 
@@ -155,10 +160,15 @@ absl::StatusOr<Encoding> Tokenizer::Encode(absl::string_view text, size_t max_to
   ids = before;
 
   std::string normalized;
+  std::string prefixed;
   std::vector<absl::string_view> words;
   const auto add_id = [&](int32_t id) { ids.push_back(id); };
   const auto add_words = [&](absl::string_view part) {
     words.clear();
+    if (add_prefix_space_ && part[0] != ' ') {
+      prefixed = absl::StrCat(" ", part);
+      part = prefixed;
+    }
     pre_tokenizer_->Split(part, words);
     for (const absl::string_view word : words) model_->Tokenize(word, ids);
   };

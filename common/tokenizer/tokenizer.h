@@ -92,6 +92,7 @@ class Tokenizer {
   std::unique_ptr<const Normalizer> normalizer_;
   std::unique_ptr<const PreTokenizer> pre_tokenizer_;
   std::unique_ptr<const Model> model_;
+  bool add_prefix_space_ = false;  // to each stretch of text between added tokens
   PostProcessor post_processor_;
   int32_t vocabulary_size_ = 0;
   absl::flat_hash_map<std::string, AddedId> added_ids_;

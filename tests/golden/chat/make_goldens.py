@@ -14,7 +14,8 @@ import jinja2.ext
 import jinja2.sandbox
 
 HERE = pathlib.Path(__file__).parent
-TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}
+# transformers passes tools and documents whether there are any or not.
+NAMES = {"bos_token": "<s>", "eos_token": "</s>", "tools": None, "documents": None}
 
 
 def message(role, content):
@@ -28,6 +29,7 @@ CONVERSATIONS = [
     [message("assistant", "I begin"), message("user", "No")],
     [message("user", "!données \"quoted\" 日本語 \\ back"), message("assistant", "é")],
     [message("system", ""), message("user", "one two  three")],
+    [message("user", "\u3000Hé lo\u00a0"), message("assistant", "it's\r\nÀ ß\x1f")],
     [],
 ]
 
@@ -52,7 +54,7 @@ def main():
             for prompt in (False, True):
                 golden = {"template": path.name, "messages": messages, "add_generation_prompt": prompt}
                 try:
-                    golden["text"] = template.render(messages=messages, add_generation_prompt=prompt, **TOKENS)
+                    golden["text"] = template.render(messages=messages, add_generation_prompt=prompt, **NAMES)
                 except jinja2.exceptions.TemplateError as error:
                     golden["error"] = str(error)
                 goldens.append(golden)

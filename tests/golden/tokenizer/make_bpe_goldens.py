@@ -5,11 +5,13 @@ usage: make_bpe_goldens.py
 
 Trains a small vocabulary on the texts of make_goldens.py. Written beside this script:
   bpe.json         the tokenizer, pre-tokenised as GPT-2 does it
-  bpe_texts.jsonl  a text a line: its ids in each variant of the pre-tokenizer, and the first one's decoded again
+  bpe_texts.jsonl  a text a line: its ids in each variant of the pre-tokenizer, and the first one's decoded again;
+                   and ids by chance with what they decode to, mostly broken characters
 """
 
 import json
 import pathlib
+import random
 
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, processors, trainers
@@ -30,6 +32,15 @@ VARIANTS = {
     "split": {"type": "Sequence", "pretokenizers": [
         {"type": "Split", "pattern": {"Regex": LLAMA3}, "behavior": "Isolated", "invert": False},
         {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}]},
+    "prefix": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+    "classes": {"type": "Sequence", "pretokenizers": [
+        {"type": "WhitespaceSplit"},
+        {"type": "Punctuation", "behavior": "MergedWithPrevious"},
+        {"type": "Digits", "individual_digits": False},
+        {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}]},
+    "whitespace": {"type": "Sequence", "pretokenizers": [
+        {"type": "Whitespace"},
+        {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}]},
 }
 
 
@@ -49,6 +60,7 @@ def samples():
     yield from texts()
     yield "<|im_start|>user\nHi<|im_end|>\n"
     yield "a<|endoftext|><|endoftext|>  b"
+    yield ""
     yield "the" * 400
     yield "".join(chr(0x4E00 + i * 7 % 5000) for i in range(300))
 
@@ -59,6 +71,7 @@ def main():
                                    encoding="utf-8")
     encoders = {name: tokenizers.Tokenizer.from_str(json.dumps(dict(document, pre_tokenizer=variant)))
                 for name, variant in VARIANTS.items()}
+    chance = random.Random(11)
     with open(HERE / "bpe_texts.jsonl", "w", encoding="utf-8") as file:
         for text in samples():
             line = {"text": text}
@@ -67,6 +80,8 @@ def main():
             line["decoded"] = encoders["gpt2"].decode(ids, skip_special_tokens=True)
             # From the middle on: characters cut in two.
             line["tail"] = encoders["gpt2"].decode(ids[len(ids) // 2:], skip_special_tokens=False)
+            line["random"] = [chance.randrange(300 if chance.random() < 0.9 else 700) for _ in range(chance.randrange(12))]
+            line["random_text"] = encoders["gpt2"].decode(line["random"], skip_special_tokens=False)
             file.write(json.dumps(line, separators=(",", ":")) + "\n")
 
 

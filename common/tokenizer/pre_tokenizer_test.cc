@@ -1,0 +1,101 @@
+#include "common/tokenizer/pre_tokenizer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "common/tokenizer/class_split.h"
+#include "common/tokenizer/json_node.h"
+#include "common/tokenizer/regex_split.h"
+#include "common/tokenizer/unicode.h"
+
+namespace terminus::tokenizer {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+std::vector<std::string> Words(const PreTokenizer& tokenizer, absl::string_view text) {
+  std::vector<absl::string_view> words;
+  tokenizer.Split(text, words);
+  return {words.begin(), words.end()};
+}
+
+TEST(ClassSplitTest, DigitsAloneOrTogether) {
+  const ClassSplit alone(kNumber, SplitBehavior::kIsolated);
+  EXPECT_THAT(Words(alone, "ab12 3"), ElementsAre("ab", "1", "2", " ", "3"));
+  const ClassSplit together(kNumber, SplitBehavior::kContiguous);
+  EXPECT_THAT(Words(together, "ab12 3²"), ElementsAre("ab", "12", " ", "3²"));
+  EXPECT_THAT(Words(together, "none"), ElementsAre("none"));
+}
+
+TEST(WhitespaceTest, WordsAndOthers) {
+  EXPECT_THAT(Words(WhitespacePreTokenizer(), " Hey,  friend!!\u3000né_1 "),
+              ElementsAre("Hey", ",", "friend", "!!", "né_1"));
+}
+
+TEST(RegexSplitTest, Behaviors) {
+  const auto split = [](SplitBehavior behavior, bool invert = false) {
+    auto made = RegexSplit::Create("-", behavior, invert);
+    EXPECT_TRUE(made.ok()) << made.status();
+    return Words(**made, "the-final--countdown");
+  };
+  // The library's own documentation has this example.
+  EXPECT_THAT(split(SplitBehavior::kRemoved), ElementsAre("the", "final", "countdown"));
+  EXPECT_THAT(split(SplitBehavior::kIsolated),
+              ElementsAre("the", "-", "final", "-", "-", "countdown"));
+  EXPECT_THAT(split(SplitBehavior::kMergedWithPrevious),
+              ElementsAre("the-", "final-", "-", "countdown"));
+  EXPECT_THAT(split(SplitBehavior::kMergedWithNext),
+              ElementsAre("the", "-final", "-", "-countdown"));
+  EXPECT_THAT(split(SplitBehavior::kContiguous),
+              ElementsAre("the", "-", "final", "--", "countdown"));
+  EXPECT_THAT(split(SplitBehavior::kRemoved, true), ElementsAre("-", "-", "-"));
+}
+
+TEST(RegexSplitTest, EmptyMatchesEndAndBadPatternsAreNamed) {
+  const auto empty = RegexSplit::Create("x*", SplitBehavior::kIsolated, false);
+  ASSERT_TRUE(empty.ok());
+  EXPECT_THAT(Words(**empty, "aéxx"), ElementsAre("aé", "xx"));
+  const auto bad = RegexSplit::Create("(", SplitBehavior::kIsolated, false);
+  EXPECT_EQ(bad.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(bad.status().message()), ::testing::HasSubstr("byte 1"));
+}
+
+TEST(RegexSplitTest, ExplosivePatternsAreBounded) {
+  const auto split = RegexSplit::Create("(a+)+$", SplitBehavior::kIsolated, false);
+  ASSERT_TRUE(split.ok());
+  const std::string text = std::string(40, 'a') + "b";
+  EXPECT_THAT(Words(**split, text), ElementsAre(text));
+}
+
+// Tens of thousands of characters in one match need more stack than a compiled pattern has.
+TEST(RegexSplitTest, LongMatchesAreFound) {
+  const auto split = RegexSplit::Create("(?:a|(b)|é)+", SplitBehavior::kIsolated, false);
+  ASSERT_TRUE(split.ok());
+  std::string text;
+  for (int i = 0; i < 50'000; ++i) text += i % 3 == 0 ? "a" : i % 3 == 1 ? "b" : "é";
+  EXPECT_THAT(Words(**split, "x" + text + "y"), ElementsAre("x", text, "y"));
+}
+
+std::string FaultOf(const char* json) {
+  const auto document = nlohmann::json::parse(json);
+  return std::string(MakePreTokenizer(JsonNode(document)).status().message());
+}
+
+TEST(MakePreTokenizerTest, WhatIsNotSupportedIsNamed) {
+  EXPECT_THAT(FaultOf(R"({"type": "Sequence", "pretokenizers": [
+                          {"type": "ByteLevel", "add_prefix_space": false}, {"type": "Digits"}]})"),
+              HasSubstr("pretokenizers[0].type: ByteLevel is supported only at the end"));
+  EXPECT_THAT(FaultOf(R"({"type": "Sequence", "pretokenizers": [
+                          {"type": "Digits"}, {"type": "ByteLevel", "add_prefix_space": true}]})"),
+              HasSubstr("pretokenizers[1].add_prefix_space: found true"));
+  EXPECT_THAT(FaultOf(R"({"type": "Punctuation", "behavior": "Kept"})"),
+              HasSubstr("behavior: found \"Kept\""));
+  EXPECT_THAT(FaultOf(R"({"type": "ByteLevel", "add_prefix_space": 1})"),
+              HasSubstr("add_prefix_space: found 1"));
+}
+
+}  // namespace
+}  // namespace terminus::tokenizer

@@ -1,0 +1,42 @@
+#include "common/tokenizer/split_behavior.h"
+
+#include <cstddef>
+
+namespace terminus::tokenizer {
+
+void CombinePieces(const std::vector<SplitPiece>& pieces, SplitBehavior behavior,
+                   std::vector<absl::string_view>& words) {
+  const auto join = [](absl::string_view a, absl::string_view b) {
+    return absl::string_view(a.data(), a.size() + b.size());
+  };
+  bool open = false;  // The last word may still grow.
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    const SplitPiece& piece = pieces[i];
+    const bool after_match = i > 0 && pieces[i - 1].is_match;
+    bool grows = false;
+    switch (behavior) {
+      case SplitBehavior::kRemoved:
+        if (piece.is_match) continue;
+        break;
+      case SplitBehavior::kIsolated:
+        break;
+      case SplitBehavior::kContiguous:
+        grows = open && piece.is_match == after_match;
+        break;
+      case SplitBehavior::kMergedWithPrevious:
+        grows = open && piece.is_match && !after_match;
+        break;
+      case SplitBehavior::kMergedWithNext:
+        grows = open && !piece.is_match && after_match;
+        break;
+    }
+    if (grows) {
+      words.back() = join(words.back(), piece.text);
+    } else {
+      words.push_back(piece.text);
+    }
+    open = true;
+  }
+}
+
+}  // namespace terminus::tokenizer
