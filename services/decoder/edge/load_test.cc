@@ -17,8 +17,6 @@ namespace {
 
 using decoder::testing::Answer;
 
-using LoadTest = decoder::testing::ServiceFixture;
-
 // Holds the model's steps until it is opened.
 class Gate {
  public:
@@ -43,6 +41,12 @@ class Gate {
   base::CondVar changed_;
   int arrived_ = 0;
   bool open_ = false;
+};
+
+class LoadTest : public decoder::testing::ServiceFixture {
+ protected:
+  // Outlives the model's last step, which may still be inside when a test has ended.
+  Gate gate_;
 };
 
 std::string Prompt(int i) {
@@ -92,12 +96,11 @@ TEST_F(LoadTest, SeedsGiveTheSameAloneAndBatched) {
 
 TEST_F(LoadTest, EightRunTogetherAndTheRestInOrderOfArrival) {
   constexpr int kCalls = 20;
-  Gate gate;
   size_t most = 0;
   std::string begun;
   Setup setup;
   setup.model.on_step = [&](const models::decoder::StepInput& input) {
-    gate.Pass();
+    gate_.Pass();
     most = std::max(most, input.query_indptr.size() - 1);
     for (size_t s = 0; s + 1 < input.query_indptr.size(); ++s) {
       const auto first = static_cast<size_t>(input.query_indptr[s]);
@@ -122,7 +125,7 @@ TEST_F(LoadTest, EightRunTogetherAndTheRestInOrderOfArrival) {
       std::this_thread::yield();
     }
   }
-  gate.Open();
+  gate_.Open();
   for (std::thread& client : clients) client.join();
   server_->Shutdown();
   EXPECT_EQ(begun, arrived);
@@ -130,10 +133,9 @@ TEST_F(LoadTest, EightRunTogetherAndTheRestInOrderOfArrival) {
 }
 
 TEST_F(LoadTest, OneRequestTooManyIsRefusedWithADelay) {
-  Gate gate;
   Setup setup;
   setup.service.max_requests = 3;
-  setup.model.on_step = [&](const models::decoder::StepInput&) { gate.Pass(); };
+  setup.model.on_step = [&](const models::decoder::StepInput&) { gate_.Pass(); };
   Start(setup);
   std::vector<std::thread> clients;
   for (int i = 0; i < 3; ++i) {
@@ -145,17 +147,16 @@ TEST_F(LoadTest, OneRequestTooManyIsRefusedWithADelay) {
   EXPECT_EQ(base::Reason(status), "OVERLOADED");
   EXPECT_TRUE(base::RetryDelay(status).has_value());
   EXPECT_EQ(Value("terminus_decoder_refused_total"), 1);
-  gate.Open();
+  gate_.Open();
   for (std::thread& client : clients) client.join();
   EXPECT_TRUE(Generate(Ask("x", 3)).status.ok());
   ExpectNothingLeft();
 }
 
 TEST_F(LoadTest, ADeadlineEndsWhatRunsAndWhatWaits) {
-  Gate gate;
   Setup setup;
   setup.limits.max_sequences = 1;
-  setup.model.on_step = [&](const models::decoder::StepInput&) { gate.Pass(); };
+  setup.model.on_step = [&](const models::decoder::StepInput&) { gate_.Pass(); };
   Start(setup);
   std::vector<std::thread> clients;
   for (int i = 0; i < 3; ++i) {
@@ -165,7 +166,7 @@ TEST_F(LoadTest, ADeadlineEndsWhatRunsAndWhatWaits) {
     });
   }
   for (std::thread& client : clients) client.join();
-  gate.Open();
+  gate_.Open();
   ExpectNothingLeft();
   EXPECT_TRUE(Generate(Ask("x", 3)).status.ok());
 }
@@ -234,15 +235,14 @@ TEST_F(LoadTest, ASlowReaderRestsAndCostsNobodyElse) {
 }
 
 TEST_F(LoadTest, ShutdownEndsCallsInFlight) {
-  Gate gate;
   Setup setup;
-  setup.model.on_step = [&](const models::decoder::StepInput&) { gate.Pass(); };
+  setup.model.on_step = [&](const models::decoder::StepInput&) { gate_.Pass(); };
   Start(setup);
   std::thread client([this] { EXPECT_FALSE(Generate(Ask("x", 100)).status.ok()); });
-  gate.WaitForArrival();
+  gate_.WaitForArrival();
   server_->Shutdown();
   client.join();
-  gate.Open();
+  gate_.Open();
 }
 
 }  // namespace
