@@ -46,7 +46,7 @@ def run(options, folder):
             [os.path.join(options.binaries, "video_bench"), "--bundle", options.bundle, "--clip", clip,
              "--threads", str(THREADS)], log=sys.stderr))
         bench.expect("ready", 120)
-        # The first call waits until the model is loaded.
+        # Waits until the model is loaded, and warms up.
         _per_clip(bench, f"service 0.1 {address}")
         ours, peer = [], []
         for turn in range(options.rounds):

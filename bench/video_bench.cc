@@ -17,6 +17,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "common/base/file.h"
 #include "common/base/status_macros.h"
 #include "common/media/video/sample.h"
@@ -50,14 +52,20 @@ absl::StatusOr<std::string> RunService(double limit_s, const std::string& addres
   const auto stub = v1::Encoder::NewStub(rpc::MakeChannel(address, kMaxMessageBytes));
   v1::EncodeBatchRequest request;
   request.add_items()->mutable_content()->mutable_video()->set_data(clip);
-  return Repeat(limit_s, [&]() -> absl::Status {
+  const auto encode = [&]() -> absl::Status {
     grpc::ClientContext context;
     context.set_wait_for_ready(true);
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
     v1::EncodeBatchResponse response;
     TERMINUS_RETURN_IF_ERROR(rpc::FromGrpc(stub->EncodeBatch(&context, request, &response)));
     return rpc::FromProto(response.results(0).status());
-  });
+  };
+  // A service that still loads its model says so.
+  const absl::Time patience = absl::Now() + absl::Seconds(60);
+  while (absl::IsUnavailable(encode()) && absl::Now() < patience) {
+    absl::SleepFor(absl::Milliseconds(100));
+  }
+  return Repeat(limit_s, encode);
 }
 
 absl::Status Serve(const std::string& bundle, const std::string& clip_path, int threads) {
