@@ -16,13 +16,18 @@ using checkpoint::JsonFile;
 
 constexpr size_t kMaxConfigBytes = 1 << 20;
 
-double Positive(JsonFile& file, const std::string& key, double otherwise) {
+// Within bounds that are far from what any model has, and from where float32 ends.
+double Number(JsonFile& file, const std::string& key, double min, double max, double otherwise) {
   const double value = file.NumberOr(key, otherwise);
-  if (!(value > 0) || !std::isfinite(value)) {
-    file.Fault(key, "expected a number above 0");
+  if (!(value >= min && value <= max)) {
+    file.Fault(key, absl::StrCat(value, ", expected a number from ", min, " to ", max));
     return otherwise;
   }
   return value;
+}
+
+double Theta(JsonFile& file, double otherwise) {
+  return Number(file, "rope_theta", 1, 1e30, otherwise);
 }
 
 void ReadSizes(JsonFile& file, LlamaConfig* config) {
@@ -35,7 +40,7 @@ void ReadSizes(JsonFile& file, LlamaConfig* config) {
       file.IntOr("head_dim", 1, 1024, std::max(1, config->hidden_size / config->heads)));
   config->intermediate_size = static_cast<int>(file.Int("intermediate_size", 1, 1 << 20));
   config->max_positions = static_cast<int>(file.Int("max_position_embeddings", 1, 1 << 24));
-  config->rms_norm_eps = static_cast<float>(Positive(file, "rms_norm_eps", 1e-6));
+  config->rms_norm_eps = static_cast<float>(Number(file, "rms_norm_eps", 1e-30, 1, 1e-6));
   if (config->heads % config->kv_heads != 0) {
     file.Fault("num_key_value_heads", absl::StrCat(config->kv_heads, " do not divide ",
                                                    config->heads, " attention heads"));
@@ -51,14 +56,15 @@ void ReadRope(JsonFile& file, RopeConfig* rope) {
   const std::string section =
       file.json().contains("rope_parameters") ? "rope_parameters" : "rope_scaling";
   JsonFile scaling = file.Object(section);
-  rope->theta = Positive(scaling, "rope_theta", Positive(file, "rope_theta", rope->theta));
+  rope->theta = Theta(scaling, Theta(file, rope->theta));
   const std::string type = scaling.StringOr("rope_type", scaling.StringOr("type", "default"));
   if (type == "llama3") {
     rope->scaling = RopeConfig::Scaling::kLlama3;
-    rope->factor = Positive(scaling, "factor", 8);
-    rope->low_freq_factor = Positive(scaling, "low_freq_factor", 1);
-    rope->high_freq_factor = Positive(scaling, "high_freq_factor", 4);
-    rope->original_max_positions = Positive(scaling, "original_max_position_embeddings", 8192);
+    rope->factor = Number(scaling, "factor", 1, 1e6, 8);
+    rope->low_freq_factor = Number(scaling, "low_freq_factor", 1e-6, 1e6, 1);
+    rope->high_freq_factor = Number(scaling, "high_freq_factor", 1e-6, 1e6, 4);
+    rope->original_max_positions =
+        Number(scaling, "original_max_position_embeddings", 1, 1e9, 8192);
     if (rope->high_freq_factor <= rope->low_freq_factor) {
       scaling.Fault("high_freq_factor", "expected more than low_freq_factor");
     }

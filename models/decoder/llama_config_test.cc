@@ -102,6 +102,11 @@ TEST(LlamaConfig, RefusalsNameKeyAndWhatIsSupported) {
   config = Minimal();
   config["rope_theta"] = 0;
   EXPECT_THAT(Refusal(config), HasSubstr("rope_theta"));
+  // Would overflow float32, or vanish in it.
+  config["rope_theta"] = 1e-300;
+  config["rms_norm_eps"] = 1e-60;
+  EXPECT_THAT(Refusal(config), AllOf(HasSubstr("rope_theta: 1e-300, expected a number from 1"),
+                                     HasSubstr("rms_norm_eps: 1e-60")));
   EXPECT_EQ(ParseLlamaConfig("x", "[]").status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(ParseLlamaConfig("x", "{").status().code(), absl::StatusCode::kInvalidArgument);
 }
