@@ -14,8 +14,12 @@ from line_process import LineProcess
 sys.path.insert(0, os.path.join(figures.ROOT, "bench", "peers"))
 import environment  # noqa: E402
 
-# Tokens that follow each prompt of 64.
+# Tokens that follow each prompt of 64, or as many as these seconds allow.
 TOKENS = 128
+LIMIT_S = 5
+# Of each sequence, that are compared.
+COMPARED = 32
+TIMEOUT_S = 300
 BATCHES = (1, 8)
 # Of the first new tokens' logits. Peers that compute in bfloat16 lose some digits; what computes something else is
 # far below.
@@ -33,18 +37,19 @@ def _commands(options, inputs):
 def _equal_tokens(ours, theirs):
     """Of each sequence, how many tokens are equal before the first that is not."""
     counts = []
-    for start in range(0, len(ours), TOKENS):
-        pairs = list(zip(ours[start:start + TOKENS], theirs[start:start + TOKENS]))
-        counts.append(next((i for i, (a, b) in enumerate(pairs) if a != b), TOKENS))
+    for start in range(0, len(ours), COMPARED):
+        pairs = list(zip(ours[start:start + COMPARED], theirs[start:start + COMPARED]))
+        counts.append(next((i for i, (a, b) in enumerate(pairs) if a != b), COMPARED))
     return counts
 
 
 def _check_agreement(contenders, folder):
     """Refuses the figures unless every contender's logits are ours, and says how long the tokens are equal."""
-    tokens = {name: process.ask(f"tokens {BATCHES[-1]} {TOKENS}", "made") for name, process in contenders.items()}
+    tokens = {name: process.ask(f"tokens {BATCHES[-1]} {COMPARED}", "made", TIMEOUT_S)
+              for name, process in contenders.items()}
     paths = {name: os.path.join(folder, name + ".f32") for name in contenders}
     for name, process in contenders.items():
-        process.ask(f"outputs {BATCHES[-1]} {paths[name]}", "wrote")
+        process.ask(f"outputs {BATCHES[-1]} {paths[name]}", "wrote", TIMEOUT_S)
     for name in PEERS:
         out = subprocess.run([environment.python(), os.path.join(figures.ROOT, "bench", "peers", "cosine.py"),
                               paths["terminus"], paths[name], str(BATCHES[-1])],
@@ -52,7 +57,7 @@ def _check_agreement(contenders, folder):
         if not float(out) >= LEAST_COSINE:
             raise RuntimeError(f"cosine {out.strip()} between our logits and {name}'s, at least {LEAST_COSINE} wanted:"
                                " no figure")
-        print(f"  {name}: logits' cosine {float(out):.6f}; of {TOKENS} tokens of each sequence equal:",
+        print(f"  {name}: logits' cosine {float(out):.6f}; of {COMPARED} tokens of each sequence equal:",
               *_equal_tokens(tokens["terminus"], tokens[name]), flush=True)
 
 
@@ -64,7 +69,8 @@ def _rounds(contenders, batch, rounds):
         first = max(turn, 0) % len(names)
         for name in names[first:] + names[:first]:
             time.sleep(PAUSE_S)
-            decoded, decode_s, prompt, prompt_s = contenders[name].ask(f"run {batch} {TOKENS}", "ran")
+            decoded, decode_s, prompt, prompt_s = contenders[name].ask(f"run {batch} {TOKENS} {LIMIT_S}", "ran",
+                                                                       TIMEOUT_S)
             if turn >= 0:
                 rates[name].append((int(decoded) / float(decode_s), int(prompt) / float(prompt_s)))
     return rates

@@ -98,15 +98,17 @@ class Generation {
   int length_ = 0;
 };
 
-absl::StatusOr<std::string> Run(CausalLm& lm, const Prompts& prompts, size_t batch, size_t tokens) {
+absl::StatusOr<std::string> Run(CausalLm& lm, const Prompts& prompts, size_t batch, size_t tokens,
+                                double limit_s) {
   Generation generation(lm, prompts, batch, tokens);
   const auto start = Clock::now();
   TERMINUS_RETURN_IF_ERROR(generation.Step().status());
   const auto first = Clock::now();
-  for (size_t i = 1; i < tokens; ++i) {
+  size_t made = 1;
+  for (; made < tokens && Seconds(Clock::now() - first) < limit_s; ++made) {
     TERMINUS_RETURN_IF_ERROR(generation.Step().status());
   }
-  return absl::StrCat("ran ", batch * (tokens - 1), " ", Seconds(Clock::now() - first), " ",
+  return absl::StrCat("ran ", batch * (made - 1), " ", Seconds(Clock::now() - first), " ",
                       batch * prompts[0].size(), " ", Seconds(first - start));
 }
 
@@ -144,9 +146,10 @@ absl::StatusOr<std::string> Answer(CausalLm& lm, const Prompts& prompts, const s
   std::istringstream fields(line);
   std::string command, argument;
   size_t batch = 0;
-  fields >> command >> batch >> argument;
+  double limit_s = 0;
+  fields >> command >> batch >> argument >> limit_s;
   if (batch >= 1 && batch <= prompts.size() && command == "run") {
-    return Run(lm, prompts, batch, std::stoul(argument));
+    return Run(lm, prompts, batch, std::stoul(argument), limit_s);
   }
   if (batch >= 1 && batch <= prompts.size() && command == "tokens") {
     return Tokens(lm, prompts, batch, std::stoul(argument));

@@ -3,9 +3,9 @@
     decoders.py --engine llama.cpp|transformers|transformers-float32 --bundle FOLDER --inputs FOLDER --threads N
 
 Speaks the line protocol of bench/decode_bench: prints "ready NAME VERSION" once; then reads
-    run BATCH TOKENS     → "ran DECODED SECONDS PROMPT SECONDS"
-    tokens BATCH TOKENS  → "made ID ...": TOKENS of the first prompt, then of the next, ...
-    outputs BATCH FILE   → "wrote ROWS COLUMNS": float32 logits of the first new tokens
+    run BATCH TOKENS LIMIT → "ran DECODED SECONDS PROMPT SECONDS"
+    tokens BATCH TOKENS    → "made ID ...": TOKENS of the first prompt, then of the next, ...
+    outputs BATCH FILE     → "wrote ROWS COLUMNS": float32 logits of the first new tokens
 until its input ends.
 """
 
@@ -58,15 +58,17 @@ class LlamaCpp:
         return self.model.step(tokens, start)
 
 
-def run(engine, prompts, tokens):
+def run(engine, prompts, tokens, limit_s):
     engine.start()
     start = time.perf_counter()
     new = engine.step(prompts, 0).argmax(-1).tolist()
     first = time.perf_counter()
-    for i in range(1, tokens):
-        new = engine.step([[token] for token in new], len(prompts[0]) + i - 1).argmax(-1).tolist()
+    made = 1
+    while made < tokens and time.perf_counter() - first < limit_s:
+        new = engine.step([[token] for token in new], len(prompts[0]) + made - 1).argmax(-1).tolist()
+        made += 1
     end = time.perf_counter()
-    return f"ran {len(prompts) * (tokens - 1)} {end - first} {len(prompts) * len(prompts[0])} {first - start}"
+    return f"ran {len(prompts) * (made - 1)} {end - first} {len(prompts) * len(prompts[0])} {first - start}"
 
 
 def tokens(engine, prompts, count):
@@ -100,12 +102,15 @@ def main():
         engine = Transformers(folder, args.threads, "float32" if args.engine.endswith("float32") else "bfloat16")
     print("ready", args.engine, engine.version, flush=True)
     for line in sys.stdin:
-        command, batch, argument = line.split()
+        command, batch, *arguments = line.split()
         chosen = prompts[: int(batch)]
-        if command == "outputs":
-            print(outputs(engine, chosen, argument), flush=True)
+        if command == "run":
+            answer = run(engine, chosen, int(arguments[0]), float(arguments[1]))
+        elif command == "tokens":
+            answer = tokens(engine, chosen, int(arguments[0]))
         else:
-            print({"run": run, "tokens": tokens}[command](engine, chosen, int(argument)), flush=True)
+            answer = outputs(engine, chosen, arguments[0])
+        print(answer, flush=True)
 
 
 if __name__ == "__main__":
