@@ -70,6 +70,27 @@ TEST(RegexSplitTest, ExplosivePatternsAreBounded) {
   EXPECT_THAT(Words(**split, text), ElementsAre(text));
 }
 
+TEST(RegexSplitTest, CharactersAreOnigurumas) {
+  const auto split = [](const std::string& pattern, absl::string_view text) {
+    auto made = RegexSplit::Create(pattern, SplitBehavior::kIsolated, false);
+    EXPECT_TRUE(made.ok()) << made.status();
+    return Words(**made, text);
+  };
+  EXPECT_THAT(split("\\s+", "a\u180e\u3000\u0085b"), ElementsAre("a\u180e", "\u3000\u0085", "b"));
+  EXPECT_THAT(split("[^\\s!]+", "a\u180e !"), ElementsAre("a\u180e", " !"));
+  EXPECT_THAT(split("[\\w]+", "e\u0301_²!"), ElementsAre("e\u0301_", "²!"));
+  EXPECT_THAT(split("\\W", "e\u0301²"), ElementsAre("e\u0301", "²"));
+  EXPECT_THAT(split("a$", "a\na"), ElementsAre("a", "\n", "a"));
+  EXPECT_THAT(split("[[:digit:]]+", "a12"), ElementsAre("a", "12"));
+  const auto fault = [](const std::string& pattern) {
+    const auto made = RegexSplit::Create(pattern, SplitBehavior::kIsolated, false);
+    return std::string(made.status().message());
+  };
+  EXPECT_THAT(fault("[^\\W]"), HasSubstr("at byte 2: \\W is not supported"));
+  EXPECT_THAT(fault("[a-z&&b]"), HasSubstr("at byte 4: a class made of classes"));
+  EXPECT_THAT(fault("[a[b]]"), HasSubstr("at byte 2: a class made of classes"));
+}
+
 // Tens of thousands of characters in one match need more stack than a compiled pattern has.
 TEST(RegexSplitTest, LongMatchesAreFound) {
   const auto split = RegexSplit::Create("(?:a|(b)|é)+", SplitBehavior::kIsolated, false);

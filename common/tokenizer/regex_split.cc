@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
 
 namespace terminus::tokenizer {
 namespace {
@@ -41,6 +42,46 @@ bool Match(const pcre2_code* code, absl::string_view text, size_t from, const Sc
   return matched >= 0;
 }
 
+// The pattern as PCRE2 writes it. tokenizer.json has Oniguruma's Ruby syntax, where \s and \w stand
+// for other characters than PCRE2's: U+180E is no space, marks are of words. Its ^ and $ are those
+// of every line, which is an option here. INVALID_ARGUMENT for what has another meaning there.
+absl::StatusOr<std::string> FromOniguruma(absl::string_view pattern) {
+  constexpr char kWord[] = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
+  const auto unsupported = [](size_t at, absl::string_view what) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("regular expression, at byte ", at, ": ", what, " is not supported"));
+  };
+  std::string out;
+  int brackets = 0;  // open ones: inside a class
+  for (size_t at = 0; at < pattern.size(); ++at) {
+    const char c = pattern[at];
+    const absl::string_view two = pattern.substr(at, 2);
+    if (c != '\\' || two.size() < 2) {
+      if (brackets > 0 && (two == "&&" || (c == '[' && two != "[:"))) {
+        return unsupported(at, "a class made of classes");
+      }
+      brackets += c == '[' ? 1 : c == ']' && brackets > 0 ? -1 : 0;
+      out.push_back(c);
+      continue;
+    }
+    ++at;
+    if (two == "\\s" || two == "\\S") {
+      absl::StrAppend(&out, two == "\\s" ? "\\p{White_Space}" : "\\P{White_Space}");
+    } else if (two == "\\w" || (two == "\\W" && brackets == 0)) {
+      absl::StrAppend(&out,
+                      brackets > 0   ? ""
+                      : two == "\\w" ? "["
+                                     : "[^",
+                      kWord, brackets > 0 ? "" : "]");
+    } else if (two == "\\W" || two == "\\h" || two == "\\H") {
+      return unsupported(at - 1, two);
+    } else {
+      absl::StrAppend(&out, two);
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 struct RegexSplit::Code {
@@ -52,11 +93,12 @@ struct RegexSplit::Code {
 absl::StatusOr<std::unique_ptr<const PreTokenizer>> RegexSplit::Create(const std::string& pattern,
                                                                        SplitBehavior behavior,
                                                                        bool invert) {
+  TERMINUS_ASSIGN_OR_RETURN(const std::string translated, FromOniguruma(pattern));
   int error = 0;
   PCRE2_SIZE offset = 0;
-  pcre2_code* const code =
-      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
-                    PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset, nullptr);
+  pcre2_code* const code = pcre2_compile(
+      reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
+      PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &offset, nullptr);
   if (code == nullptr) {
     PCRE2_UCHAR message[128] = {};
     pcre2_get_error_message(error, message, sizeof(message));

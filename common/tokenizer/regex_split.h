@@ -14,8 +14,9 @@ namespace terminus::tokenizer {
 // Cuts text where a regular expression matches: "Split" of tokenizer.json. Immutable.
 class RegexSplit : public PreTokenizer {
  public:
-  // `invert`: the pattern describes the words, what lies between them is the delimiter.
-  // INVALID_ARGUMENT when the pattern cannot be compiled.
+  // `pattern` is in Oniguruma's Ruby syntax, as far as PCRE2 has the same. `invert`: the pattern
+  // describes the words, what lies between them is the delimiter. INVALID_ARGUMENT when the pattern
+  // cannot be compiled.
   static absl::StatusOr<std::unique_ptr<const PreTokenizer>> Create(const std::string& pattern,
                                                                     SplitBehavior behavior,
                                                                     bool invert);

@@ -64,6 +64,10 @@ TEST(NfcNormalizerTest, ComposesAndAppends) {
   (*nfc)->Normalize("plain ", out);
   (*nfc)->Normalize("e\u0301\u0327 \u1100\u1161 \u212b", out);
   EXPECT_EQ(out, "before plain \u0229\u0301 \uac00 \u00c5");
+  // Younger than the library's tables, so that it is no mark there.
+  out.clear();
+  (*nfc)->Normalize("a\u08e5\U00016ff1e\u0301 \U00011935\U00011930", out);
+  EXPECT_EQ(out, "a\u08e5\U00016ff1\u00e9 \U00011935\U00011930");
 }
 
 std::vector<std::string> Split(absl::string_view text) {
