@@ -1,4 +1,4 @@
-// Ours in bench/peers/tokenizers.py: encodes every text of a file on one thread.
+// Ours in bench/peers/tokenizers_compare.py: encodes every text of a file on one thread.
 //
 //     tokenizer_bench TOKENIZER_JSON TEXTS IDS
 //
