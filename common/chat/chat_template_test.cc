@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "common/base/temp_folder.h"
+
 namespace terminus::chat {
 namespace {
 
@@ -91,12 +93,6 @@ TEST(ChatTemplateTest, WhatATemplateMayDoIsBounded) {
 
 class FolderTest : public ::testing::Test {
  protected:
-  FolderTest() {
-    std::string pattern = ::testing::TempDir() + "/chat-XXXXXX";
-    folder_ = mkdtemp(pattern.data());
-  }
-  ~FolderTest() override { std::filesystem::remove_all(folder_); }
-
   void Write(const std::string& name, const std::string& text) {
     std::ofstream(folder_ + "/" + name) << text;
   }
@@ -106,7 +102,8 @@ class FolderTest : public ::testing::Test {
     return (*loaded)->Render({{"user", "hi"}}, false);
   }
 
-  std::string folder_;
+  const base::TempFolder temp_;
+  const std::string folder_ = temp_.path();
 };
 
 TEST_F(FolderTest, FromTokenizerConfig) {

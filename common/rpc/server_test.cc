@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "common/base/temp_folder.h"
 #include "common/rpc/channel.h"
 #include "terminus/v1/cluster.grpc.pb.h"
 
@@ -27,11 +28,10 @@ class FakeCluster : public v1::Cluster::CallbackService {
   }
 };
 
-std::string SocketPath(const char* name) { return testing::TempDir() + name; }
-
 TEST(Server, AnswersOnUnixSocketAndFreePort) {
   FakeCluster service;
-  const std::string path = SocketPath("server_test.sock");
+  const base::TempFolder folder;
+  const std::string path = folder.Path("server_test.sock");
   auto server = Server::Start({.listen = {"unix:" + path, "127.0.0.1:0"}}, {&service});
   ASSERT_TRUE(server.ok()) << server.status();
   ASSERT_EQ((*server)->addresses().size(), 2u);
@@ -52,7 +52,8 @@ TEST(Server, AnswersOnUnixSocketAndFreePort) {
 
 TEST(Server, StaleSocketIsReplacedAndALiveOneIsNot) {
   FakeCluster service;
-  const std::string address = "unix:" + SocketPath("stale.sock");
+  const base::TempFolder folder;
+  const std::string address = "unix:" + folder.Path("stale.sock");
   auto first = Server::Start({.listen = {address}}, {&service});
   ASSERT_TRUE(first.ok());
   auto second = Server::Start({.listen = {address}}, {&service});
@@ -62,7 +63,8 @@ TEST(Server, StaleSocketIsReplacedAndALiveOneIsNot) {
 
 TEST(Server, AFileThatIsNoSocketIsLeftAlone) {
   FakeCluster service;
-  const std::string path = SocketPath("not_a_socket");
+  const base::TempFolder folder;
+  const std::string path = folder.Path("not_a_socket");
   std::ofstream(path) << "precious";
   EXPECT_FALSE(Server::Start({.listen = {"unix:" + path}}, {&service}).ok());
   EXPECT_TRUE(std::filesystem::exists(path));

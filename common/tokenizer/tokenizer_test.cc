@@ -8,6 +8,7 @@
 
 #include "common/base/errors.h"
 #include "common/base/file.h"
+#include "common/base/temp_folder.h"
 
 namespace terminus::tokenizer {
 namespace {
@@ -178,7 +179,8 @@ TEST(TokenizerTest, AnEmptyTokenIsRefused) {
 TEST(TokenizerTest, LoadNamesTheFile) {
   EXPECT_EQ(Tokenizer::Load("/nowhere/tokenizer.json").status().code(),
             absl::StatusCode::kNotFound);
-  const std::string path = ::testing::TempDir() + "/tokenizer_test.json";
+  const base::TempFolder folder;
+  const std::string path = folder.Path("tokenizer_test.json");
   ASSERT_TRUE(base::WriteFileAtomic(path, "[]").ok());
   EXPECT_EQ(Tokenizer::Load(path).status().message(),
             path + ": found an array of 0, expected an object");

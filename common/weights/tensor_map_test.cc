@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "common/base/temp_folder.h"
 #include "common/weights/safetensors_writer.h"
 
 namespace terminus::weights {
@@ -16,14 +17,6 @@ using ::testing::HasSubstr;
 
 class TensorMapTest : public ::testing::Test {
  protected:
-  TensorMapTest() {
-    folder_ = std::filesystem::path(::testing::TempDir()) /
-              ::testing::UnitTest::GetInstance()->current_test_info()->name();
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-  }
-  ~TensorMapTest() override { std::filesystem::remove_all(folder_); }
-
   std::string Path(const std::string& name) const { return folder_ / name; }
 
   void Write(const std::string& name, const std::string& text) const {
@@ -45,7 +38,8 @@ class TensorMapTest : public ::testing::Test {
     return std::string(TensorMap::Open(path).status().message());
   }
 
-  std::filesystem::path folder_;
+  const base::TempFolder temp_;
+  const std::filesystem::path folder_ = temp_.path();
 };
 
 TEST_F(TensorMapTest, ReadsBackWhatWasWritten) {

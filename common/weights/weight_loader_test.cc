@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "common/base/temp_folder.h"
 #include "common/weights/safetensors_writer.h"
 
 namespace terminus::weights {
@@ -11,7 +12,7 @@ namespace {
 
 class WeightLoaderTest : public ::testing::Test {
  protected:
-  WeightLoaderTest() : path_(::testing::TempDir() + "/weight_loader_test.safetensors") {
+  WeightLoaderTest() : path_(folder_.Path("weight_loader_test.safetensors")) {
     const std::string bytes(24, '\1');
     const TensorView view{.dtype = DType::kFloat32,
                           .shape = {2, 3},
@@ -20,9 +21,9 @@ class WeightLoaderTest : public ::testing::Test {
     EXPECT_TRUE(written.ok()) << written;
     map_ = *TensorMap::Open(path_);
   }
-  ~WeightLoaderTest() override { std::filesystem::remove(path_); }
 
-  std::string path_;
+  const base::TempFolder folder_;
+  const std::string path_;
   std::shared_ptr<const TensorMap> map_;
 };
 

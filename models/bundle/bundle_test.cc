@@ -5,6 +5,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "common/base/temp_folder.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "models/checkpoint/fake_checkpoint.h"
@@ -12,7 +13,7 @@
 namespace terminus::models::bundle {
 namespace {
 
-using checkpoint::TestFolder;
+using base::TempFolder;
 using checkpoint::WriteTestFile;
 using nlohmann::json;
 using testing::AllOf;
@@ -116,7 +117,7 @@ class BundleTest : public testing::Test {
     return std::string(manifest.status().message());
   }
 
-  TestFolder folder_;
+  base::TempFolder folder_;
 };
 
 constexpr DeviceOptions kCpu = {.threads = 2};

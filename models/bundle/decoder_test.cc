@@ -4,6 +4,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "common/base/temp_folder.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "models/checkpoint/fake_checkpoint.h"
@@ -11,7 +12,7 @@
 namespace terminus::models::bundle {
 namespace {
 
-using checkpoint::TestFolder;
+using base::TempFolder;
 using checkpoint::WriteTestFile;
 using nlohmann::json;
 using testing::AllOf;
@@ -99,7 +100,7 @@ class DecoderTest : public testing::Test {
   }
 
   json golden_;
-  TestFolder folder_;
+  base::TempFolder folder_;
 };
 
 TEST_F(DecoderTest, LoadsAndVerifies) {

@@ -69,13 +69,6 @@ absl::Status WriteFakeWeights(const std::string& path, const nlohmann::json& ten
   return weights::WriteSafetensors(path, views);
 }
 
-TestFolder::TestFolder()
-    : path_((std::filesystem::temp_directory_path() / "terminus_test_XXXXXX").string()) {
-  TERMINUS_CHECK(mkdtemp(path_.data()) != nullptr);
-}
-
-TestFolder::~TestFolder() { std::filesystem::remove_all(path_); }
-
 void WriteTestFile(const std::string& path, const std::string& content) {
   std::filesystem::create_directories(std::filesystem::path(path).parent_path());
   std::ofstream(path) << content;

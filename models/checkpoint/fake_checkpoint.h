@@ -19,20 +19,6 @@ std::vector<float> FakeTensor(const std::string& name, const std::vector<int64_t
 // Writes a safetensors file. `tensors` is [[name, [sizes …]], …].
 absl::Status WriteFakeWeights(const std::string& path, const nlohmann::json& tensors);
 
-// A new folder that goes with this object.
-class TestFolder {
- public:
-  TestFolder();
-  ~TestFolder();
-  TestFolder(const TestFolder&) = delete;
-  TestFolder& operator=(const TestFolder&) = delete;
-
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
 void WriteTestFile(const std::string& path, const std::string& content);
 
 }  // namespace terminus::models::checkpoint

@@ -2,6 +2,7 @@
 
 #include <fstream>
 
+#include "common/base/temp_folder.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -11,13 +12,18 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-std::string Write(const std::string& content) {
-  const std::string path = testing::TempDir() + "/json_file_test.json";
-  std::ofstream(path) << content;
-  return path;
-}
+class JsonFileTest : public testing::Test {
+ protected:
+  std::string Write(const std::string& content) const {
+    const std::string path = folder_.Path("json_file_test.json");
+    std::ofstream(path) << content;
+    return path;
+  }
 
-TEST(JsonFileTest, ReadsFields) {
+  const base::TempFolder folder_;
+};
+
+TEST_F(JsonFileTest, ReadsFields) {
   auto file = JsonFile::Read(
       Write(R"({"size": 3, "eps": 1e-3, "on": true, "name": "x", "null": null, "rgb": [1, 2.5]})"));
   ASSERT_TRUE(file.ok()) << file.status();
@@ -31,7 +37,7 @@ TEST(JsonFileTest, ReadsFields) {
   EXPECT_TRUE(file->status().ok()) << file->status();
 }
 
-TEST(JsonFileTest, ListsAllFaultsWithFileAndKey) {
+TEST_F(JsonFileTest, ListsAllFaultsWithFileAndKey) {
   auto file = JsonFile::Read(Write(R"({"size": 4, "eps": "small", "rgb": [1]})"));
   ASSERT_TRUE(file.ok());
   file->Int("size", 1, 3);
@@ -45,7 +51,7 @@ TEST(JsonFileTest, ListsAllFaultsWithFileAndKey) {
                     HasSubstr("rgb: expected 2 numbers")));
 }
 
-TEST(JsonFileTest, RefusesWhatIsNoJsonObject) {
+TEST_F(JsonFileTest, RefusesWhatIsNoJsonObject) {
   EXPECT_EQ(JsonFile::Read(Write("{\"a\": ")).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(JsonFile::Read(Write("3")).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(JsonFile::Read("/nonexistent.json").status().code(), absl::StatusCode::kNotFound);

@@ -1,5 +1,6 @@
 #include "models/checkpoint/weights.h"
 
+#include "common/base/temp_folder.h"
 #include "common/weights/safetensors_writer.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -12,7 +13,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 
 TEST(WeightsTest, ViewsOutliveTheLoader) {
-  TestFolder folder;
+  base::TempFolder folder;
   ASSERT_TRUE(WriteFakeWeights(folder.path() + "/model.safetensors",
                                nlohmann::json::parse(R"([["a.weight", [3, 5]], ["a.bias", [3]]])"))
                   .ok());
@@ -30,7 +31,7 @@ TEST(WeightsTest, ViewsOutliveTheLoader) {
 }
 
 TEST(WeightsTest, ConvertsHalfPrecision) {
-  TestFolder folder;
+  base::TempFolder folder;
   const uint16_t half[] = {0x3c00, 0xc000};      // 1, -2
   const uint16_t bfloat16[] = {0x3f80, 0xc000};  // 1, -2
   const auto view = [](weights::DType dtype, const uint16_t* data) {
@@ -55,7 +56,7 @@ TEST(WeightsTest, ConvertsHalfPrecision) {
 }
 
 TEST(WeightsTest, ListsAllThatIsWrong) {
-  TestFolder folder;
+  base::TempFolder folder;
   ASSERT_TRUE(WriteFakeWeights(folder.path() + "/model.safetensors",
                                nlohmann::json::parse(R"([["a.weight", [3, 5]]])"))
                   .ok());

@@ -2,6 +2,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "common/base/temp_folder.h"
 #include "gtest/gtest.h"
 #include "models/checkpoint/fake_checkpoint.h"
 #include "models/cuda/library.h"
@@ -19,7 +20,7 @@ TEST(AtenLlamaGpu, EqualsTransformers) {
   for (const char* name : {"llama_tied", "llama3_scaled", "qwen2", "mistral"}) {
     const auto golden =
         nlohmann::json::parse(std::ifstream(std::string("tests/golden/models/") + name + ".json"));
-    const checkpoint::TestFolder folder;
+    const base::TempFolder folder;
     checkpoint::WriteTestFile(folder.path() + "/config.json", golden["config"].dump());
     ASSERT_TRUE(
         checkpoint::WriteFakeWeights(folder.path() + "/model.safetensors", golden["tensors"]).ok());

@@ -7,6 +7,7 @@
 #include <random>
 #include <tuple>
 
+#include "common/base/temp_folder.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "models/checkpoint/fake_checkpoint.h"
@@ -17,7 +18,7 @@
 namespace terminus::models::decoder {
 namespace {
 
-using checkpoint::TestFolder;
+using base::TempFolder;
 using checkpoint::WriteTestFile;
 using nlohmann::json;
 using testing::AllOf;
@@ -172,7 +173,7 @@ class GoldenTest : public testing::TestWithParam<std::tuple<Kind, const char*>> 
   }
 
   json golden_;
-  TestFolder folder_;
+  base::TempFolder folder_;
   std::unique_ptr<CausalLm> lm_;
   std::vector<Ids> prompts_;
 };
@@ -289,7 +290,7 @@ class CausalLmTest : public testing::Test {
   }
 
   json golden_;
-  TestFolder folder_;
+  base::TempFolder folder_;
 };
 
 // Weights rounded to bfloat16 are the only difference.

@@ -3,6 +3,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "common/base/temp_folder.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "models/checkpoint/fake_checkpoint.h"
@@ -10,7 +11,7 @@
 namespace terminus::models::text {
 namespace {
 
-using checkpoint::TestFolder;
+using base::TempFolder;
 using checkpoint::WriteTestFile;
 using executor::TextBatch;
 using nlohmann::json;
@@ -49,7 +50,7 @@ class GoldenTest : public testing::TestWithParam<const char*> {};
 
 TEST_P(GoldenTest, EqualsTransformersAloneAndTogether) {
   const json golden = ReadGolden(GetParam());
-  TestFolder folder;
+  base::TempFolder folder;
   WriteFolder(golden, folder.path());
   auto encoder = TextEncoder::Load(folder.path(), at::kCPU);
   ASSERT_TRUE(encoder.ok()) << encoder.status();
@@ -82,7 +83,7 @@ class TextEncoderTest : public testing::Test {
   }
 
   json golden_;
-  TestFolder folder_;
+  base::TempFolder folder_;
 };
 
 TEST_F(TextEncoderTest, ManyPassesEqualOne) {

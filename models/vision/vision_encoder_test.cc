@@ -3,6 +3,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "common/base/temp_folder.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "models/checkpoint/fake_checkpoint.h"
@@ -10,7 +11,7 @@
 namespace terminus::models::vision {
 namespace {
 
-using checkpoint::TestFolder;
+using base::TempFolder;
 using checkpoint::WriteTestFile;
 using executor::ImageBatch;
 using nlohmann::json;
@@ -71,7 +72,7 @@ class GoldenTest : public testing::TestWithParam<const char*> {};
 
 TEST_P(GoldenTest, EqualsTimm) {
   const json golden = ReadGolden(GetParam());
-  TestFolder folder;
+  base::TempFolder folder;
   WriteFolder(golden, folder.path());
   auto encoder = VisionEncoder::Load(folder.path(), Preprocessor(golden), at::kCPU);
   ASSERT_TRUE(encoder.ok()) << encoder.status();
@@ -119,7 +120,7 @@ class VisionEncoderTest : public testing::Test {
   }
 
   json golden_;
-  TestFolder folder_;
+  base::TempFolder folder_;
 };
 
 TEST_F(VisionEncoderTest, BatchEqualsEachAlone) {

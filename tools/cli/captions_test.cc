@@ -2,6 +2,7 @@
 
 #include <fstream>
 
+#include "common/base/temp_folder.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -60,7 +61,8 @@ TEST(ChanceRecallTest, CountsSharedCaptions) {
 }
 
 TEST(ReadCaptionsTest, ReadsAnObjectOfStrings) {
-  const std::string path = testing::TempDir() + "/captions.json";
+  const base::TempFolder folder;
+  const std::string path = folder.Path("captions.json");
   std::ofstream(path) << R"({"a/b.png": "A cat.", "c.png": "A dog."})";
   EXPECT_THAT(ReadCaptions(path).value(),
               ElementsAre(Pair("a/b.png", "A cat."), Pair("c.png", "A dog.")));

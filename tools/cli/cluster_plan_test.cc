@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "common/base/temp_folder.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -20,8 +21,6 @@ using ::testing::Pair;
 class ClusterPlanTest : public testing::Test {
  protected:
   ClusterPlanTest() {
-    std::string pattern = "/tmp/plan-XXXXXX";
-    root_ = mkdtemp(pattern.data());
     for (const char* service : {"router", "text", "vision", "video", "decoder"}) {
       Write(std::string("bin/terminus-") + service, "");
     }
@@ -31,7 +30,6 @@ class ClusterPlanTest : public testing::Test {
                 .listen = "127.0.0.1:0",
                 .cores = 8};
   }
-  ~ClusterPlanTest() override { std::filesystem::remove_all(root_); }
 
   void Write(const std::string& path, const std::string& content) {
     std::filesystem::create_directories(std::filesystem::path(root_ + "/" + path).parent_path());
@@ -48,7 +46,8 @@ class ClusterPlanTest : public testing::Test {
     return names;
   }
 
-  std::string root_;
+  const base::TempFolder temp_;
+  const std::string root_ = temp_.path();
   PlanOptions options_;
 };
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "common/base/temp_folder.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tools/cli/fake_cluster.h"
@@ -19,14 +20,11 @@ using ::testing::HasSubstr;
 class GalleryTest : public testing::Test {
  protected:
   GalleryTest() {
-    std::string pattern = testing::TempDir() + "/gallery-XXXXXX";
-    root_ = mkdtemp(pattern.data());
     std::filesystem::create_directories(root_ + "/photos");
     Write("a.jpg", MakeTestJpeg(8, 8, 10));
     Write("b.jpg", MakeTestJpeg(8, 8, 200));
     options_ = {.index_folder = root_ + "/index", .show_progress = false};
   }
-  ~GalleryTest() override { std::filesystem::remove_all(root_); }
 
   void Write(const std::string& name, const std::string& content) {
     std::ofstream(root_ + "/photos/" + name, std::ios::binary) << content;
@@ -37,7 +35,8 @@ class GalleryTest : public testing::Test {
     return EmbedFolder(client, root_ + "/photos", options_);
   }
 
-  std::string root_;
+  const base::TempFolder temp_;
+  const std::string root_ = temp_.path();
   FakeCluster cluster_;
   GalleryOptions options_;
 };

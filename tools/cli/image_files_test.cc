@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "common/base/temp_folder.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -20,19 +21,14 @@ const char kWebp[] = "RIFF....WEBP....";
 
 class ImageFilesTest : public testing::Test {
  protected:
-  ImageFilesTest() {
-    std::string pattern = testing::TempDir() + "/images-XXXXXX";
-    folder_ = mkdtemp(pattern.data());
-  }
-  ~ImageFilesTest() override { std::filesystem::remove_all(folder_); }
-
   void Write(const std::string& name, const std::string& content) {
     const std::filesystem::path path = folder_ + "/" + name;
     std::filesystem::create_directories(path.parent_path());
     std::ofstream(path, std::ios::binary) << content;
   }
 
-  std::string folder_;
+  const base::TempFolder temp_;
+  const std::string folder_ = temp_.path();
 };
 
 TEST_F(ImageFilesTest, FindsByMagicNotByName) {

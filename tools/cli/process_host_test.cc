@@ -10,6 +10,7 @@
 
 #include "absl/time/clock.h"
 #include "common/base/file.h"
+#include "common/base/temp_folder.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -22,12 +23,6 @@ using ::testing::MatchesRegex;
 
 class ProcessHostTest : public testing::Test {
  protected:
-  ProcessHostTest() {
-    std::string pattern = testing::TempDir() + "/host-XXXXXX";
-    folder_ = mkdtemp(pattern.data());
-  }
-  ~ProcessHostTest() override { std::filesystem::remove_all(folder_); }
-
   ProcessSpec Shell(const std::string& script) {
     return {.name = "shell",
             .arguments = {"/bin/sh", "-c", script},
@@ -43,7 +38,8 @@ class ProcessHostTest : public testing::Test {
 
   std::string Log() { return base::ReadFile(folder_ + "/shell.log", 1 << 20).value_or("?"); }
 
-  std::string folder_;
+  const base::TempFolder temp_;
+  const std::string folder_ = temp_.path();
   RealProcessHost host_;
 };
 

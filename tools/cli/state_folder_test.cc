@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "common/base/temp_folder.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -18,13 +19,8 @@ using ::testing::HasSubstr;
 
 class StateFolderTest : public testing::Test {
  protected:
-  StateFolderTest() {
-    std::string pattern = "/tmp/state-XXXXXX";
-    root_ = mkdtemp(pattern.data());
-  }
-  ~StateFolderTest() override { std::filesystem::remove_all(root_); }
-
-  std::string root_;
+  const base::TempFolder temp_;
+  const std::string root_ = temp_.path();
 };
 
 TEST_F(StateFolderTest, IsForItsOwnerAlone) {

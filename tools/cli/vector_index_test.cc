@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "common/base/file.h"
+#include "common/base/temp_folder.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -17,16 +18,12 @@ using ::testing::Pointee;
 
 class VectorIndexTest : public testing::Test {
  protected:
-  VectorIndexTest() {
-    std::string pattern = testing::TempDir() + "/index-XXXXXX";
-    folder_ = mkdtemp(pattern.data());
-    path_ = folder_ + "/below/space.bin";
-  }
-  ~VectorIndexTest() override { std::filesystem::remove_all(folder_); }
+  VectorIndexTest() { path_ = folder_ + "/below/space.bin"; }
 
   VectorIndex Load(size_t max = 100) { return VectorIndex::Load(path_, "space", max); }
 
-  std::string folder_;
+  const base::TempFolder temp_;
+  const std::string folder_ = temp_.path();
   std::string path_;
 };
 

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "common/base/temp_folder.h"
 #include "services/router/testing/fake_encoder.h"
 
 namespace terminus::services::router::discovery {
@@ -17,12 +18,6 @@ using ::testing::Pair;
 
 class DiscoveryTest : public ::testing::Test {
  protected:
-  DiscoveryTest() {
-    std::string pattern = ::testing::TempDir() + "/discovery-XXXXXX";
-    folder_ = mkdtemp(pattern.data());
-  }
-  ~DiscoveryTest() override { std::filesystem::remove_all(folder_); }
-
   std::string Address(const std::string& name) const {
     return "unix:" + folder_ + "/" + name + ".sock";
   }
@@ -56,7 +51,8 @@ class DiscoveryTest : public ::testing::Test {
     EXPECT_THAT(StatesOf(discovery), matcher);
   }
 
-  std::string folder_;
+  const base::TempFolder temp_;
+  const std::string folder_ = temp_.path();
   metrics::Registry registry_{"test"};
   dispatch::Pool text_{{.service = "text"}, dispatch::PoolMetrics(registry_, "text")};
   dispatch::Pool vision_{{.service = "vision"}, dispatch::PoolMetrics(registry_, "vision")};

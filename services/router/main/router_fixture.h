@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/temp_folder.h"
 #include "common/rpc/status.h"
 #include "services/router/discovery/health_watch.h"
 #include "services/router/main/router.h"
@@ -24,16 +25,11 @@ namespace terminus::services::router {
 class RouterTest : public ::testing::Test {
  protected:
   RouterTest() {
-    std::string pattern = ::testing::TempDir() + "/router-XXXXXX";
-    folder_ = mkdtemp(pattern.data());
     config_.listen = {Address("router")};
     config_.text_replicas = {Address("text-0")};
     config_.health.interval = absl::Milliseconds(20);
   }
-  ~RouterTest() override {
-    router_.reset();
-    std::filesystem::remove_all(folder_);
-  }
+  ~RouterTest() override { router_.reset(); }
 
   std::string Address(const std::string& name) const {
     return "unix:" + folder_ + "/" + name + ".sock";
@@ -146,7 +142,8 @@ class RouterTest : public ::testing::Test {
     EXPECT_TRUE(condition());
   }
 
-  std::string folder_;
+  const base::TempFolder temp_;
+  const std::string folder_ = temp_.path();
   config::RouterConfig config_;
   metrics::Registry registry_{"test"};
   std::unique_ptr<Router> router_;
