@@ -117,7 +117,8 @@ class Cluster:
                 pages[address] = page.read().decode()
         return pages
 
-    def close(self):
+    def stop(self):
+        """Stops the cluster as Ctrl-C does; its logs stay until close()."""
         self.channel.close()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
@@ -126,6 +127,9 @@ class Cluster:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+    def close(self):
+        self.stop()
         self.log.close()
         shutil.rmtree(self.state, ignore_errors=True)
 
