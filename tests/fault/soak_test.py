@@ -38,7 +38,8 @@ class Disturbances:
 
     def too_long_a_text(self, seed):
         items = [content_pb2.Content(text=f"word{seed} " * 2000)]
-        request = embedding_pb2.EmbedRequest(items=items, truncate=embedding_pb2.TRUNCATE_NONE)
+        request = embedding_pb2.EmbedRequest(items=items, options=embedding_pb2.EmbedOptions(
+            truncate=embedding_pb2.TRUNCATE_NONE))
         result = self.calls.embedding.Embed(request, timeout=DEADLINE).results[0]
         return [result.status.code], [code_pb2.INVALID_ARGUMENT]
 
@@ -83,7 +84,10 @@ class SoakTest(unittest.TestCase):
         while not end.wait(0.05):
             kind = Disturbances.KINDS[seed % len(Disturbances.KINDS)]
             seed += 1
-            answered, right = getattr(disturbances, kind)(seed)
+            try:
+                answered, right = getattr(disturbances, kind)(seed)
+            except Exception as error:  # Whatever it is: the test's own thread must hear of it.
+                answered, right = error, None
             counts[kind] = counts.get(kind, 0) + 1
             if answered != right:
                 wrong.append((kind, seed, answered, right))
