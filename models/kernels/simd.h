@@ -54,6 +54,11 @@ template <typename V>
 using IntVecOf = decltype(V{} < V{});
 
 template <typename V>
+struct UintVecOf {
+  typedef uint32_t Type __attribute__((vector_size(sizeof(V))));
+};
+
+template <typename V>
 inline constexpr int kLanesOf = sizeof(V) / sizeof(float);
 
 // The widest, for kernels that leave the rest to the compiler.
@@ -130,9 +135,10 @@ TERMINUS_ALWAYS_INLINE V ExpOfNegative(V x) {
   p = p * r + 5.0000001201e-1f;
   p = p * (r * r) + r + 1.0f;
   // The low bits of `shifted` are n; added to p's exponent they multiply by 2^n.
-  const IntVecOf<V> scaled =
-      std::bit_cast<IntVecOf<V>>(p) + (std::bit_cast<IntVecOf<V>>(shifted) << 23);
-  return std::bit_cast<V>(tiny ? IntVecOf<V>{} : scaled);
+  // Unsigned, for the sum of tiny x wraps around.
+  using Bits = typename UintVecOf<V>::Type;
+  const Bits scaled = std::bit_cast<Bits>(p) + (std::bit_cast<Bits>(shifted) << 23);
+  return std::bit_cast<V>(tiny ? Bits{} : scaled);
 }
 
 #pragma GCC diagnostic pop
