@@ -2,7 +2,10 @@
 
 #include <cuda_runtime_api.h>
 
+#include "models/cuda/elementwise.h"
+#include "models/cuda/matmul.h"
 #include "models/cuda/normalize_pixels.h"
+#include "models/cuda/packed_attention.h"
 
 namespace {
 
@@ -13,7 +16,28 @@ int NormalizePixels(const uint8_t* pixels, int64_t count, int64_t area, const fl
       static_cast<__nv_bfloat16*>(out), static_cast<cudaStream_t>(stream));
 }
 
-constexpr TerminusCudaApi kApi = {TERMINUS_CUDA_API_VERSION, NormalizePixels};
+int LayerNorm(const void* x, const void* weight, const void* bias, int64_t rows, int width,
+              float eps, const TerminusCudaOutput* out, void* stream) {
+  return terminus::models::cuda::LaunchLayerNorm(x, weight, bias, rows, width, eps, *out,
+                                                 static_cast<cudaStream_t>(stream));
+}
+
+int Activation(const void* x, int64_t count, TerminusCudaActivation activation,
+               const TerminusCudaOutput* out, void* stream) {
+  return terminus::models::cuda::LaunchActivation(x, count, activation, *out,
+                                                  static_cast<cudaStream_t>(stream));
+}
+
+int Attention(const TerminusCudaAttention* args, void* stream) {
+  return terminus::models::cuda::LaunchPackedAttention(*args, static_cast<cudaStream_t>(stream));
+}
+
+int Matmul(const TerminusCudaMatmul* args, void* stream) {
+  return terminus::models::cuda::Matmul(*args, static_cast<cudaStream_t>(stream));
+}
+
+constexpr TerminusCudaApi kApi = {
+    TERMINUS_CUDA_API_VERSION, NormalizePixels, LayerNorm, Activation, Attention, Matmul};
 
 }  // namespace
 

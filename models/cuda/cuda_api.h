@@ -7,7 +7,52 @@
 extern "C" {
 
 // Raised with every change of the table; the loader refuses another version.
-#define TERMINUS_CUDA_API_VERSION 2
+#define TERMINUS_CUDA_API_VERSION 3
+
+// Where a kernel's result goes: as bfloat16 to `bf16`, or, for a product in FP8 behind it, as E4M3
+// of the value times `scale`, at most 448 in size, to `fp8`. One of the two is null.
+struct TerminusCudaOutput {
+  void* bf16;
+  void* fp8;
+  float scale;
+};
+
+enum TerminusCudaActivation {
+  TERMINUS_CUDA_NONE = 0,
+  TERMINUS_CUDA_QUICK_GELU = 1,  // x · σ(1.702 x)
+  TERMINUS_CUDA_GELU = 2,        // x · Φ(x)
+  TERMINUS_CUDA_GELU_TANH = 3,   // Its approximation with tanh.
+};
+
+// Softmax attention within each of several sequences that lie one behind the other, in bfloat16
+// with float32 sums; heads of 64. A sequence's keys and values stay in shared memory, which is what
+// short ones want: those of image patches and of captions.
+struct TerminusCudaAttention {
+  const void* qkv;         // [tokens, 3 · heads · 64]: queries, keys, values; heads inside each.
+  TerminusCudaOutput out;  // [tokens, heads · 64]
+  const int32_t* offsets;  // [sequences + 1] on the device, or null: each is `max_length` long.
+  int sequences;
+  int max_length;  // Of any sequence.
+  int heads;
+  bool causal;
+};
+
+// y = x · weightᵀ + bias + residual, with sums in float32. Rows lie one behind the other. In FP8 x
+// and weight are E4M3, and what they stand for is that times their scales; all else is bfloat16.
+struct TerminusCudaMatmul {
+  const void* x;         // [rows, in]
+  const void* weight;    // [out, in]
+  const void* bias;      // [out], or null.
+  const void* residual;  // [rows, out], or null; may be y.
+  void* y;               // [rows, out]
+  int64_t rows;
+  int64_t in;
+  int64_t out;
+  bool fp8;
+  const float* x_scale;  // FP8 only: one on the device.
+  const float* weight_scale;
+  bool gelu_tanh;  // Of the sum; not with a residual.
+};
 
 struct TerminusCudaApi {
   int version;
@@ -15,6 +60,22 @@ struct TerminusCudaApi {
   // times scale[c] plus shift[c] (host arrays of 3), on a cudaStream_t. Returns a cudaError_t.
   int (*normalize_pixels_bf16)(const uint8_t* pixels, int64_t count, int64_t area,
                                const float* scale, const float* shift, void* out, void* stream);
+  // The three below take bfloat16 and return a cudaError_t.
+  // x [rows, width] → (x − mean) / √(variance + eps) · weight + bias, a row by itself. `width` is a
+  // multiple of 8, at most 2,048.
+  int (*layer_norm)(const void* x, const void* weight, const void* bias, int64_t rows, int width,
+                    float eps, const TerminusCudaOutput* out, void* stream);
+  // `count` values, a multiple of 8; x and out->bf16 may be the same.
+  int (*activation)(const void* x, int64_t count, TerminusCudaActivation activation,
+                    const TerminusCudaOutput* out, void* stream);
+  // cudaErrorInvalidValue where sequences are too long for the device's shared memory: on an H100
+  // beyond 864 tokens.
+  int (*attention)(const TerminusCudaAttention* args, void* stream);
+  // By cuBLASLt. The first call of a shape tries the algorithms that its heuristic proposes and
+  // keeps the fastest for the process, unless the stream is being captured: then it takes the
+  // heuristic's first. Returns a cudaError_t; cudaErrorNotSupported where there is none, such as
+  // for sizes that are no multiple of 8 (16 in FP8).
+  int (*matmul)(const TerminusCudaMatmul* args, void* stream);
 };
 
 const TerminusCudaApi* terminus_cuda_api();
