@@ -36,7 +36,7 @@ absl::StatusOr<executor::ImageBatch> ReadImages(const std::vector<GoldenCase>& c
   for (const GoldenCase& golden : cases) {
     TERMINUS_ASSIGN_OR_RETURN(const std::string bytes,
                               base::ReadFile(golden.input, kMaxImageBytes));
-    const auto image = media::DecodeImage(bytes, {});
+    const auto image = media::DecodeImage(bytes, {}, preprocessor.conversion());
     TERMINUS_RETURN_IF_ERROR(base::Annotate(image.status(), golden.input));
     const media::Image ready = preprocessor.Run(*image);
     batch.pixels.insert(batch.pixels.end(), ready.rgb.begin(), ready.rgb.end());
