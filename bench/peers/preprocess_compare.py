@@ -130,6 +130,7 @@ def pictures(folder, count, into):
     for i, path in enumerate(paths[:count]):
         yield "as it is", path
         source = load_image(str(path))
+        source.info.clear()  # Or its transparency would come along.
         for k in (2 * i, 2 * i + 1):
             kind = kinds[k % len(kinds)]
             made = into / f"{i}_{kind}"
@@ -191,7 +192,8 @@ def compare(name, config, items, program):
     odd = {kind: round(value, 3) for kind, value in worst.items() if value > 0.01}
     print(f"{name}: {len(items)} pictures, {values} values: largest difference "
           f"{max(worst.values()):.3f} of 255, {differing} values differ, {beyond} by more than 1; "
-          f"by kind {odd or 'all 0'}; {spent}")
+          f"by kind {odd or 'all 0'}; {spent}",
+          flush=True)
     print(f"    AutoImageProcessor gives {default}; its torchvision backend lies up to "
           f"{backend_worst:.1f} from Pillow's, {backend_beyond} values by more than 1")
     return beyond == 0
