@@ -45,9 +45,6 @@ std::string Format(const Key& key, const ClusterConfig& config);
 // Sets the value from scalars (one for everything but lists), or says what is wrong with it.
 absl::Status Assign(const Key& key, const std::vector<std::string>& scalars, ClusterConfig& config);
 
-// The known name nearest to `name` by edit distance.
-std::string Nearest(const std::string& name, const std::vector<std::string>& known);
-
 // The table of docs/configuration.md, in Markdown.
 std::string DocumentKeys();
 

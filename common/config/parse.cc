@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "common/base/nearest.h"
 #include "common/base/status_macros.h"
 #include "common/config/key.h"
 
@@ -45,7 +46,7 @@ absl::Status UnknownKey(const std::string& path) {
     }
   }
   const std::string nearest =
-      Nearest(path, siblings.empty() ? all : std::vector(siblings.begin(), siblings.end()));
+      base::Nearest(path, siblings.empty() ? all : std::vector(siblings.begin(), siblings.end()));
   return absl::InvalidArgumentError(
       absl::StrCat(path, ": unknown key; did you mean ", nearest, "?"));
 }

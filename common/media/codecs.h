@@ -2,17 +2,20 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/media/decode.h"
 #include "common/media/image.h"
 #include "common/media/probe.h"
 
 // One function a library behind DecodeImage. Each takes a whole file whose header passed the
 // limits, refuses one whose library sees another size than `info`, and returns any error's text
-// without reason or format, which the caller adds.
+// without reason or format, which the caller adds. Turning is the caller's too.
 namespace terminus::media {
 
 absl::StatusOr<Image> DecodeJpeg(absl::string_view bytes, const ImageInfo& info);
-absl::StatusOr<Image> DecodePng(absl::string_view bytes, const ImageInfo& info);
-absl::StatusOr<Image> DecodeWebp(absl::string_view bytes, const ImageInfo& info);
+absl::StatusOr<Image> DecodePng(absl::string_view bytes, const ImageInfo& info,
+                                Conversion conversion);
+absl::StatusOr<Image> DecodeWebp(absl::string_view bytes, const ImageInfo& info,
+                                 Conversion conversion);
 
 // Lays RGBA in `rgba` over white and shortens it to RGB, in place.
 void FlattenOverWhite(std::vector<uint8_t>& rgba);

@@ -1,9 +1,12 @@
 #include "common/media/decode.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "common/base/errors.h"
 #include "common/base/status_macros.h"
 #include "common/media/codecs.h"
+#include "common/media/orientation.h"
 #include "common/media/probe.h"
 
 namespace terminus::media {
@@ -14,21 +17,23 @@ absl::Status TooLarge(const ImageInfo& info, absl::string_view limit) {
                          absl::StrCat(info.width, " x ", info.height, " pixels, limit ", limit));
 }
 
-absl::StatusOr<Image> DecodeByFormat(absl::string_view bytes, const ImageInfo& info) {
+absl::StatusOr<Image> DecodeByFormat(absl::string_view bytes, const ImageInfo& info,
+                                     Conversion conversion) {
   switch (info.format) {
     case ImageFormat::kJpeg:
       return DecodeJpeg(bytes, info);
     case ImageFormat::kPng:
-      return DecodePng(bytes, info);
+      return DecodePng(bytes, info, conversion);
     case ImageFormat::kWebp:
-      return DecodeWebp(bytes, info);
+      return DecodeWebp(bytes, info, conversion);
   }
   return absl::InternalError("no such format");
 }
 
 }  // namespace
 
-absl::StatusOr<Image> DecodeImage(absl::string_view bytes, const DecodeLimits& limits) {
+absl::StatusOr<Image> DecodeImage(absl::string_view bytes, const DecodeLimits& limits,
+                                  Conversion conversion) {
   TERMINUS_ASSIGN_OR_RETURN(const ImageInfo info, ProbeImage(bytes));
   // Sides first: a PNG may claim 32 bits each, whose product would overflow.
   if (info.width > kMaxSide || info.height > kMaxSide) {
@@ -37,8 +42,11 @@ absl::StatusOr<Image> DecodeImage(absl::string_view bytes, const DecodeLimits& l
   if (info.width * info.height > limits.max_pixels) {
     return TooLarge(info, absl::StrCat(limits.max_pixels));
   }
-  auto image = DecodeByFormat(bytes, info);
-  if (image.ok()) return image;
+  auto image = DecodeByFormat(bytes, info, conversion);
+  if (image.ok()) {
+    if (conversion == Conversion::kOverWhite) return image;
+    return Turn(*std::move(image), ReadOrientation(bytes, info.format));
+  }
   const bool unsupported = absl::IsUnimplemented(image.status());
   return base::MakeError(
       absl::StatusCode::kInvalidArgument,

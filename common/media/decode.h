@@ -17,12 +17,23 @@ struct DecodeLimits {
   int64_t max_pixels = 50'000'000;
 };
 
-// Decodes a whole JPEG, PNG or WebP file to 8-bit RGB: transparency over white, grey and palettes
-// widened, 16 bit cut to 8, CMYK as Adobe writes it (inverted). Colour profiles and the EXIF
-// orientation are ignored, as Pillow's open() does. Thread-safe.
+// How a file that is more than 8-bit RGB becomes it.
+enum class Conversion {
+  // Transparency over white; 16-bit grey cut to 8; the Exif orientation ignored, as Pillow's open()
+  // does.
+  kOverWhite,
+  // As load_image() of transformers has it from Pillow: colours without their transparency; 16-bit
+  // grey beyond 255 white; turned as the Exif orientation says.
+  kLikeTransformers,
+};
+
+// Decodes a whole JPEG, PNG or WebP file to 8-bit RGB: grey and palettes widened, 16-bit colours
+// cut to 8, CMYK as Adobe writes it (inverted), the rest as `conversion` says. Colour profiles are
+// ignored. Thread-safe.
 //
 // INVALID_ARGUMENT with the reason of ProbeImage, IMAGE_TOO_LARGE, UNSUPPORTED_FORMAT for an
 // animated WebP, or IMAGE_UNDECODABLE, also for a file that is cut off anywhere.
-absl::StatusOr<Image> DecodeImage(absl::string_view bytes, const DecodeLimits& limits);
+absl::StatusOr<Image> DecodeImage(absl::string_view bytes, const DecodeLimits& limits,
+                                  Conversion conversion = Conversion::kOverWhite);
 
 }  // namespace terminus::media

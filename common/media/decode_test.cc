@@ -53,18 +53,43 @@ TEST_P(DecodeGoldenTest, FlippedBytesNeverCrash) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, DecodeGoldenTest,
-    ::testing::Values("rgb.png", "rgba.png", "grey.png", "grey_alpha.png", "bits.png",
-                      "palette.png", "palette_transparent.png", "rgb_transparent.png", "rgb16.png",
-                      "interlaced.png", "rgb420.jpg", "rgb422.jpg", "rgb444.jpg", "grey.jpg",
-                      "cmyk.jpg", "progressive.jpg", "restarts.jpg", "turned.jpg", "lossy.webp",
-                      "lossless.webp", "lossy_alpha.webp", "lossless_alpha.webp", "metadata.webp"),
-    [](const auto& info) {
-      std::string name = info.param;
-      std::replace(name.begin(), name.end(), '.', '_');
-      return name;
-    });
+INSTANTIATE_TEST_SUITE_P(All, DecodeGoldenTest,
+                         ::testing::Values("rgb.png", "rgba.png", "grey.png", "grey_alpha.png",
+                                           "bits.png", "palette.png", "palette_transparent.png",
+                                           "rgb_transparent.png", "rgb16.png", "grey16.png",
+                                           "turned.png", "interlaced.png", "rgb420.jpg",
+                                           "rgb422.jpg", "rgb444.jpg", "grey.jpg", "cmyk.jpg",
+                                           "progressive.jpg", "restarts.jpg", "turned.jpg",
+                                           "lossy.webp", "lossless.webp", "lossy_alpha.webp",
+                                           "lossless_alpha.webp", "metadata.webp"),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           std::replace(name.begin(), name.end(), '.', '_');
+                           return name;
+                         });
+
+// Pictures of which transformers' load_image() makes something else.
+TEST(DecodeImageTest, EqualsLoadImageOfTransformers) {
+  for (const std::string name : {"rgba.png", "grey_alpha.png", "palette_transparent.png",
+                                 "rgb_transparent.png", "grey16.png", "turned.png", "turned.jpg",
+                                 "metadata.webp", "lossy_alpha.webp", "lossless_alpha.webp"}) {
+    const auto image = DecodeImage(ReadGolden(name), {}, Conversion::kLikeTransformers);
+    ASSERT_TRUE(image.ok()) << name << ": " << image.status();
+    const Image expected = ReadGoldenPpm(name + ".loaded.ppm");
+    EXPECT_EQ(image->width, expected.width) << name;
+    EXPECT_EQ(image->height, expected.height) << name;
+    EXPECT_EQ(image->rgb, expected.rgb) << name;
+  }
+}
+
+TEST(DecodeImageTest, TheRestIsTheSameForBoth) {
+  for (const std::string name : {"rgb.png", "grey.png", "bits.png", "palette.png", "rgb16.png",
+                                 "interlaced.png", "cmyk.jpg", "grey.jpg", "lossless.webp"}) {
+    const auto image = DecodeImage(ReadGolden(name), {}, Conversion::kLikeTransformers);
+    ASSERT_TRUE(image.ok()) << name << ": " << image.status();
+    EXPECT_EQ(image->rgb, ReadGoldenPpm(name + ".ppm").rgb) << name;
+  }
+}
 
 // The header of a PNG of that size, and nothing else.
 std::string PngHeader(uint32_t width, uint32_t height) {

@@ -1,7 +1,11 @@
 #include <spng.h>
 
+#include <algorithm>
+#include <cstring>
 #include <memory>
+#include <vector>
 
+#include "common/base/status_macros.h"
 #include "common/media/codecs.h"
 
 namespace terminus::media {
@@ -14,7 +18,7 @@ struct Free {
   void operator()(spng_ctx* context) const { spng_ctx_free(context); }
 };
 
-absl::StatusOr<Image> Error(int code) { return absl::InvalidArgumentError(spng_strerror(code)); }
+absl::Status Error(int code) { return absl::InvalidArgumentError(spng_strerror(code)); }
 
 // Whether the chunks go on to the end of IEND. The library does not look at IEND's last bytes.
 bool IsComplete(absl::string_view bytes) {
@@ -31,9 +35,46 @@ bool IsComplete(absl::string_view bytes) {
   return false;
 }
 
+absl::StatusOr<std::vector<uint8_t>> Decode(spng_ctx* context, const spng_ihdr& header, int format,
+                                            size_t pixel_bytes, int flags) {
+  std::vector<uint8_t> out(static_cast<size_t>(header.width) * header.height * pixel_bytes);
+  if (const int error = spng_decode_image(context, out.data(), out.size(), format, flags)) {
+    return Error(error);
+  }
+  return out;
+}
+
+absl::StatusOr<std::vector<uint8_t>> DecodeOverWhite(spng_ctx* context, const spng_ihdr& header) {
+  spng_trns transparency{};
+  const int no_transparency = spng_get_trns(context, &transparency);
+  if (no_transparency != 0 && no_transparency != SPNG_ECHUNKAVAIL) return Error(no_transparency);
+  constexpr int kAlphaBit = 4;
+  const bool alpha = (header.color_type & kAlphaBit) != 0 || no_transparency == 0;
+  if (!alpha) return Decode(context, header, SPNG_FMT_RGB8, 3, 0);
+  TERMINUS_ASSIGN_OR_RETURN(std::vector<uint8_t> out,
+                            Decode(context, header, SPNG_FMT_RGBA8, 4, SPNG_DECODE_TRNS));
+  FlattenOverWhite(out);
+  return out;
+}
+
+// 16-bit grey to RGB; what does not fit 8 bits is white.
+absl::StatusOr<std::vector<uint8_t>> DecodeClippedGrey(spng_ctx* context, const spng_ihdr& header) {
+  // The samples, in this machine's byte order.
+  TERMINUS_ASSIGN_OR_RETURN(const std::vector<uint8_t> wide,
+                            Decode(context, header, SPNG_FMT_PNG, sizeof(uint16_t), 0));
+  std::vector<uint8_t> out(wide.size() / sizeof(uint16_t) * 3);
+  for (size_t i = 0; i < wide.size() / sizeof(uint16_t); ++i) {
+    uint16_t grey = 0;
+    std::memcpy(&grey, &wide[i * sizeof(grey)], sizeof(grey));
+    std::fill_n(&out[i * 3], 3, static_cast<uint8_t>(std::min<int>(grey, 255)));
+  }
+  return out;
+}
+
 }  // namespace
 
-absl::StatusOr<Image> DecodePng(absl::string_view bytes, const ImageInfo& info) {
+absl::StatusOr<Image> DecodePng(absl::string_view bytes, const ImageInfo& info,
+                                Conversion conversion) {
   if (!IsComplete(bytes)) return absl::InvalidArgumentError("cut off before its last chunk's end");
   const std::unique_ptr<spng_ctx, Free> context(spng_ctx_new(0));
   if (context == nullptr) return absl::InvalidArgumentError("out of memory");
@@ -47,21 +88,16 @@ absl::StatusOr<Image> DecodePng(absl::string_view bytes, const ImageInfo& info) 
   if (header.width != info.width || header.height != info.height) {
     return absl::InvalidArgumentError("two headers that differ in size");
   }
-  spng_trns transparency{};
-  const int no_transparency = spng_get_trns(context.get(), &transparency);
-  if (no_transparency != 0 && no_transparency != SPNG_ECHUNKAVAIL) return Error(no_transparency);
-  constexpr int kAlphaBit = 4;
-  const bool alpha = (header.color_type & kAlphaBit) != 0 || no_transparency == 0;
-  const int format = alpha ? SPNG_FMT_RGBA8 : SPNG_FMT_RGB8;
   Image image{.width = static_cast<int>(header.width),
               .height = static_cast<int>(header.height),
               .rgb = {}};
-  image.rgb.resize(static_cast<size_t>(header.width) * header.height * (alpha ? 4 : 3));
-  if (const int error = spng_decode_image(context.get(), image.rgb.data(), image.rgb.size(), format,
-                                          alpha ? SPNG_DECODE_TRNS : 0)) {
-    return Error(error);
+  if (conversion == Conversion::kOverWhite) {
+    TERMINUS_ASSIGN_OR_RETURN(image.rgb, DecodeOverWhite(context.get(), header));
+  } else if (header.color_type == SPNG_COLOR_TYPE_GRAYSCALE && header.bit_depth == 16) {
+    TERMINUS_ASSIGN_OR_RETURN(image.rgb, DecodeClippedGrey(context.get(), header));
+  } else {
+    TERMINUS_ASSIGN_OR_RETURN(image.rgb, Decode(context.get(), header, SPNG_FMT_RGB8, 3, 0));
   }
-  if (alpha) FlattenOverWhite(image.rgb);
   return image;
 }
 

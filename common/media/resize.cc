@@ -22,9 +22,21 @@ constexpr int kChannels = 3;
 // Of the fixed-point weights: 8 bits are the pixel's, 2 are room for the sum to overshoot.
 constexpr int kPrecisionBits = 32 - 8 - 2;
 
+double Box(double x) { return x > -0.5 && x <= 0.5 ? 1.0 : 0.0; }
+
 double Triangle(double x) {
   x = std::fabs(x);
   return x < 1.0 ? 1.0 - x : 0.0;
+}
+
+// A sinc under a Hamming window of half the usual width.
+double Hamming(double x) {
+  x = std::fabs(x);
+  if (x == 0.0) return 1.0;
+  if (x >= 1.0) return 0.0;
+  x *= M_PI;
+  // Single precision, as Pillow has the two.
+  return std::sin(x) / x * (0.54f + 0.46f * std::cos(x));
 }
 
 // Keys' cubic convolution with a = -0.5.
@@ -51,6 +63,12 @@ struct Kernel {
 
 Kernel KernelOf(Filter filter) {
   switch (filter) {
+    case Filter::kNearest:  // takes one pixel and has no kernel
+      break;
+    case Filter::kBox:
+      return {Box, 0.5};
+    case Filter::kHamming:
+      return {Hamming, 1.0};
     case Filter::kBilinear:
       return {Triangle, 1.0};
     case Filter::kBicubic:
@@ -225,12 +243,39 @@ bool ColumnsFirst(const Image& image, int width, int height) {
   return fewer_rows > 0 && fewer_rows > 2 * fewer_columns;
 }
 
+// The input that each output of the window is nearest to, along one axis. Summed up, since that is
+// how Pillow's positions come to be on this or that side of a pixel's edge.
+std::vector<size_t> NearestInputs(int in_size, int out_size, int begin, int count) {
+  const double scale = static_cast<double>(in_size) / out_size;
+  std::vector<size_t> inputs;
+  double position = scale * 0.5;
+  for (int i = 0; i < begin + count; ++i, position += scale) {
+    if (i >= begin) inputs.push_back(std::min(static_cast<size_t>(position), in_size - size_t{1}));
+  }
+  return inputs;
+}
+
+Image ResizeNearest(const Image& image, int width, int height, const Window& window) {
+  const std::vector<size_t> columns = NearestInputs(image.width, width, window.x, window.width);
+  const std::vector<size_t> rows = NearestInputs(image.height, height, window.y, window.height);
+  Image out{.width = window.width, .height = window.height, .rgb = {}};
+  out.rgb.reserve(rows.size() * columns.size() * kChannels);
+  for (const size_t y : rows) {
+    const uint8_t* const row = &image.rgb[y * image.width * kChannels];
+    for (const size_t x : columns) {
+      out.rgb.insert(out.rgb.end(), row + x * kChannels, row + (x + 1) * kChannels);
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 Image Resize(const Image& image, int width, int height, Filter filter, const Window& window) {
   TERMINUS_CHECK(image.width > 0 && image.height > 0 && window.width > 0 && window.height > 0);
   TERMINUS_CHECK(window.x >= 0 && window.x <= width - window.width);
   TERMINUS_CHECK(window.y >= 0 && window.y <= height - window.height);
+  if (filter == Filter::kNearest) return ResizeNearest(image, width, height, window);
   const Kernel kernel = KernelOf(filter);
   const Weights across(image.width, width, window.x, window.width, kernel);
   const Weights down(image.height, height, window.y, window.height, kernel);
@@ -264,9 +309,13 @@ Image Resize(const Image& image, int width, int height, Filter filter) {
   return Resize(image, width, height, filter, {.width = width, .height = height});
 }
 
-Window CenterWindow(int image_width, int image_height, int width, int height) {
-  return {.x = (image_width - width) / 2,
-          .y = (image_height - height) / 2,
+Window CenterWindow(int image_width, int image_height, int width, int height, bool round) {
+  const auto start = [round](int margin) {
+    const int half = margin / 2;
+    return round && margin % 2 != 0 && half % 2 != 0 ? half + 1 : half;
+  };
+  return {.x = start(image_width - width),
+          .y = start(image_height - height),
           .width = width,
           .height = height};
 }

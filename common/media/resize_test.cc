@@ -62,11 +62,12 @@ TEST_P(ResizeTest, OnePixelFillsAll) {
   for (size_t i = 0; i < image.rgb.size(); ++i) EXPECT_EQ(image.rgb[i], pixel.rgb[i % 3]);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, ResizeTest,
-                         ::testing::Values(Case{"bilinear", Filter::kBilinear},
-                                           Case{"bicubic", Filter::kBicubic},
-                                           Case{"lanczos", Filter::kLanczos}),
-                         [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    All, ResizeTest,
+    ::testing::Values(Case{"nearest", Filter::kNearest}, Case{"box", Filter::kBox},
+                      Case{"hamming", Filter::kHamming}, Case{"bilinear", Filter::kBilinear},
+                      Case{"bicubic", Filter::kBicubic}, Case{"lanczos", Filter::kLanczos}),
+    [](const auto& info) { return info.param.name; });
 
 TEST(CenterWindowTest, OddMarginsLeaveTheSmallerHalfAtTheStart) {
   const Window window = CenterWindow(10, 7, 5, 4);
@@ -74,6 +75,13 @@ TEST(CenterWindowTest, OddMarginsLeaveTheSmallerHalfAtTheStart) {
   EXPECT_EQ(window.y, 1);
   EXPECT_EQ(window.width, 5);
   EXPECT_EQ(window.height, 4);
+}
+
+TEST(CenterWindowTest, RoundedMarginsAreEven) {
+  EXPECT_EQ(CenterWindow(10, 7, 5, 6, /*round=*/true).x, 2);   // 2.5
+  EXPECT_EQ(CenterWindow(10, 7, 7, 6, /*round=*/true).x, 2);   // 1.5
+  EXPECT_EQ(CenterWindow(10, 7, 5, 6, /*round=*/true).y, 0);   // 0.5
+  EXPECT_EQ(CenterWindow(10, 10, 8, 6, /*round=*/true).y, 2);  // 2
 }
 
 }  // namespace

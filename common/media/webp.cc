@@ -16,7 +16,8 @@ size_t RiffBytes(absl::string_view bytes) {
 
 }  // namespace
 
-absl::StatusOr<Image> DecodeWebp(absl::string_view bytes, const ImageInfo& info) {
+absl::StatusOr<Image> DecodeWebp(absl::string_view bytes, const ImageInfo& info,
+                                 Conversion conversion) {
   if (RiffBytes(bytes) > bytes.size()) {
     return absl::InvalidArgumentError("cut off before the end that its header says");
   }
@@ -31,7 +32,7 @@ absl::StatusOr<Image> DecodeWebp(absl::string_view bytes, const ImageInfo& info)
   if (features.width != info.width || features.height != info.height) {
     return absl::InvalidArgumentError("two headers that differ in size");
   }
-  const bool alpha = features.has_alpha;
+  const bool alpha = features.has_alpha && conversion == Conversion::kOverWhite;
   Image image{.width = features.width, .height = features.height, .rgb = {}};
   const int stride = features.width * (alpha ? 4 : 3);
   image.rgb.resize(static_cast<size_t>(stride) * features.height);

@@ -5,11 +5,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "common/base/errors.h"
-#include "common/base/file.h"
 #include "common/base/status_macros.h"
 #include "common/executor/guard.h"
 #include "models/bundle/device.h"
+#include "models/bundle/preprocessor_file.h"
 #include "models/bundle/tower.h"
 #include "models/checkpoint/json_file.h"
 #include "models/checkpoint/weights.h"
@@ -18,8 +17,6 @@
 
 namespace terminus::models::bundle {
 namespace {
-
-constexpr size_t kMaxJsonBytes = 1 << 20;
 
 absl::Status CheckDimension(const BundleManifest& manifest, const std::string& path,
                             int dimension) {
@@ -66,12 +63,10 @@ absl::Status LoadTextInto(const BundleManifest& manifest, at::Device device, Tex
 absl::Status LoadTowerInto(const BundleManifest& manifest, const std::string& path,
                            const absl::optional<Projection>& projection, at::Device device,
                            VisionModel* model) {
-  const std::string preprocessor_path = path + "/preprocessor_config.json";
-  TERMINUS_ASSIGN_OR_RETURN(const std::string json,
-                            base::ReadFile(preprocessor_path, kMaxJsonBytes));
-  auto preprocessor = media::ImagePreprocessor::FromJson(json);
-  TERMINUS_RETURN_IF_ERROR(base::Annotate(preprocessor.status(), preprocessor_path));
-  model->preprocessor = std::make_unique<const media::ImagePreprocessor>(*std::move(preprocessor));
+  // A timm folder: its pictures have always been laid over white.
+  TERMINUS_ASSIGN_OR_RETURN(auto preprocessor,
+                            ReadPreprocessorFile(path, media::Conversion::kOverWhite));
+  model->preprocessor = std::make_unique<const media::ImagePreprocessor>(preprocessor);
   TERMINUS_ASSIGN_OR_RETURN(auto encoder,
                             vision::VisionEncoder::Load(path, *model->preprocessor, device));
   if (projection) {

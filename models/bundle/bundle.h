@@ -10,6 +10,7 @@
 #include "common/media/preprocessor.h"
 #include "common/tokenizer/tokenizer.h"
 #include "models/bundle/manifest.h"
+#include "models/bundle/verify_report.h"
 
 // From a folder to models that are ready to serve. No torch in this header.
 namespace terminus::models::bundle {
@@ -56,8 +57,12 @@ absl::StatusOr<VideoModel> LoadVideo(const BundleManifest& manifest, const Devic
 // Encodes the bundle's golden contents, each alone and all in one batch, and compares both, scaled
 // to length 1, with the golden vectors. A bundle without goldens is only checked for giving the
 // same alone and in a batch. DATA_LOSS says which content is off, by how much, and the tolerance.
-absl::Status VerifyText(const BundleManifest& manifest, const TextModel& model);
-absl::Status VerifyVision(const BundleManifest& manifest, const VisionModel& model);
-absl::Status VerifyVideo(const BundleManifest& manifest, const VideoModel& model);
+// What was compared goes to `report`, if there is one.
+absl::Status VerifyText(const BundleManifest& manifest, const TextModel& model,
+                        VerifyReport* report = nullptr);
+absl::Status VerifyVision(const BundleManifest& manifest, const VisionModel& model,
+                          VerifyReport* report = nullptr);
+absl::Status VerifyVideo(const BundleManifest& manifest, const VideoModel& model,
+                         VerifyReport* report = nullptr);
 
 }  // namespace terminus::models::bundle

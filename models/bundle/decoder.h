@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "common/tokenizer/tokenizer.h"
 #include "models/bundle/manifest.h"
+#include "models/bundle/verify_report.h"
 #include "models/decoder/causal_lm.h"
 #include "models/decoder/lm_options.h"
 
@@ -46,7 +47,9 @@ absl::StatusOr<DecoderModel> LoadDecoder(const BundleManifest& manifest,
 // Continues the bundle's golden prompts greedily, each alone and all in one batch, and compares
 // logits and token ids. Writes to the model's KV blocks: before they are handed out. A bundle
 // without goldens is only checked for giving the same alone and in a batch. DATA_LOSS says which
-// prompt is off, by how much, and the tolerance.
-absl::Status VerifyDecoder(const BundleManifest& manifest, DecoderModel& model);
+// prompt is off, by how much, and the tolerance. What was compared goes to `report`, if there is
+// one.
+absl::Status VerifyDecoder(const BundleManifest& manifest, DecoderModel& model,
+                           VerifyReport* report = nullptr);
 
 }  // namespace terminus::models::bundle

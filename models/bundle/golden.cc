@@ -49,14 +49,17 @@ std::vector<float> Normalized(const executor::Embeddings& embeddings, size_t row
   return vector;
 }
 
-absl::Status Compare(const GoldenCase& golden, const std::vector<float>& expected,
-                     const std::vector<float>& vector, double tolerance, const char* how) {
+double LargestDifference(const std::vector<float>& expected, const std::vector<float>& vector) {
   double largest = 0;
   for (size_t i = 0; i < vector.size(); ++i) {
     const double difference = std::abs(static_cast<double>(vector[i]) - expected[i]);
     // NaN, of an input of zeros or worse, is a difference too.
     largest = difference <= largest ? largest : difference;
   }
+  return largest;
+}
+
+absl::Status Check(const GoldenCase& golden, double largest, double tolerance, const char* how) {
   if (largest <= tolerance) {
     return absl::OkStatus();
   }
@@ -95,7 +98,11 @@ absl::StatusOr<Goldens> GoldensOf(const BundleManifest& manifest) {
 
 absl::Status CompareGoldens(
     const std::vector<GoldenCase>& cases, double tolerance,
-    absl::FunctionRef<absl::StatusOr<executor::Embeddings>(absl::Span<const size_t>)> encode) {
+    absl::FunctionRef<absl::StatusOr<executor::Embeddings>(absl::Span<const size_t>)> encode,
+    VerifyReport* report) {
+  VerifyReport unread;
+  if (report == nullptr) report = &unread;
+  report->tolerance = tolerance;
   std::vector<size_t> all(cases.size());
   std::iota(all.begin(), all.end(), 0);
   TERMINUS_ASSIGN_OR_RETURN(const executor::Embeddings together, encode(all));
@@ -103,9 +110,13 @@ absl::Status CompareGoldens(
     TERMINUS_ASSIGN_OR_RETURN(const executor::Embeddings alone, encode({i}));
     const std::vector<float> vector = Normalized(alone, 0);
     const std::vector<float>& expected = cases[i].vector.empty() ? vector : cases[i].vector;
-    TERMINUS_RETURN_IF_ERROR(Compare(cases[i], expected, vector, tolerance, "alone"));
-    TERMINUS_RETURN_IF_ERROR(
-        Compare(cases[i], expected, Normalized(together, i), tolerance, "in a batch"));
+    const Comparison& found = report->comparisons.emplace_back(
+        Comparison{.input = cases[i].input,
+                   .golden = !cases[i].vector.empty(),
+                   .alone = LargestDifference(expected, vector),
+                   .batched = LargestDifference(expected, Normalized(together, i))});
+    TERMINUS_RETURN_IF_ERROR(Check(cases[i], found.alone, tolerance, "alone"));
+    TERMINUS_RETURN_IF_ERROR(Check(cases[i], found.batched, tolerance, "in a batch"));
   }
   return absl::OkStatus();
 }

@@ -8,6 +8,7 @@
 #include "absl/types/span.h"
 #include "common/executor/encoder.h"
 #include "models/bundle/manifest.h"
+#include "models/bundle/verify_report.h"
 
 namespace terminus::models::bundle {
 
@@ -33,9 +34,10 @@ absl::StatusOr<Goldens> ReadGoldens(const std::string& path, int dimension);
 absl::StatusOr<Goldens> GoldensOf(const BundleManifest& manifest);
 
 // Compares cases with what `encode` makes of a list of their indices, alone and all in one batch.
-// `encode` answers a row for each index.
+// `encode` answers a row for each index. What was compared goes to `report`, which may be null.
 absl::Status CompareGoldens(
     const std::vector<GoldenCase>& cases, double tolerance,
-    absl::FunctionRef<absl::StatusOr<executor::Embeddings>(absl::Span<const size_t>)> encode);
+    absl::FunctionRef<absl::StatusOr<executor::Embeddings>(absl::Span<const size_t>)> encode,
+    VerifyReport* report);
 
 }  // namespace terminus::models::bundle

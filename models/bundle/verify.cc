@@ -36,7 +36,7 @@ absl::StatusOr<executor::ImageBatch> ReadImages(const std::vector<GoldenCase>& c
   for (const GoldenCase& golden : cases) {
     TERMINUS_ASSIGN_OR_RETURN(const std::string bytes,
                               base::ReadFile(golden.input, kMaxImageBytes));
-    const auto image = media::DecodeImage(bytes, {});
+    const auto image = media::DecodeImage(bytes, {}, preprocessor.conversion());
     TERMINUS_RETURN_IF_ERROR(base::Annotate(image.status(), golden.input));
     const media::Image ready = preprocessor.Run(*image);
     batch.pixels.insert(batch.pixels.end(), ready.rgb.begin(), ready.rgb.end());
@@ -46,7 +46,8 @@ absl::StatusOr<executor::ImageBatch> ReadImages(const std::vector<GoldenCase>& c
 
 }  // namespace
 
-absl::Status VerifyText(const BundleManifest& manifest, const TextModel& model) {
+absl::Status VerifyText(const BundleManifest& manifest, const TextModel& model,
+                        VerifyReport* report) {
   TERMINUS_ASSIGN_OR_RETURN(Goldens goldens, GoldensOf(manifest));
   if (goldens.texts.empty()) {
     goldens.texts = StandInTexts();
@@ -58,17 +59,21 @@ absl::Status VerifyText(const BundleManifest& manifest, const TextModel& model) 
     token_ids.push_back(std::move(encoding.ids));
   }
   return executor::RunGuarded([&] {
-    return CompareGoldens(goldens.texts, goldens.tolerance, [&](absl::Span<const size_t> indices) {
-      executor::TextBatch batch;
-      for (const size_t i : indices) {
-        batch.token_ids.push_back(token_ids[i]);
-      }
-      return model.encoder->Encode(batch);
-    });
+    return CompareGoldens(
+        goldens.texts, goldens.tolerance,
+        [&](absl::Span<const size_t> indices) {
+          executor::TextBatch batch;
+          for (const size_t i : indices) {
+            batch.token_ids.push_back(token_ids[i]);
+          }
+          return model.encoder->Encode(batch);
+        },
+        report);
   });
 }
 
-absl::Status VerifyVision(const BundleManifest& manifest, const VisionModel& model) {
+absl::Status VerifyVision(const BundleManifest& manifest, const VisionModel& model,
+                          VerifyReport* report) {
   TERMINUS_ASSIGN_OR_RETURN(Goldens goldens, GoldensOf(manifest));
   executor::ImageBatch images;
   if (goldens.images.empty()) {
@@ -79,16 +84,19 @@ absl::Status VerifyVision(const BundleManifest& manifest, const VisionModel& mod
   }
   const size_t bytes = images.pixels.size() / goldens.images.size();
   return executor::RunGuarded([&] {
-    return CompareGoldens(goldens.images, goldens.tolerance, [&](absl::Span<const size_t> indices) {
-      executor::ImageBatch batch{.count = static_cast<int>(indices.size()),
-                                 .height = images.height,
-                                 .width = images.width};
-      for (const size_t i : indices) {
-        const auto begin = images.pixels.begin() + static_cast<int64_t>(i * bytes);
-        batch.pixels.insert(batch.pixels.end(), begin, begin + static_cast<int64_t>(bytes));
-      }
-      return model.encoder->Encode(batch);
-    });
+    return CompareGoldens(
+        goldens.images, goldens.tolerance,
+        [&](absl::Span<const size_t> indices) {
+          executor::ImageBatch batch{.count = static_cast<int>(indices.size()),
+                                     .height = images.height,
+                                     .width = images.width};
+          for (const size_t i : indices) {
+            const auto begin = images.pixels.begin() + static_cast<int64_t>(i * bytes);
+            batch.pixels.insert(batch.pixels.end(), begin, begin + static_cast<int64_t>(bytes));
+          }
+          return model.encoder->Encode(batch);
+        },
+        report);
   });
 }
 

@@ -213,9 +213,10 @@ absl::StatusOr<std::vector<Continuation>> Continue(decoder::CausalLm& lm,
 
 // `how` says in which company it was computed.
 absl::Status Compare(const GoldenPrompt& golden, const Continuation& made, double tolerance,
-                     const char* how) {
+                     const char* how, double* largest) {
   for (const auto& [id, expected] : golden.logits) {
     const double difference = std::abs(made.logits[id] - expected);
+    *largest = difference <= *largest ? *largest : difference;
     if (!(difference <= tolerance)) {
       return absl::DataLossError(absl::StrCat("golden prompt \"", golden.prompt, "\" ", how,
                                               ": the logit of token ", id, " is off by ",
@@ -258,34 +259,42 @@ absl::Status CheckTokens(const GoldenPrompt& golden, const tokenizer::Tokenizer&
                                           absl::StrJoin(golden.token_ids, " ")));
 }
 
-absl::Status Verify(DecoderGoldens goldens, DecoderModel& model) {
+absl::Status Verify(DecoderGoldens goldens, DecoderModel& model, VerifyReport* report) {
   const double tolerance =
       model.device == "cpu" ? goldens.tolerance : std::max(goldens.tolerance, kBFloat16Tolerance);
+  report->tolerance = tolerance;
   for (GoldenPrompt& golden : goldens.prompts) {
     TERMINUS_ASSIGN_OR_RETURN(const auto alone, Continue(*model.lm, {&golden, 1}));
+    Comparison& found = report->comparisons.emplace_back();
+    found.golden = !golden.prompt.empty();
     if (golden.prompt.empty()) {
       Adopt(alone[0], &golden);
     } else {
       TERMINUS_RETURN_IF_ERROR(CheckTokens(golden, *model.tokenizer));
     }
-    TERMINUS_RETURN_IF_ERROR(Compare(golden, alone[0], tolerance, "alone"));
+    found.input = golden.prompt;
+    TERMINUS_RETURN_IF_ERROR(Compare(golden, alone[0], tolerance, "alone", &found.alone));
   }
   TERMINUS_ASSIGN_OR_RETURN(const auto together, Continue(*model.lm, goldens.prompts));
   for (size_t i = 0; i < together.size(); ++i) {
-    TERMINUS_RETURN_IF_ERROR(Compare(goldens.prompts[i], together[i], tolerance, "in a batch"));
+    TERMINUS_RETURN_IF_ERROR(Compare(goldens.prompts[i], together[i], tolerance, "in a batch",
+                                     &report->comparisons[i].batched));
   }
   return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::Status VerifyDecoder(const BundleManifest& manifest, DecoderModel& model) {
+absl::Status VerifyDecoder(const BundleManifest& manifest, DecoderModel& model,
+                           VerifyReport* report) {
+  VerifyReport unread;
+  if (report == nullptr) report = &unread;
   TERMINUS_ASSIGN_OR_RETURN(DecoderGoldens goldens,
                             ReadDecoderGoldens(manifest.golden_path, model.lm->vocab_size()));
   if (goldens.prompts.empty()) {
     goldens.prompts = StandInPrompts(model.lm->vocab_size());
   }
-  return executor::RunGuarded([&] { return Verify(std::move(goldens), model); });
+  return executor::RunGuarded([&] { return Verify(std::move(goldens), model, report); });
 }
 
 }  // namespace terminus::models::bundle

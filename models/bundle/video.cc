@@ -80,7 +80,8 @@ absl::StatusOr<VideoModel> LoadVideo(const BundleManifest& manifest, const Devic
                     .device = std::move(tower.device)};
 }
 
-absl::Status VerifyVideo(const BundleManifest& manifest, const VideoModel& model) {
+absl::Status VerifyVideo(const BundleManifest& manifest, const VideoModel& model,
+                         VerifyReport* report) {
   TERMINUS_ASSIGN_OR_RETURN(Goldens goldens, GoldensOf(manifest));
   executor::VideoBatch clips;
   if (goldens.videos.empty()) {
@@ -90,9 +91,12 @@ absl::Status VerifyVideo(const BundleManifest& manifest, const VideoModel& model
     TERMINUS_ASSIGN_OR_RETURN(clips, ReadClips(goldens.videos, model));
   }
   return executor::RunGuarded([&] {
-    return CompareGoldens(goldens.videos, goldens.tolerance, [&](absl::Span<const size_t> indices) {
-      return model.encoder->Encode(Select(clips, indices));
-    });
+    return CompareGoldens(
+        goldens.videos, goldens.tolerance,
+        [&](absl::Span<const size_t> indices) {
+          return model.encoder->Encode(Select(clips, indices));
+        },
+        report);
   });
 }
 

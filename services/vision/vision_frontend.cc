@@ -29,7 +29,8 @@ absl::StatusOr<media::Image> VisionFrontend::Load(const v1::EncodeItem& item) co
     return base::FieldError(base::kReasonImageTooLarge, kField,
                             absl::StrCat(bytes.size(), " bytes, limit ", limits_.max_image_bytes));
   }
-  auto image = media::DecodeImage(bytes, {.max_pixels = limits_.max_image_pixels});
+  auto image = media::DecodeImage(bytes, {.max_pixels = limits_.max_image_pixels},
+                                  preprocessor_.conversion());
   if (!image.ok()) {
     return base::FieldError(base::Reason(image.status()), kField, image.status().message());
   }

@@ -22,13 +22,30 @@ std::string Picture(int width, int height, uint8_t red, uint8_t green, uint8_t b
   return bytes;
 }
 
+// The same of one colour that lets all through.
+std::string Transparent(int width, int height, uint8_t red, uint8_t green, uint8_t blue) {
+  std::vector<uint8_t> rgba;
+  for (int i = 0; i < width * height; ++i) {
+    // Not quite 0, where encoders may change the colour.
+    rgba.insert(rgba.end(), {red, green, blue, 1});
+  }
+  uint8_t* out = nullptr;
+  const size_t size = WebPEncodeLosslessRGBA(rgba.data(), width, height, width * 4, &out);
+  std::string bytes(reinterpret_cast<char*>(out), size);
+  WebPFree(out);
+  return bytes;
+}
+
 class VisionFrontendTest : public testing::Test {
  protected:
-  serving::Prepared<executor::ImageBatch> Prepare(const v1::EncodeBatchRequest& request) {
+  serving::Prepared<executor::ImageBatch> Prepare(
+      const v1::EncodeBatchRequest& request,
+      media::Conversion conversion = media::Conversion::kOverWhite) {
     auto preprocessor = media::ImagePreprocessor::FromJson(R"({
       "size": {"shortest_edge": 36}, "resample": 3, "do_center_crop": true,
       "crop_size": {"height": 32, "width": 32},
-      "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]})");
+      "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]})",
+                                                           conversion);
     EXPECT_TRUE(preprocessor.ok()) << preprocessor.status();
     config::Limits limits;
     limits.max_image_pixels = 10'000;
@@ -66,6 +83,17 @@ TEST_F(VisionFrontendTest, GoodImagesBecomeRowsInOrderAndBadOnesFailAlone) {
   EXPECT_EQ(base::Field(prepared.items[4].status), "image");
   EXPECT_TRUE(prepared.items[5].status.ok());
   EXPECT_EQ(base::Reason(prepared.items[6].status), "UNSUPPORTED_MODALITY");
+}
+
+TEST_F(VisionFrontendTest, TransparencyIsAsTheModelHasIt) {
+  v1::EncodeBatchRequest request;
+  request.add_items()->mutable_content()->set_image(Transparent(40, 40, 200, 30, 10));
+  const auto white = Prepare(request).batch;
+  ASSERT_EQ(white.count, 1);
+  EXPECT_EQ(white.pixels[1], 254);
+  const auto dropped = Prepare(request, media::Conversion::kLikeTransformers).batch;
+  ASSERT_EQ(dropped.count, 1);
+  EXPECT_EQ(dropped.pixels[1], 30);
 }
 
 }  // namespace

@@ -38,6 +38,7 @@ int Main(int argc, char** argv) {
   AddScoreCommand(app, globals, command);
   AddActCommand(app, globals, command);
   AddBenchCommand(app, globals, command);
+  AddModelCommand(app, globals, command);
   for (CLI::App* subcommand : app.get_subcommands({})) {
     subcommand->fallthrough();
   }

@@ -11,11 +11,14 @@ import struct
 import zlib
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 HERE = pathlib.Path(__file__).parent
 WIDTH, HEIGHT = 37, 29
 FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "box": Image.Resampling.BOX,
+    "hamming": Image.Resampling.HAMMING,
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
@@ -94,8 +97,11 @@ def inputs():
     yield "cmyk.jpg", encode(rgb.convert("CMYK"), format="JPEG", quality=85)
     yield "progressive.jpg", encode(rgb, format="JPEG", quality=85, progressive=True)
     yield "restarts.jpg", encode(rgb, format="JPEG", quality=85, restart_marker_blocks=1)
+    wide = np.linspace(0, 1023, WIDTH * HEIGHT).reshape(HEIGHT, WIDTH).astype(np.uint16)
+    yield "grey16.png", encode(Image.fromarray(wide), format="PNG")
     exif = Image.Exif()
-    exif[0x0112] = 6  # "turn by 90 degrees", which is to be ignored
+    exif[0x0112] = 6  # "turn by 90 degrees"
+    yield "turned.png", encode(rgb, format="PNG", exif=exif)
     yield "turned.jpg", encode(rgb, format="JPEG", quality=85, exif=exif)
     yield "lossy.webp", encode(rgb, format="WEBP", quality=80)
     yield "lossless.webp", encode(rgb, format="WEBP", lossless=True)
@@ -105,13 +111,21 @@ def inputs():
 
 
 def decoded(data):
+    """Transparency over white; the orientation is ignored."""
     image = Image.open(io.BytesIO(data))
+    if image.mode == "I;16":
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.mode in ("RGBA", "LA") or "transparency" in image.info:
         white = Image.new("RGB", image.size, (255, 255, 255))
         image = image.convert("RGBA")
         white.paste(image, mask=image)
         return white
     return image.convert("RGB")
+
+
+def loaded(data):
+    """What transformers.image_utils.load_image() does with a file."""
+    return ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
 
 
 def preprocessed(image):
@@ -127,6 +141,8 @@ def main():
     for name, data in inputs():
         (HERE / name).write_bytes(data)
         decoded(data).save(HERE / f"{name}.ppm")
+        if loaded(data).tobytes() != decoded(data).tobytes():
+            loaded(data).save(HERE / f"{name}.loaded.ppm")
     animation = [picture(16, 16, seed) for seed in (1, 2)]
     (HERE / "animated.webp").write_bytes(
         encode(animation[0], format="WEBP", save_all=True, append_images=animation[1:]))
