@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "models/vision/vision_tower.h"
+
 namespace terminus::models::vision {
 namespace {
 
@@ -26,10 +28,7 @@ Layerwise::Layerwise(const Layers& layers, const kernels::PixelTransform& transf
 }
 
 at::Tensor Layerwise::Features(const executor::ImageBatch& batch) {
-  at::Tensor images = at::empty({batch.count, batch.height, batch.width, 3}, at::kFloat);
-  kernels::NormalizePixels(batch.pixels.data(), images.numel() / 3, transform_,
-                           images.mutable_data_ptr<float>());
-  at::Tensor x = stem_.Forward(images.to(options_));
+  at::Tensor x = stem_.Forward(Normalize(batch, transform_).to(options_));
   for (const ReadyBlock& block : blocks_) {
     at::Tensor y = x;
     for (size_t i = 0; i + 1 < block.convolutions.size(); ++i) {
