@@ -335,6 +335,32 @@ TEST_F(BundleTest, OneFolderServesTextsAndImages) {
   EXPECT_TRUE(VerifyVision(*manifest, *vision).ok()) << VerifyVision(*manifest, *vision);
 }
 
+TEST_F(BundleTest, PromptsAreThoseOfSentenceTransformers) {
+  const json golden = ReadGolden("bge");
+  Write("bge/config.json", golden["config"].dump());
+  const json files = golden["files"];
+  for (const auto& [name, content] : files.items()) {
+    Write("bge/" + name, content.dump());
+  }
+  WriteWeights("bge/model.safetensors", golden["tensors"]);
+  const auto manifest = ReadManifest(Path("bge"));
+  ASSERT_TRUE(manifest.ok()) << manifest.status();
+  const auto text = LoadText(*manifest, kCpu);
+  ASSERT_TRUE(text.ok()) << text.status();
+  ASSERT_EQ(text->prompts.count("query"), 1u);
+  const auto queries = golden["queries"].get<std::vector<std::string>>();
+  for (size_t i = 0; i < 2 * queries.size(); ++i) {
+    const std::string prompt = i < queries.size() ? "" : text->prompts.at("query");
+    const auto ids = text->tokenizer->Encode(prompt + queries[i % queries.size()]);
+    ASSERT_TRUE(ids.ok()) << ids.status();
+    EXPECT_EQ(ids->ids, golden["token_ids"][i].get<std::vector<int32_t>>());
+    const auto vector = text->encoder->Encode({{ids->ids}});
+    ASSERT_TRUE(vector.ok()) << vector.status();
+    EXPECT_THAT(vector->values,
+                Pointwise(FloatNear(1e-4f), golden["vectors"][i].get<std::vector<float>>()));
+  }
+}
+
 TEST_F(BundleTest, CatalogAndLoadersKnowTheSameFamilies) {
   std::vector<absl::string_view> texts, images;
   for (const catalog::Family& family : catalog::Families()) {

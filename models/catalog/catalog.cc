@@ -18,6 +18,7 @@ constexpr Family kFamilies[] = {
     {.type = "clip", .text = true, .image = true, .note = "CLIPModel"},
     {.type = "clip_text_model", .text = true, .note = "CLIPTextModelWithProjection"},
     {.type = "clip_vision_model", .image = true, .note = "CLIPVisionModelWithProjection"},
+    {.type = "dinov2", .image = true, .note = "Dinov2Model, with or without a head"},
     {.type = "efficientnet_lite",
      .timm = true,
      .image = true,
@@ -25,6 +26,18 @@ constexpr Family kFamilies[] = {
     {.type = "llama", .generate = true},
     {.type = "mistral", .generate = true},
     {.type = "qwen2", .generate = true},
+    {.type = "qwen3", .text = true, .needs_modules = true, .note = "Qwen3-Embedding"},
+    {.type = "resnet", .image = true, .note = "ResNetModel or ResNetForImageClassification"},
+    {.type = "siglip",
+     .text = true,
+     .image = true,
+     .note = "SiglipModel, with tokenizer_config.json; SigLIP 2 of a fixed resolution is one, its "
+             "NaFlex variant is not"},
+    {.type = "siglip_text_model",
+     .text = true,
+     .note = "SiglipTextModel, with tokenizer_config.json"},
+    {.type = "siglip_vision_model", .image = true, .note = "SiglipVisionModel"},
+    {.type = "vit", .image = true, .note = "ViTModel, with or without a head"},
 };
 
 std::string StringAt(const nlohmann::json& config, const char* key) {

@@ -29,6 +29,9 @@ TEST(CatalogTest, RefusesOthers) {
   EXPECT_EQ(TypeOf({{"architecture", "bert"}}), "");
   EXPECT_EQ(TypeOf({{"model_type", 3}}), "");
   EXPECT_EQ(TypeOf(json::array()), "");
+  // Only with word of how to pool.
+  EXPECT_EQ(TypeOf({{"model_type", "qwen3"}}), "");
+  EXPECT_EQ(TypeOf({{"model_type", "qwen3"}}, /*has_modules=*/true), "qwen3");
   // A sentence-transformers folder is one of a text encoder.
   EXPECT_EQ(TypeOf({{"model_type", "llama"}}, /*has_modules=*/true), "");
   EXPECT_THAT(std::string(FindFamily({{"model_type", "mamba"}}, false).status().message()),

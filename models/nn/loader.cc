@@ -21,6 +21,22 @@ Linear Loader::GetLinear(const std::string& name, int64_t in, int64_t out, bool 
   return MakeLinear(weight, GetFloat(name + ".bias", {out}));
 }
 
+Linear Loader::GetJoined(const std::vector<std::pair<std::string, int64_t>>& names_and_outs,
+                         int64_t in, bool bias) const {
+  std::vector<at::Tensor> weights;
+  std::vector<at::Tensor> biases;
+  for (const auto& [name, out] : names_and_outs) {
+    weights.push_back(GetFloat(name + ".weight", {out, in}));
+    if (bias) {
+      biases.push_back(GetFloat(name + ".bias", {out}));
+    }
+  }
+  if (!bias) {
+    return MakeLinear(at::cat(weights), std::nullopt);
+  }
+  return MakeLinear(at::cat(weights), at::cat(biases));
+}
+
 LayerNorm Loader::GetNorm(const std::string& name, int64_t width, double eps) const {
   return {
       .weight = Get(name + ".weight", {width}), .bias = Get(name + ".bias", {width}), .eps = eps};

@@ -2,7 +2,10 @@
 
 #include <ATen/ATen.h>
 
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "models/checkpoint/weights.h"
 #include "models/nn/layer_norm.h"
@@ -18,6 +21,14 @@ class Loader {
   Loader(checkpoint::Weights& weights, at::ScalarType dtype) : weights_(weights), dtype_(dtype) {}
 
   bool Has(const std::string& name) const { return weights_.Has(name); }
+  std::optional<std::vector<int64_t>> ShapeOf(const std::string& name) const {
+    return weights_.ShapeOf(name);
+  }
+  // `prefix` where the checkpoint has it before `name`, else nothing: a part of a whole model's
+  // tensors may stand alone in a file.
+  std::string PrefixOf(const std::string& prefix, const std::string& name) const {
+    return Has(prefix + name) ? prefix : "";
+  }
   at::ScalarType dtype() const { return dtype_; }
 
   // A copy of its own.
@@ -34,6 +45,9 @@ class Loader {
 
   // `name`.weight [out, in] and, with a bias, `name`.bias [out].
   Linear GetLinear(const std::string& name, int64_t in, int64_t out, bool bias = true) const;
+  // Maps of the same input as one, the outputs of each behind those before.
+  Linear GetJoined(const std::vector<std::pair<std::string, int64_t>>& names_and_outs, int64_t in,
+                   bool bias = true) const;
   // Of float32 tensors at hand.
   Linear MakeLinear(const at::Tensor& weight, const std::optional<at::Tensor>& bias) const;
 

@@ -25,19 +25,10 @@ at::Tensor LoadScale(const BlockConfig& config, const std::string& name, const L
 Linear LoadQkv(const BlockConfig& config, const BlockNames& names, const std::string& prefix,
                const Loader& loader) {
   const int hidden = config.mlp.hidden;
-  std::vector<at::Tensor> weight;
-  std::vector<at::Tensor> bias;
-  for (const char* part : {names.query, names.key, names.value}) {
-    const std::string name = prefix + part;
-    weight.push_back(loader.GetFloat(name + ".weight", {hidden, hidden}));
-    if (config.qkv_bias) {
-      bias.push_back(loader.GetFloat(name + ".bias", {hidden}));
-    }
-  }
-  if (!config.qkv_bias) {
-    return loader.MakeLinear(at::cat(weight), std::nullopt);
-  }
-  return loader.MakeLinear(at::cat(weight), at::cat(bias));
+  return loader.GetJoined({{prefix + names.query, hidden},
+                           {prefix + names.key, hidden},
+                           {prefix + names.value, hidden}},
+                          hidden, config.qkv_bias);
 }
 
 }  // namespace

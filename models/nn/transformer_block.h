@@ -49,14 +49,14 @@ struct BlockConfig {
 
 // What a checkpoint calls a block's parts, behind the block's own prefix.
 struct BlockNames {
-  const char* norm1;
-  const char* query;
-  const char* key;
-  const char* value;
-  const char* attention_out;
-  const char* norm2;
-  const char* up;
-  const char* down;
+  const char* norm1 = "";
+  const char* query = "";
+  const char* key = "";
+  const char* value = "";
+  const char* attention_out = "";
+  const char* norm2 = "";
+  const char* up = "";
+  const char* down = "";
   const char* scale1 = "";
   const char* scale2 = "";
 };

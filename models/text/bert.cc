@@ -12,11 +12,6 @@
 namespace terminus::models::text {
 namespace {
 
-// Checkpoints of a bare BertModel name tensors "encoder.…", those of a task model "bert.encoder.…".
-std::string Prefix(const nn::Loader& loader) {
-  return loader.Has("bert.embeddings.word_embeddings.weight") ? "bert." : "";
-}
-
 absl::StatusOr<BertConfig> ReadBertConfig(const std::string& folder) {
   TERMINUS_ASSIGN_OR_RETURN(auto file,
                             checkpoint::JsonFile::Read(absl::StrCat(folder, "/config.json")));
@@ -55,7 +50,8 @@ absl::StatusOr<TextPlan> ReadBertPlan(const SentenceConfig& sentence) {
 
 Bert::Bert(const BertConfig& config, Pooling pooling, const nn::Loader& loader)
     : config_(config), pooling_(pooling) {
-  const std::string prefix = Prefix(loader);
+  // Checkpoints of a bare BertModel have "encoder.…", those of a task model "bert.encoder.…".
+  const std::string prefix = loader.PrefixOf("bert.", "embeddings.word_embeddings.weight");
   const std::string embeddings = prefix + "embeddings.";
   words_ = loader.GetTable(embeddings + "word_embeddings.weight",
                            {config.vocab_size, config.hidden_size});
@@ -77,17 +73,11 @@ Bert::Layer Bert::LoadLayer(const BertConfig& config, const std::string& prefix,
                             const nn::Loader& loader) {
   const int hidden = config.hidden_size;
   const int inner = config.intermediate_size;
-  // Queries, keys and values in one product.
-  std::vector<at::Tensor> weight;
-  std::vector<at::Tensor> bias;
-  for (const char* part : {"query", "key", "value"}) {
-    const std::string name = absl::StrCat(prefix, "attention.self.", part);
-    weight.push_back(loader.GetFloat(name + ".weight", {hidden, hidden}));
-    bias.push_back(loader.GetFloat(name + ".bias", {hidden}));
-  }
+  const std::string self = prefix + "attention.self.";
   const double eps = config.layer_norm_eps;
   return {
-      .qkv = loader.MakeLinear(at::cat(weight), at::cat(bias)),
+      .qkv = loader.GetJoined(
+          {{self + "query", hidden}, {self + "key", hidden}, {self + "value", hidden}}, hidden),
       .attention_out = loader.GetLinear(prefix + "attention.output.dense", hidden, hidden),
       .attention_norm = loader.GetNorm(prefix + "attention.output.LayerNorm", hidden, eps),
       .up = loader.GetLinear(prefix + "intermediate.dense", hidden, inner),

@@ -6,18 +6,23 @@
 
 namespace terminus::models::text {
 ContrastiveText::ContrastiveText(const ContrastiveTextConfig& config, const nn::Loader& loader)
+    : ContrastiveText(config, loader.PrefixOf("text_model.", "embeddings.token_embedding.weight"),
+                      loader) {}
+
+ContrastiveText::ContrastiveText(const ContrastiveTextConfig& config, const std::string& prefix,
+                                 const nn::Loader& loader)
     : config_(config),
-      tokens_(loader.GetTable("text_model.embeddings.token_embedding.weight",
+      tokens_(loader.GetTable(prefix + "embeddings.token_embedding.weight",
                               {config.vocab_size, config.transformer.hidden()})),
-      positions_(loader.Get("text_model.embeddings.position_embedding.weight",
+      positions_(loader.Get(prefix + "embeddings.position_embedding.weight",
                             {config.max_positions, config.transformer.hidden()})),
-      final_norm_(loader.GetNorm("text_model.final_layer_norm", config.transformer.hidden(),
+      final_norm_(loader.GetNorm(prefix + "final_layer_norm", config.transformer.hidden(),
                                  config.transformer.block.layer_norm_eps)),
-      head_(loader.GetLinear(config.head, config.transformer.hidden(), config.dimension,
-                             config.head_bias)) {
+      head_(loader.GetLinear(config.head_is_inside ? prefix + config.head : config.head,
+                             config.transformer.hidden(), config.dimension, config.head_bias)) {
   for (int i = 0; i < config.transformer.layers; ++i) {
     blocks_.emplace_back(config.transformer.block, nn::kClipBlockNames,
-                         absl::StrCat("text_model.encoder.layers.", i, "."), loader);
+                         absl::StrCat(prefix, "encoder.layers.", i, "."), loader);
   }
 }
 

@@ -6,6 +6,8 @@
 #include "models/checkpoint/json_file.h"
 #include "models/text/bert.h"
 #include "models/text/clip_text.h"
+#include "models/text/qwen3.h"
+#include "models/text/siglip_text.h"
 
 namespace terminus::models::text {
 
@@ -14,6 +16,9 @@ const std::vector<TextFamily>& TextFamilies() {
       {"bert", ReadBertPlan},
       {"clip", ReadClipTextPlan},
       {"clip_text_model", ReadClipTextPlan},
+      {"qwen3", ReadQwen3Plan},
+      {"siglip", ReadSiglipTextPlan},
+      {"siglip_text_model", ReadSiglipTextPlan},
   };
   return *families;
 }

@@ -71,9 +71,13 @@ absl::Status ReadModules(const std::string& folder, SentenceConfig* config) {
 
 absl::Status ReadPrompts(const std::string& path, SentenceConfig* config) {
   TERMINUS_ASSIGN_OR_RETURN(JsonFile file, JsonFile::Read(path));
+  if (const std::string name = file.StringOr("default_prompt_name", ""); !name.empty()) {
+    file.Fault("default_prompt_name",
+               absl::StrCat("\"", name, "\", supported is null: a request names its prompt"));
+  }
   const auto prompts = file.json().find("prompts");
   if (prompts == file.json().end() || prompts->is_null()) {
-    return absl::OkStatus();
+    return file.status();
   }
   if (!prompts->is_object()) {
     file.Fault("prompts", "expected an object of strings");

@@ -23,7 +23,8 @@ json ReadGolden(const std::string& name) {
 // All that the golden has beside the weights: config.json, and files by name in "files".
 void WriteFolder(const json& golden, const base::TempFolder& folder) {
   checkpoint::WriteTestFile(folder.Path("config.json"), golden["config"].dump());
-  for (const auto& [name, content] : golden.value("files", json::object()).items()) {
+  const json files = golden.value("files", json::object());
+  for (const auto& [name, content] : files.items()) {
     checkpoint::WriteTestFile(folder.Path(name), content.dump());
   }
   ASSERT_TRUE(
@@ -69,7 +70,8 @@ TEST_P(TextTowersTest, EqualsTransformersAloneAndTogether) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, TextTowersTest,
-                         testing::Values("clip", "clip_legacy", "clip_text"));
+                         testing::Values("clip", "clip_legacy", "clip_text", "siglip",
+                                         "siglip_text", "qwen3", "qwen3_lm", "bge"));
 
 // What loading says of a golden's folder with `change` merged into its config.json.
 std::string ErrorOf(const std::string& name, const json& change) {
@@ -93,6 +95,46 @@ TEST(ClipTextTest, RefusesWhatWouldChangeResults) {
   // As transformers: the section of old is in place of the newer one, with all its defaults.
   EXPECT_THAT(ErrorOf("clip", {{"text_config_dict", {{"hidden_size", 32}}}}),
               AllOf(HasSubstr("[49408, 32]"), HasSubstr("[101, 32]")));
+}
+
+TEST(Qwen3Test, RefusesWhatWouldChangeResults) {
+  EXPECT_THAT(
+      ErrorOf("qwen3", {{"layer_types", {"full_attention", "sliding_attention"}},
+                        {"head_dim", nullptr},
+                        {"hidden_act", "gelu"}}),
+      AllOf(HasSubstr("layer_types"), HasSubstr("head_dim: missing"), HasSubstr("hidden_act")));
+  json golden = ReadGolden("qwen3");
+  golden["files"].erase("modules.json");
+  const base::TempFolder folder;
+  WriteFolder(golden, folder);
+  EXPECT_THAT(std::string(TextEncoder::Load(folder.path(), at::kCPU).status().message()),
+              HasSubstr("modules.json"));
+}
+
+// What loading says of SigLIP's folder with `change` merged into its tokenizer_config.json.
+std::string TokenizerErrorOf(const json& change, const json& tokenizer = json::object()) {
+  json golden = ReadGolden("siglip");
+  golden["files"]["tokenizer_config.json"].merge_patch(change);
+  golden["files"]["tokenizer.json"] = tokenizer;
+  const base::TempFolder folder;
+  WriteFolder(golden, folder);
+  const auto encoder = TextEncoder::Load(folder.path(), at::kCPU);
+  return encoder.ok() ? "" : std::string(encoder.status().message());
+}
+
+TEST(SiglipTextTest, PaddingIsTheTokenizers) {
+  EXPECT_THAT(TokenizerErrorOf({{"model_input_names", {"input_ids", "attention_mask"}},
+                                {"padding_side", "left"}}),
+              AllOf(HasSubstr("tokenizer_config.json"), HasSubstr("model_input_names"),
+                    HasSubstr("padding_side")));
+  EXPECT_THAT(TokenizerErrorOf({{"model_input_names", nullptr}}), HasSubstr("attention_mask"));
+  EXPECT_THAT(TokenizerErrorOf({{"pad_token", "<pad>"}}), HasSubstr("\"<pad>\" has the id -1"));
+  EXPECT_THAT(TokenizerErrorOf({{"pad_token", "<pad>"}},
+                               {{"added_tokens", {{{"id", 101}, {"content", "<pad>"}}}}}),
+              HasSubstr("has the id 101"));
+  EXPECT_EQ(TokenizerErrorOf({{"pad_token", {{"content", "<pad>"}}}, {"model_max_length", 1e30}},
+                             {{"added_tokens", {{{"id", 0}, {"content", "<pad>"}}}}}),
+            "");
 }
 
 }  // namespace

@@ -54,13 +54,7 @@ class Loader {
   Layer Load(const std::string& convolution, const std::string& norm, int in, int out,
              nn::Convolution::Options options) {
     options.padding = config_.padding;
-    const at::Tensor weight = weights_.GetFloat(
-        convolution + ".weight", {out, options.depthwise ? 1 : in, options.kernel, options.kernel});
-    const nn::Folded folded = nn::FoldBatchNorm(
-        weight, weights_.GetFloat(norm + ".weight", {out}),
-        weights_.GetFloat(norm + ".bias", {out}), weights_.GetFloat(norm + ".running_mean", {out}),
-        weights_.GetFloat(norm + ".running_var", {out}), config_.batch_norm_eps);
-    return {.options = options, .weight = folded.weight, .bias = folded.bias};
+    return LoadLayer(convolution, norm, in, out, options, config_.batch_norm_eps, weights_);
   }
 
   // An inverted residual: expand, filter each channel, project. Without expansion timm counts the
@@ -102,7 +96,8 @@ Layers LoadLayers(const EfficientNetLiteConfig& config, const nn::Loader& weight
       const int stride = b == 0 ? stage.stride : 1;
       layers.blocks.push_back(
           {.layers = loader.LoadBlock(absl::StrCat("blocks.", s, ".", b, "."), stage, stride, in),
-           .shortcut = stride == 1 && in == stage.channels});
+           .shortcut = stride == 1 && in == stage.channels,
+           .projection = {}});
       in = stage.channels;
     }
   }

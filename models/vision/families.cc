@@ -8,6 +8,9 @@
 #include "models/checkpoint/json_file.h"
 #include "models/vision/clip_vision.h"
 #include "models/vision/efficientnet_lite.h"
+#include "models/vision/plain_vit.h"
+#include "models/vision/resnet.h"
+#include "models/vision/siglip_vision.h"
 
 namespace terminus::models::vision {
 
@@ -15,7 +18,12 @@ const std::vector<VisionFamily>& VisionFamilies() {
   static const auto* families = new std::vector<VisionFamily>{
       {"clip", ReadClipVisionPlan},
       {"clip_vision_model", ReadClipVisionPlan},
-      {"efficientnet_lite", ReadEfficientNetLitePlan},
+      {"dinov2", ReadDinov2Plan},
+      {"efficientnet_lite", ReadEfficientNetLitePlan, /*timm=*/true},
+      {"resnet", ReadResNetPlan},
+      {"siglip", ReadSiglipVisionPlan},
+      {"siglip_vision_model", ReadSiglipVisionPlan},
+      {"vit", ReadPlainVitPlan},
   };
   return *families;
 }
@@ -27,7 +35,7 @@ absl::StatusOr<VisionPlan> ReadVisionPlan(const std::string& folder) {
   const std::string type = file.StringOr(key, "");
   const absl::string_view name = timm ? absl::StripPrefix(type, "tf_") : absl::string_view(type);
   for (const VisionFamily& family : VisionFamilies()) {
-    if (timm ? absl::StartsWith(name, family.type) : name == family.type) {
+    if (timm == family.timm && (timm ? absl::StartsWith(name, family.type) : name == family.type)) {
       return family.read(folder);
     }
   }

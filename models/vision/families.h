@@ -11,10 +11,12 @@ namespace terminus::models::vision {
 
 // A kind of image encoder.
 struct VisionFamily {
-  // The "model_type" of its config.json, or the beginning of timm's "architecture".
+  // The "model_type" of its config.json or, of timm's, the beginning of "architecture" behind an
+  // optional "tf_".
   absl::string_view type;
   // Reads FOLDER/config.json. INVALID_ARGUMENT names each value that is not supported.
   absl::StatusOr<VisionPlan> (*read)(const std::string& folder);
+  bool timm = false;
 };
 
 const std::vector<VisionFamily>& VisionFamilies();

@@ -66,9 +66,8 @@ absl::Status WrongSize(int height, int width, const std::string& expected) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<VisionTower>> Vit::Create(const VitConfig& config,
-                                                         const ImageInput& input,
-                                                         const nn::Loader& loader) {
+absl::StatusOr<std::unique_ptr<Vit>> Vit::Create(const VitConfig& config, const ImageInput& input,
+                                                 const nn::Loader& loader) {
   if (config.interpolates) {
     if (input.height < config.patch_size || input.width < config.patch_size) {
       return WrongSize(input.height, input.width,
@@ -79,7 +78,9 @@ absl::StatusOr<std::unique_ptr<VisionTower>> Vit::Create(const VitConfig& config
     return WrongSize(input.height, input.width,
                      absl::StrCat("the model's ", config.image_size, "×", config.image_size));
   }
-  return std::make_unique<Vit>(config, input, loader);
+  VitConfig resolved = config;
+  resolved.prefix = loader.PrefixOf(config.prefix, config.names.patches + std::string(".weight"));
+  return std::unique_ptr<Vit>(new Vit(resolved, input, loader));
 }
 
 Vit::Vit(const VitConfig& config, const ImageInput& input, const nn::Loader& loader)

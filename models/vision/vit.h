@@ -45,7 +45,8 @@ struct VitConfig {
   // Dimensions before the positions' own: [1, positions, hidden] rather than [positions, hidden].
   bool batched_positions = false;
   int projection_dim = 0;  // 0: none, the vectors have the hidden size.
-  std::string prefix;      // Before all names but the projection's.
+  // Before all names but the projection's, where the tower is not alone in the file.
+  std::string prefix;
   VitNames names;
 
   int dimension() const { return projection_dim == 0 ? transformer.hidden() : projection_dim; }
@@ -54,11 +55,9 @@ struct VitConfig {
 class Vit : public VisionTower {
  public:
   // INVALID_ARGUMENT for images of a size that the config does not allow.
-  static absl::StatusOr<std::unique_ptr<VisionTower>> Create(const VitConfig& config,
-                                                             const ImageInput& input,
-                                                             const nn::Loader& loader);
-
-  Vit(const VitConfig& config, const ImageInput& input, const nn::Loader& loader);
+  static absl::StatusOr<std::unique_ptr<Vit>> Create(const VitConfig& config,
+                                                     const ImageInput& input,
+                                                     const nn::Loader& loader);
 
   absl::Status CheckSize(int height, int width) const override;
   at::Tensor Embed(const executor::ImageBatch& batch) override;
@@ -69,6 +68,8 @@ class Vit : public VisionTower {
   at::Tensor Forward(const at::Tensor& pixels) const;
 
  private:
+  Vit(const VitConfig& config, const ImageInput& input, const nn::Loader& loader);
+
   // "Set Transformer" (Lee et al., 2019), pooling by multi-head attention.
   struct AttentionHead {
     at::Tensor query;  // [1, heads, 1, head_dim]

@@ -16,10 +16,12 @@ void ReadVitConfig(checkpoint::JsonFile& file, VitConfig* config) {
 }
 
 VisionPlan PlanOf(const VitConfig& config) {
-  return {.dimension = config.dimension(),
-          .build = [config](const ImageInput& input, const nn::Loader& loader) {
-            return Vit::Create(config, input, loader);
-          }};
+  return {
+      .dimension = config.dimension(),
+      .build = [config](const ImageInput& input,
+                        const nn::Loader& loader) -> absl::StatusOr<std::unique_ptr<VisionTower>> {
+        return Vit::Create(config, input, loader);
+      }};
 }
 
 }  // namespace terminus::models::vision

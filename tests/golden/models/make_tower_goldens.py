@@ -16,6 +16,7 @@ import tempfile
 import numpy as np
 import safetensors
 import safetensors.torch
+import tokenizers
 import torch
 import transformers
 from make_goldens import fill, hash32, rounded, write
@@ -119,7 +120,136 @@ def clip():
         lambda model, x: model(pixel_values=x).image_embeds)
 
 
-GOLDENS = [clip]
+def siglip():
+    pad, length = 1, 16
+    tokenizer = {"tokenizer_config.json": {
+        "model_input_names": ["input_ids"], "model_max_length": length, "pad_token": "</s>",
+        "added_tokens_decoder": {"1": {"content": "</s>", "special": True}}}}
+
+    def padded(ids):
+        return torch.tensor([ids + [pad] * (length - len(ids))])
+
+    def embed(model, ids):
+        return model.get_text_features(input_ids=padded(ids)).pooler_output[0]
+
+    texts = [ids_of(3100, 5, 101) + [1], [1], ids_of(3101, 15, 101) + [1], ids_of(3102, 16, 101)]
+    config = transformers.SiglipConfig(
+        text_config=dict(TEXT, hidden_size=36, num_attention_heads=3, max_position_embeddings=length),
+        vision_config=IMAGE)
+    both("siglip", transformers.SiglipModel(config), 48, texts, embed, files=tokenizer)
+    # More positions than the tokenizer pads to, and another size of what comes out.
+    text("siglip_text", transformers.SiglipTextModel(transformers.SiglipTextConfig(
+        **TEXT, max_position_embeddings=20, projection_size=20)), texts,
+        lambda model, ids: model(input_ids=padded(ids)).pooler_output[0], files=tokenizer)
+    vision("siglip_vision", transformers.SiglipVisionModel(transformers.SiglipVisionConfig(
+        **{**IMAGE, "hidden_size": 32, "num_attention_heads": 2, "patch_size": 12})), 48,
+        lambda model, x: model(pixel_values=x).pooler_output)
+
+
+def of_class_token(model, x):
+    body = getattr(model, model.base_model_prefix, model)
+    return body(pixel_values=x).last_hidden_state[:, 0]
+
+
+def vit():
+    vision("vit", transformers.ViTModel(transformers.ViTConfig(**IMAGE)), 48, of_class_token)
+    vision("vit_head", transformers.ViTForImageClassification(transformers.ViTConfig(
+        **{**IMAGE, "hidden_size": 32, "num_attention_heads": 2}, qkv_bias=False,
+        layer_norm_eps=1e-6, hidden_act="gelu_new")), 48, of_class_token)
+
+
+def dinov2():
+    small = {key: IMAGE[key] for key in IMAGE if key != "intermediate_size"}
+    # Positions of 4 × 4 patches, brought to the 3 × 3 of smaller pictures.
+    vision("dinov2", transformers.Dinov2Model(transformers.Dinov2Config(
+        **{**small, "image_size": 70, "patch_size": 16}, mlp_ratio=2)), 48, of_class_token)
+    # To 6 × 6 with a rest, with SwiGLU, below a head.
+    vision("dinov2_giant", transformers.Dinov2ForImageClassification(transformers.Dinov2Config(
+        **{**small, "hidden_size": 32, "num_attention_heads": 2, "image_size": 32, "patch_size": 8},
+        mlp_ratio=2, use_swiglu_ffn=True, qkv_bias=False)), 50, of_class_token)
+    vision("dinov2_native", transformers.Dinov2Model(transformers.Dinov2Config(
+        **{**small, "patch_size": 12}, use_mask_token=False)), 48, of_class_token)
+
+
+def resnet():
+    def pooled(model, x):
+        body = getattr(model, model.base_model_prefix, model)
+        return body(pixel_values=x).pooler_output.flatten(1)
+
+    small = dict(embedding_size=8, hidden_sizes=[16, 32], depths=[1, 2])
+    vision("resnet", transformers.ResNetModel(transformers.ResNetConfig(**small)), 50, pooled)
+    vision("resnet_head", transformers.ResNetForImageClassification(transformers.ResNetConfig(
+        **small, downsample_in_first_stage=True, downsample_in_bottleneck=True, num_labels=5)), 64,
+        pooled)
+    vision("resnet_basic", transformers.ResNetModel(transformers.ResNetConfig(
+        **small, layer_type="basic")), 64, pooled)
+
+
+def modules(mode, normalize):
+    """A sentence-transformers folder around an encoder."""
+    kinds = ["Transformer", "Pooling"] + ["Normalize"] * normalize
+    paths = ["", "1_Pooling", "2_Normalize"]
+    return {"modules.json": [{"idx": i, "name": str(i), "path": path,
+                              "type": f"sentence_transformers.models.{kind}"}
+                             for i, (kind, path) in enumerate(zip(kinds, paths))],
+            "1_Pooling/config.json": {f"pooling_mode_{mode}": True}}
+
+
+def qwen3():
+    def embed(model, ids):
+        return torch.nn.functional.normalize(
+            model(input_ids=torch.tensor([ids])).last_hidden_state[0, -1], dim=0)
+
+    texts = [ids_of(3200, length, 101) for length in (1, 7, 16, 33)]
+    sizes = dict(TEXT, head_dim=32, num_attention_heads=4, num_key_value_heads=2,
+                 max_position_embeddings=64, rope_theta=1e6)
+    text("qwen3", transformers.Qwen3Model(transformers.Qwen3Config(**sizes)), texts, embed,
+         files=modules("lasttoken", True))
+    # All of a language model, of which the head is not used; biases; one head of keys for all.
+    text("qwen3_lm", transformers.Qwen3ForCausalLM(transformers.Qwen3Config(
+        **{**sizes, "num_key_value_heads": 1, "head_dim": 16, "num_attention_heads": 2},
+        attention_bias=True, tie_word_embeddings=True)), texts,
+        lambda model, ids: embed(model.model, ids), files=modules("lasttoken", True))
+
+
+def bge():
+    """CLS, normalised, with a prompt that the library puts before a query."""
+    words = "[PAD] [UNK] [CLS] [SEP] represent this sentence for searching : query a cat the ##s".split()
+    special = [{"id": i, "content": words[i], "single_word": False, "lstrip": False,
+                "rstrip": False, "normalized": False, "special": True} for i in range(4)]
+    tokenizer = {
+        "version": "1.0", "truncation": None, "padding": None, "added_tokens": special,
+        "normalizer": {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True,
+                       "strip_accents": None, "lowercase": True},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}},
+                       {"Sequence": {"id": "A", "type_id": 0}},
+                       {"SpecialToken": {"id": "[SEP]", "type_id": 0}}],
+            "pair": [{"Sequence": {"id": "A", "type_id": 0}},
+                     {"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": {name: {"id": name, "ids": [words.index(name)], "tokens": [name]}
+                               for name in ("[CLS]", "[SEP]")}},
+        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
+        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+                  "max_input_chars_per_word": 100,
+                  "vocab": {word: i for i, word in enumerate(words)}}}
+    prompt = "Represent this sentence for searching: "
+    queries = ["a cat", "the cats", "zebra"]
+    library = tokenizers.Tokenizer.from_str(json.dumps(tokenizer))
+    ids = [library.encode(p + query).ids for p in ("", prompt) for query in queries]
+    text("bge", transformers.BertModel(transformers.BertConfig(
+        **TEXT, max_position_embeddings=32)), ids,
+        lambda model, one: torch.nn.functional.normalize(
+            model(input_ids=torch.tensor([one])).last_hidden_state[0, 0], dim=0),
+        files={**modules("cls_token", True), "tokenizer.json": tokenizer,
+               "config_sentence_transformers.json": {"prompts": {"query": prompt},
+                                                     "default_prompt_name": None}},
+        queries=queries)
+
+
+GOLDENS = [clip, siglip, vit, dinov2, resnet, qwen3, bge]
 
 
 def main():

@@ -1,6 +1,4 @@
 // Image towers of whole folders against what transformers makes of the same ones.
-#include "models/vision/vit.h"
-
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -11,6 +9,7 @@
 #include "models/checkpoint/fake_checkpoint.h"
 #include "models/vision/families.h"
 #include "models/vision/vision_encoder.h"
+#include "models/vision/vit.h"
 
 namespace terminus::models::vision {
 namespace {
@@ -90,7 +89,10 @@ TEST_P(VisionTowersTest, EqualsTransformersAloneAndTogether) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, VisionTowersTest,
-                         testing::Values("clip", "clip_legacy", "clip_vision"));
+                         testing::Values("clip", "clip_legacy", "clip_vision", "siglip",
+                                         "siglip_vision", "vit", "vit_head", "dinov2",
+                                         "dinov2_giant", "dinov2_native", "resnet", "resnet_head",
+                                         "resnet_basic"));
 
 // What loading says of a golden's folder with `change` merged into its config.json.
 std::string ErrorOf(const std::string& name, const json& change,
@@ -113,6 +115,33 @@ TEST(ClipVisionTest, RefusesWhatWouldChangeResults) {
               AllOf(HasSubstr("preprocessor_config.json"), HasSubstr("48×48"), HasSubstr("64×64")));
   EXPECT_THAT(ErrorOf("clip", {{"projection_dim", 16}}),
               AllOf(HasSubstr("visual_projection.weight"), HasSubstr("[16, 36]")));
+}
+
+TEST(SiglipVisionTest, RefusesWhatWouldChangeResults) {
+  EXPECT_THAT(ErrorOf("siglip", {{"vision_config", {{"vision_use_head", false}}}}),
+              HasSubstr("vision_config.vision_use_head"));
+  // NaFlex: patches of pictures of any shape.
+  EXPECT_THAT(ErrorOf("siglip", {{"model_type", "siglip2"}}),
+              AllOf(HasSubstr("siglip2"), HasSubstr("\"siglip\"")));
+}
+
+TEST(PlainVitTest, RefusesWhatWouldChangeResults) {
+  EXPECT_THAT(ErrorOf("vit", {{"image_size", 64}}), HasSubstr("64×64"));
+  EXPECT_THAT(ErrorOf("vit_head", {{"qkv_bias", true}}), HasSubstr("query.bias"));
+  EXPECT_THAT(ErrorOf("dinov2", {{"mlp_ratio", 0}}), HasSubstr("mlp_ratio"));
+  EXPECT_THAT(ErrorOf("dinov2", {{"use_swiglu_ffn", true}}), HasSubstr("mlp.weights_in"));
+  EXPECT_THAT(ErrorOf("dinov2", json::object(), {{"height", 8}, {"width", 48}}), HasSubstr("48×8"));
+  EXPECT_THAT(ErrorOf("dinov2", {{"model_type", "dinov2_with_registers"}}),
+              HasSubstr("\"dinov2\""));
+}
+
+TEST(ResNetTest, RefusesWhatWouldChangeResults) {
+  EXPECT_THAT(ErrorOf("resnet", {{"hidden_act", "gelu"}, {"layer_type", "dense"}}),
+              AllOf(HasSubstr("hidden_act"), HasSubstr("layer_type")));
+  EXPECT_THAT(ErrorOf("resnet", {{"depths", {1, 2, 3}}}), HasSubstr("3 stages"));
+  EXPECT_THAT(ErrorOf("resnet", {{"hidden_sizes", {16, "32"}}}), HasSubstr("hidden_sizes"));
+  EXPECT_THAT(ErrorOf("resnet_head", {{"layer_type", "basic"}}),
+              HasSubstr("resnet.encoder.stages.0.layers.0.layer.0.convolution.weight"));
 }
 
 TEST(VisionTowersTest, RefusesImagesOfAnotherSize) {
