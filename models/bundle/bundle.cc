@@ -30,6 +30,10 @@ absl::Status CheckDimension(const BundleManifest& manifest, const std::string& p
 
 absl::StatusOr<vision::ClassMixture> LoadProjection(const Projection& projection, int classes,
                                                     int dimension, at::Device device) {
+  if (classes == 0) {
+    return absl::InvalidArgumentError(
+        "projection: the image model has no classes, whose names' vectors could be mixed");
+  }
   if (projection.top_k > classes) {
     return absl::InvalidArgumentError(absl::StrCat("projection.top_k: ", projection.top_k,
                                                    ", the model has ", classes, " classes"));

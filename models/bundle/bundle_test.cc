@@ -8,6 +8,8 @@
 #include "common/base/temp_folder.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "models/bundle/plain_folder.h"
+#include "models/catalog/catalog.h"
 #include "models/checkpoint/fake_checkpoint.h"
 
 namespace terminus::models::bundle {
@@ -20,6 +22,7 @@ using testing::AllOf;
 using testing::FloatNear;
 using testing::HasSubstr;
 using testing::Pointwise;
+using testing::UnorderedElementsAreArray;
 
 constexpr char kPicture[] = "golden/picture.png";
 
@@ -301,6 +304,71 @@ TEST_F(BundleTest, RefusalsListWhatIsSupported) {
   EXPECT_THAT(refusal(Path("text")), HasSubstr("t5"));
   std::filesystem::remove(Path("vision/model.safetensors"));
   EXPECT_THAT(refusal(Path("vision")), HasSubstr("model.safetensors"));
+}
+
+TEST_F(BundleTest, OneFolderServesTextsAndImages) {
+  const json clip = ReadGolden("clip");
+  Write("clip/config.json", clip["config"].dump());
+  Write("clip/tokenizer.json", TinyTokenizer().dump());
+  Write("clip/preprocessor_config.json",
+        json({{"do_center_crop", false},
+              {"size", {{"height", clip["height"]}, {"width", clip["width"]}}},
+              {"image_mean", clip["mean"]},
+              {"image_std", clip["std"]}})
+            .dump());
+  WriteWeights("clip/model.safetensors", clip["tensors"]);
+  const auto manifest = ReadManifest(Path("clip"));
+  ASSERT_TRUE(manifest.ok()) << manifest.status();
+  EXPECT_EQ(manifest->space.dimension, 24);
+  EXPECT_NEAR(manifest->space.logit_scale, clip["logit_scale"].get<double>(), 1e-6);
+  const auto text = LoadText(*manifest, kCpu);
+  ASSERT_TRUE(text.ok()) << text.status();
+  EXPECT_EQ(text->max_tokens, 77);
+  EXPECT_TRUE(VerifyText(*manifest, *text).ok()) << VerifyText(*manifest, *text);
+  const auto vectors =
+      text->encoder->Encode({clip["token_ids"].get<std::vector<std::vector<int32_t>>>()});
+  ASSERT_TRUE(vectors.ok()) << vectors.status();
+  EXPECT_NEAR(vectors->values[0], clip["vectors"][0][0].get<float>(), 1e-4);
+  const auto vision = LoadVision(*manifest, kCpu);
+  ASSERT_TRUE(vision.ok()) << vision.status();
+  EXPECT_EQ(vision->encoder->dimension(), 24);
+  EXPECT_TRUE(VerifyVision(*manifest, *vision).ok()) << VerifyVision(*manifest, *vision);
+}
+
+TEST_F(BundleTest, PromptsAreThoseOfSentenceTransformers) {
+  const json golden = ReadGolden("bge");
+  Write("bge/config.json", golden["config"].dump());
+  const json files = golden["files"];
+  for (const auto& [name, content] : files.items()) {
+    Write("bge/" + name, content.dump());
+  }
+  WriteWeights("bge/model.safetensors", golden["tensors"]);
+  const auto manifest = ReadManifest(Path("bge"));
+  ASSERT_TRUE(manifest.ok()) << manifest.status();
+  const auto text = LoadText(*manifest, kCpu);
+  ASSERT_TRUE(text.ok()) << text.status();
+  ASSERT_EQ(text->prompts.count("query"), 1u);
+  const auto queries = golden["queries"].get<std::vector<std::string>>();
+  for (size_t i = 0; i < 2 * queries.size(); ++i) {
+    const std::string prompt = i < queries.size() ? "" : text->prompts.at("query");
+    const auto ids = text->tokenizer->Encode(prompt + queries[i % queries.size()]);
+    ASSERT_TRUE(ids.ok()) << ids.status();
+    EXPECT_EQ(ids->ids, golden["token_ids"][i].get<std::vector<int32_t>>());
+    const auto vector = text->encoder->Encode({{ids->ids}});
+    ASSERT_TRUE(vector.ok()) << vector.status();
+    EXPECT_THAT(vector->values,
+                Pointwise(FloatNear(1e-4f), golden["vectors"][i].get<std::vector<float>>()));
+  }
+}
+
+TEST_F(BundleTest, CatalogAndLoadersKnowTheSameFamilies) {
+  std::vector<absl::string_view> texts, images;
+  for (const catalog::Family& family : catalog::Families()) {
+    if (family.text) texts.push_back(family.type);
+    if (family.image) images.push_back(family.type);
+  }
+  EXPECT_THAT(TextFamilyNames(), UnorderedElementsAreArray(texts));
+  EXPECT_THAT(VisionFamilyNames(), UnorderedElementsAreArray(images));
 }
 
 TEST_F(BundleTest, TokenizerMustFitTheVocabulary) {

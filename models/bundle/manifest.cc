@@ -5,85 +5,19 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
-#include "models/bundle/fingerprint.h"
+#include "models/bundle/plain_folder.h"
 #include "models/bundle/yaml_section.h"
-#include "models/checkpoint/json_file.h"
-#include "models/decoder/llama_config.h"
-#include "models/text/bert.h"
-#include "models/text/sentence_config.h"
-#include "models/vision/efficientnet_lite.h"
+#include "models/catalog/catalog.h"
 
 namespace terminus::models::bundle {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kSupported[] =
-    "What can be served:\n"
-    "  a bundle: bundle.yaml, format 1\n"
-    "  a text encoder: config.json with model_type \"bert\", model.safetensors, tokenizer.json; "
-    "of sentence-transformers, modules.json with Transformer, Pooling (mean or CLS), Normalize\n"
-    "  an image encoder: config.json of timm with architecture \"[tf_]efficientnet_lite0\" to "
-    "\"[tf_]efficientnet_lite4\", model.safetensors, preprocessor_config.json\n"
-    "  a language model: config.json with model_type \"llama\", \"mistral\" or \"qwen2\", "
-    "model.safetensors, tokenizer.json";
-
 // The same code, and behind the message what would be accepted.
 absl::Status Refuse(const absl::Status& status) {
-  return absl::Status(status.code(), absl::StrCat(status.message(), "\n", kSupported));
-}
-
-absl::Status Need(const std::string& path) {
-  if (fs::exists(path)) {
-    return absl::OkStatus();
-  }
-  return absl::NotFoundError(absl::StrCat(path, ": no such file"));
-}
-
-absl::Status NeedWeights(const std::string& folder) {
-  if (fs::exists(folder + "/model.safetensors.index.json")) {
-    return absl::OkStatus();
-  }
-  return Need(folder + "/model.safetensors");
-}
-
-// Fills in the one section that the folder's config.json speaks of.
-absl::Status DetectModel(const std::string& folder, BundleManifest* manifest) {
-  TERMINUS_ASSIGN_OR_RETURN(const text::SentenceConfig sentence, text::ReadSentenceConfig(folder));
-  TERMINUS_ASSIGN_OR_RETURN(auto config,
-                            checkpoint::JsonFile::Read(sentence.encoder_folder + "/config.json"));
-  if (config.json().contains("architecture")) {
-    TERMINUS_RETURN_IF_ERROR(vision::ReadEfficientNetLiteConfig(folder).status());
-    TERMINUS_RETURN_IF_ERROR(Need(folder + "/preprocessor_config.json"));
-    TERMINUS_RETURN_IF_ERROR(NeedWeights(folder));
-    manifest->space.dimension = vision::EfficientNetLite::kFeatures;
-    manifest->vision = VisionSection{.path = folder};
-    return absl::OkStatus();
-  }
-  if (decoder::IsLlamaFamily(config.StringOr("model_type", ""))) {
-    TERMINUS_RETURN_IF_ERROR(decoder::ReadLlamaConfig(folder).status());
-    TERMINUS_RETURN_IF_ERROR(Need(folder + "/tokenizer.json"));
-    TERMINUS_RETURN_IF_ERROR(NeedWeights(folder));
-    manifest->decoder = DecoderSection{.path = folder};
-    return absl::OkStatus();
-  }
-  TERMINUS_ASSIGN_OR_RETURN(const text::BertConfig bert,
-                            text::ReadBertConfig(sentence.encoder_folder));
-  TERMINUS_RETURN_IF_ERROR(Need(sentence.encoder_folder + "/tokenizer.json"));
-  TERMINUS_RETURN_IF_ERROR(NeedWeights(sentence.encoder_folder));
-  manifest->space.dimension = bert.hidden_size;
-  manifest->text = TextSection{.path = folder};
-  return absl::OkStatus();
-}
-
-absl::StatusOr<BundleManifest> ReadPlainFolder(const std::string& folder) {
-  BundleManifest manifest{.folder = folder};
-  manifest.name = fs::weakly_canonical(folder).filename().string();
-  if (const absl::Status status = DetectModel(folder, &manifest); !status.ok()) {
-    return Refuse(status);
-  }
-  TERMINUS_ASSIGN_OR_RETURN(manifest.space.id, Fingerprint(folder));
-  return manifest;
+  return absl::Status(status.code(),
+                      absl::StrCat(status.message(), "\n", catalog::WhatCanBeServed()));
 }
 
 // A path that the bundle names must exist.
@@ -190,7 +124,11 @@ absl::StatusOr<BundleManifest> ReadManifest(const std::string& folder) {
   if (!fs::is_directory(folder)) {
     return Refuse(absl::NotFoundError(absl::StrCat(folder, ": no such folder")));
   }
-  return fs::exists(folder + "/bundle.yaml") ? ReadBundle(folder) : ReadPlainFolder(folder);
+  if (fs::exists(folder + "/bundle.yaml")) {
+    return ReadBundle(folder);
+  }
+  auto manifest = ReadPlainFolder(folder);
+  return manifest.ok() ? std::move(manifest) : Refuse(manifest.status());
 }
 
 }  // namespace terminus::models::bundle

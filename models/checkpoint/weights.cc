@@ -24,6 +24,11 @@ absl::StatusOr<Weights> Weights::Open(const std::string& path, at::Device device
   return Weights(std::move(map), device);
 }
 
+std::optional<std::vector<int64_t>> Weights::ShapeOf(const std::string& name) const {
+  const weights::TensorView* found = map_->Find(name);
+  return found == nullptr ? std::nullopt : std::optional(found->shape);
+}
+
 at::Tensor Weights::Get(const std::string& name, at::IntArrayRef shape) {
   return GetAsStored(name, shape).to(at::kFloat);
 }

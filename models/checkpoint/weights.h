@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -21,6 +23,8 @@ class Weights {
   static absl::StatusOr<Weights> Open(const std::string& path, at::Device device);
 
   bool Has(const std::string& name) const { return map_->Find(name) != nullptr; }
+  // Nothing when there is no such tensor.
+  std::optional<std::vector<int64_t>> ShapeOf(const std::string& name) const;
 
   // The tensor, converted from float32, float16 or bfloat16. What is missing or has another shape
   // is noted, and zeros are returned in its place.

@@ -82,6 +82,7 @@ void ReadRope(JsonFile& file, RopeConfig* rope) {
 void ReadFamily(JsonFile& file, const std::string& type, LlamaConfig* config) {
   const bool attention_bias = file.BoolOr("attention_bias", false);
   config->qkv_bias = attention_bias || type == "qwen2";
+  config->qk_norm = type == "qwen3";
   config->output_bias = attention_bias;
   config->mlp_bias = file.BoolOr("mlp_bias", false);
   config->tied_embeddings = file.BoolOr("tie_word_embeddings", false);
@@ -97,14 +98,8 @@ void ReadFamily(JsonFile& file, const std::string& type, LlamaConfig* config) {
   }
 }
 
-absl::StatusOr<LlamaConfig> ReadConfig(JsonFile file) {
-  const std::string type = file.StringOr("model_type", "");
-  if (!file.json().is_object() || !IsLlamaFamily(type)) {
-    file.Fault("model_type",
-               absl::StrCat("\"", type, "\", supported for generation are \"llama\", \"mistral\" ",
-                            "and \"qwen2\""));
-    return file.status();
-  }
+// Whatever family the file is of.
+absl::StatusOr<LlamaConfig> ReadConfig(JsonFile file, const std::string& type) {
   LlamaConfig config;
   ReadSizes(file, &config);
   ReadRope(file, &config.rope);
@@ -128,7 +123,28 @@ absl::StatusOr<LlamaConfig> ReadLlamaConfig(const std::string& folder) {
 
 absl::StatusOr<LlamaConfig> ParseLlamaConfig(const std::string& name, const std::string& text) {
   TERMINUS_ASSIGN_OR_RETURN(JsonFile file, JsonFile::Parse(name, text));
-  return ReadConfig(std::move(file));
+  const std::string type = file.StringOr("model_type", "");
+  if (!file.json().is_object() || !IsLlamaFamily(type)) {
+    file.Fault("model_type",
+               absl::StrCat("\"", type, "\", supported for generation are \"llama\", \"mistral\" ",
+                            "and \"qwen2\""));
+    return file.status();
+  }
+  return ReadConfig(std::move(file), type);
+}
+
+absl::StatusOr<LlamaConfig> ReadQwen3EncoderConfig(const std::string& folder) {
+  TERMINUS_ASSIGN_OR_RETURN(JsonFile file, JsonFile::Read(folder + "/config.json"));
+  // The family's own default is not the hidden size over the heads.
+  file.Int("head_dim", 1, 1024);
+  const nlohmann::json types = file.json().value("layer_types", nlohmann::json::array());
+  for (const nlohmann::json& layer : types) {
+    if (layer != "full_attention") {
+      file.Fault("layer_types", absl::StrCat(layer.dump(), ", supported is \"full_attention\""));
+      break;
+    }
+  }
+  return ReadConfig(std::move(file), "qwen3");
 }
 
 std::vector<int32_t> ReadEosTokenIds(JsonFile& file, int vocab_size) {

@@ -41,6 +41,8 @@ struct LlamaConfig {
   float rms_norm_eps = 1e-6f;
   bool tied_embeddings = false;
   bool qkv_bias = false;
+  // Queries and keys are normalised, each head by itself, before they are turned.
+  bool qk_norm = false;
   bool output_bias = false;
   bool mlp_bias = false;
   RopeConfig rope;
@@ -57,7 +59,11 @@ bool IsLlamaFamily(absl::string_view model_type);
 // Reads FOLDER/config.json. INVALID_ARGUMENT says what is supported when the model is another.
 absl::StatusOr<LlamaConfig> ReadLlamaConfig(const std::string& folder);
 
-// The same from the text of such a file; `name` is what messages call it.
+// The same of the one whose layers are used to encode texts, not to continue them: Qwen3Model, or
+// a Qwen3ForCausalLM without its head.
+absl::StatusOr<LlamaConfig> ReadQwen3EncoderConfig(const std::string& folder);
+
+// The same as ReadLlamaConfig from the text of such a file; `name` is what messages call it.
 absl::StatusOr<LlamaConfig> ParseLlamaConfig(const std::string& name, const std::string& text);
 
 // "eos_token_id", one or a list, of a config.json or generation_config.json; empty when absent.

@@ -7,8 +7,9 @@ enum class Activation {
   kNone,
   kRelu,
   kRelu6,
-  kGelu,      // With the error function.
-  kGeluTanh,  // With its approximation by tanh.
+  kGelu,       // With the error function.
+  kGeluTanh,   // With its approximation by tanh.
+  kQuickGelu,  // x · sigmoid(1.702 x).
 };
 
 }  // namespace terminus::models::kernels

@@ -5,18 +5,38 @@
 namespace terminus::models::nn {
 namespace {
 
-// Any device, dtype and head size: LibTorch's attention, one text at a time.
-at::Tensor ByText(const at::Tensor& qkv, const std::vector<int32_t>& offsets, int heads,
-                  int head_dim) {
+// The length of all texts, or 0 if they differ.
+int64_t EqualLength(const std::vector<int32_t>& offsets) {
+  const int64_t texts = static_cast<int64_t>(offsets.size()) - 1;
+  const int64_t length = texts == 0 ? 0 : offsets.back() / texts;
+  for (int64_t i = 0; i <= texts; ++i) {
+    if (offsets[i] != i * length) {
+      return 0;
+    }
+  }
+  return length;
+}
+
+// LibTorch's attention over texts of one length: qkv [texts, length, 3, heads, head_dim] →
+// [texts, length, heads, head_dim].
+at::Tensor Attend(const at::Tensor& qkv, bool causal) {
+  const at::Tensor parts = qkv.permute({2, 0, 3, 1, 4});  // [3, texts, heads, length, head_dim]
+  return at::scaled_dot_product_attention(parts[0], parts[1], parts[2], /*attn_mask=*/std::nullopt,
+                                          /*dropout_p=*/0, causal)
+      .transpose(1, 2);
+}
+
+// Any device, dtype and head size.
+at::Tensor ByAten(const at::Tensor& qkv, const std::vector<int32_t>& offsets, int heads,
+                  int head_dim, bool causal) {
+  if (const int64_t length = EqualLength(offsets); length > 0) {
+    return Attend(qkv.view({-1, length, 3, heads, head_dim}), causal).reshape({qkv.size(0), -1});
+  }
   at::Tensor out = at::empty({qkv.size(0), heads, head_dim}, qkv.options());
   const at::Tensor split = qkv.view({qkv.size(0), 3, heads, head_dim});
   for (size_t i = 0; i + 1 < offsets.size(); ++i) {
-    // [3, 1, heads, length, head_dim]
-    const at::Tensor text =
-        split.slice(0, offsets[i], offsets[i + 1]).permute({1, 2, 0, 3}).unsqueeze(1);
-    out.slice(0, offsets[i], offsets[i + 1])
-        .copy_(
-            at::scaled_dot_product_attention(text[0], text[1], text[2]).squeeze(0).transpose(0, 1));
+    const at::Tensor text = split.slice(0, offsets[i], offsets[i + 1]).unsqueeze(0);
+    out.slice(0, offsets[i], offsets[i + 1]).copy_(Attend(text, causal).squeeze(0));
   }
   return out.view({qkv.size(0), -1});
 }
@@ -24,19 +44,20 @@ at::Tensor ByText(const at::Tensor& qkv, const std::vector<int32_t>& offsets, in
 }  // namespace
 
 at::Tensor PackedSelfAttention(const at::Tensor& qkv, const std::vector<int32_t>& offsets,
-                               int heads) {
+                               int heads, bool causal) {
   const int64_t hidden = qkv.size(1) / 3;
   const int head_dim = static_cast<int>(hidden / heads);
   if (!qkv.device().is_cpu() || qkv.scalar_type() != at::kFloat ||
       !kernels::PackedAttentionSupports(head_dim)) {
-    return ByText(qkv, offsets, heads, head_dim);
+    return ByAten(qkv, offsets, heads, head_dim, causal);
   }
   at::Tensor out = at::empty({qkv.size(0), hidden}, qkv.options());
   kernels::PackedAttention({.qkv = qkv.const_data_ptr<float>(),
                             .out = out.mutable_data_ptr<float>(),
                             .offsets = offsets,
                             .heads = heads,
-                            .head_dim = head_dim});
+                            .head_dim = head_dim,
+                            .causal = causal});
   return out;
 }
 

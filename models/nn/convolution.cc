@@ -27,10 +27,20 @@ Convolution::Convolution(const Options& options, const at::Tensor& weight, const
   }
 }
 
+at::Tensor Convolution::Strided(const at::Tensor& x) const {
+  if (options_.stride == 1) {
+    return x;
+  }
+  return x.slice(1, 0, x.size(1), options_.stride)
+      .slice(2, 0, x.size(2), options_.stride)
+      .contiguous();
+}
+
 at::Tensor Convolution::Forward(const at::Tensor& x) const {
   if (linear_) {
-    const at::Tensor y = linear_->Forward(x.view({-1, x.size(3)}), options_.activation);
-    return y.view({x.size(0), x.size(1), x.size(2), -1});
+    const at::Tensor seen = Strided(x);
+    const at::Tensor y = linear_->Forward(seen.view({-1, x.size(3)}), options_.activation);
+    return y.view({x.size(0), seen.size(1), seen.size(2), -1});
   }
   const Pads rows = PadsFor(options_, x.size(1));
   const Pads columns = PadsFor(options_, x.size(2));
@@ -43,17 +53,28 @@ at::Tensor Convolution::Forward(const at::Tensor& x) const {
   const std::array<int64_t, 2> dilation = {1, 1};
   at::Tensor y = at::conv2d(image, weight_, bias_, stride, no_padding, dilation,
                             options_.depthwise ? x.size(3) : 1);
-  TERMINUS_CHECK(options_.activation == Activation::kNone ||
-                 options_.activation == Activation::kRelu6);
-  if (options_.activation == Activation::kRelu6) {
-    y.clamp_(0, 6);
+  switch (options_.activation) {
+    case Activation::kNone:
+      break;
+    case Activation::kRelu:
+      y.relu_();
+      break;
+    case Activation::kRelu6:
+      y.clamp_(0, 6);
+      break;
+    default:
+      TERMINUS_CHECK(false);
   }
   return y.permute({0, 2, 3, 1}).contiguous();
 }
 
 at::Tensor Convolution::ForwardAdd(const at::Tensor& x, const at::Tensor& residual) const {
-  TERMINUS_CHECK(linear_ && options_.activation == Activation::kNone);
-  return linear_->ForwardAdd(x.view({-1, x.size(3)}), residual.view({-1, residual.size(3)}))
+  TERMINUS_CHECK(options_.activation == Activation::kNone);
+  if (!linear_) {
+    return Forward(x).add_(residual);
+  }
+  return linear_
+      ->ForwardAdd(Strided(x).view({-1, x.size(3)}), residual.view({-1, residual.size(3)}))
       .view(residual.sizes());
 }
 

@@ -32,7 +32,7 @@ class Convolution {
     int stride = 1;
     bool depthwise = false;
     Padding padding = Padding::kSymmetric;
-    Activation activation = Activation::kNone;  // kNone or kRelu6.
+    Activation activation = Activation::kNone;  // kNone, kRelu or kRelu6.
   };
 
   // What becomes of an axis of `size`.
@@ -44,10 +44,13 @@ class Convolution {
   // x [batch, height, width, in] → [batch, height / stride, width / stride, out], rounded up.
   at::Tensor Forward(const at::Tensor& x) const;
 
-  // The same plus `residual`; pointwise and without activation only.
+  // The same plus `residual`, of the same shape; without activation only.
   at::Tensor ForwardAdd(const at::Tensor& x, const at::Tensor& residual) const;
 
  private:
+  // Of a pointwise convolution's input, the pixels that it looks at.
+  at::Tensor Strided(const at::Tensor& x) const;
+
   Options options_;
   std::optional<Linear> linear_;  // Pointwise.
   at::Tensor weight_;             // Else: [out, in / groups, kernel, kernel].

@@ -76,6 +76,8 @@ at::Tensor Linear::Forward(const at::Tensor& x, Activation activation) const {
       return at::gelu(y);
     case Activation::kGeluTanh:
       return at::gelu(y, "tanh");
+    case Activation::kQuickGelu:
+      return y * at::sigmoid(1.702 * y);
   }
   return y;
 }

@@ -32,6 +32,8 @@ PostOp PostOpFor(Activation activation) {
       return {"gelu", Scalars(), "none"};
     case Activation::kGeluTanh:
       return {"gelu", Scalars(), "tanh"};
+    case Activation::kQuickGelu:  // It has none of this kind.
+      break;
   }
   return {"none", Scalars(), ""};
 }
@@ -51,7 +53,8 @@ at::Tensor Linear(const at::Tensor& x, const at::Tensor& weight,
                       c10::string_view, Scalars, std::optional<c10::string_view>)>(
           "mkldnn::_linear_pointwise");
   const PostOp post = PostOpFor(activation);
-  return op.call(x, weight, bias, post.name, post.scalars, post.algorithm);
+  const at::Tensor y = op.call(x, weight, bias, post.name, post.scalars, post.algorithm);
+  return activation == Activation::kQuickGelu ? y * at::sigmoid(1.702 * y) : y;
 }
 
 at::Tensor LinearAdd(const at::Tensor& x, const at::Tensor& residual, const at::Tensor& weight,

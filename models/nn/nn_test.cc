@@ -26,6 +26,8 @@ TEST(LinearTest, PackedEqualsPlain) {
     EXPECT_LT(MaxDifference(linear.Forward(x, Activation::kRelu), y.relu()), 1e-5);
     EXPECT_LT(MaxDifference(linear.Forward(x, Activation::kRelu6), y.clamp(0, 6)), 1e-5);
     EXPECT_LT(MaxDifference(linear.Forward(x, Activation::kGelu), at::gelu(y)), 1e-5);
+    EXPECT_LT(MaxDifference(linear.Forward(x, Activation::kQuickGelu), y * at::sigmoid(1.702 * y)),
+              1e-5);
     EXPECT_LT(MaxDifference(linear.Forward(x, Activation::kGeluTanh), at::gelu(y, "tanh")), 1e-4);
     const at::Tensor residual = at::randn({rows, 48});
     EXPECT_LT(MaxDifference(linear.ForwardAdd(x, residual), y + residual), 1e-5);
@@ -45,6 +47,9 @@ TEST(MkldnnTest, LinearEqualsPlain) {
   EXPECT_LT(MaxDifference(mkldnn::Linear(x, packed, bias, Activation::kRelu6), y.clamp(0, 6)),
             1e-5);
   EXPECT_LT(MaxDifference(mkldnn::Linear(x, packed, bias, Activation::kGelu), at::gelu(y)), 1e-5);
+  EXPECT_LT(MaxDifference(mkldnn::Linear(x, packed, bias, Activation::kQuickGelu),
+                          y * at::sigmoid(1.702 * y)),
+            1e-5);
   EXPECT_LT(
       MaxDifference(mkldnn::Linear(x, packed, bias, Activation::kGeluTanh), at::gelu(y, "tanh")),
       1e-4);

@@ -2,15 +2,15 @@
 
 #include <ATen/ATen.h>
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "models/checkpoint/weights.h"
 #include "models/nn/activation.h"
 #include "models/nn/layer_norm.h"
 #include "models/nn/linear.h"
+#include "models/text/sentence_config.h"
+#include "models/text/text_tower.h"
 
 namespace terminus::models::text {
 
@@ -28,23 +28,18 @@ struct BertConfig {
   nn::Activation activation = nn::Activation::kGelu;
 };
 
-// Reads FOLDER/config.json. INVALID_ARGUMENT says what is supported when the model is another.
-absl::StatusOr<BertConfig> ReadBertConfig(const std::string& folder);
+// Reads the encoder folder's config.json.
+absl::StatusOr<TextPlan> ReadBertPlan(const SentenceConfig& sentence);
 
-// Token ids of several texts, one behind the other.
-struct PackedTexts {
-  std::vector<int64_t> ids;        // [tokens]
-  std::vector<int64_t> positions;  // [tokens]: place of each token in its text.
-  std::vector<int32_t> offsets;    // [texts + 1]: first token of each text, then their number.
-};
-
-class Bert {
+class Bert : public TextTower {
  public:
-  // Asks `weights` for each tensor; the caller looks at its status afterwards.
-  Bert(const BertConfig& config, checkpoint::Weights& weights);
+  Bert(const BertConfig& config, Pooling pooling, const nn::Loader& loader);
 
-  // → hidden states of the last layer, [tokens, hidden].
-  at::Tensor Forward(const PackedTexts& texts) const;
+  at::Tensor Forward(const PackedTexts& texts) const override;
+
+  int dimension() const override { return config_.hidden_size; }
+  int vocabulary_size() const override { return config_.vocab_size; }
+  int max_tokens() const override { return config_.max_positions; }
 
  private:
   struct Layer {
@@ -57,9 +52,10 @@ class Bert {
   };
 
   static Layer LoadLayer(const BertConfig& config, const std::string& prefix,
-                         checkpoint::Weights& weights);
+                         const nn::Loader& loader);
 
   BertConfig config_;
+  Pooling pooling_;
   at::Tensor words_;      // [vocab, hidden]
   at::Tensor positions_;  // [positions, hidden], the first token type's vector added.
   nn::LayerNorm embedding_norm_;

@@ -35,8 +35,12 @@ absl::StatusOr<Pooling> ReadPooling(const std::string& folder) {
   if (modes == "cls" || modes == "cls_token") {
     return Pooling::kCls;
   }
+  if (modes == "last" || modes == "lasttoken") {
+    return Pooling::kLast;
+  }
   file.Fault("pooling_mode",
-             absl::StrCat("\"", modes, "\", supported are mean_tokens and cls_token, one of them"));
+             absl::StrCat("\"", modes,
+                          "\", supported are mean_tokens, cls_token and lasttoken, one of them"));
   return file.status();
 }
 
@@ -55,6 +59,7 @@ absl::Status ReadModules(const std::string& folder, SentenceConfig* config) {
       config->encoder_folder = Join(folder, path);
     } else if (name == "Pooling") {
       TERMINUS_ASSIGN_OR_RETURN(config->pooling, ReadPooling(Join(folder, path)));
+      config->has_pooling = true;
     } else if (name == "Normalize") {
       config->normalize = true;
     } else {
@@ -66,9 +71,13 @@ absl::Status ReadModules(const std::string& folder, SentenceConfig* config) {
 
 absl::Status ReadPrompts(const std::string& path, SentenceConfig* config) {
   TERMINUS_ASSIGN_OR_RETURN(JsonFile file, JsonFile::Read(path));
+  if (const std::string name = file.StringOr("default_prompt_name", ""); !name.empty()) {
+    file.Fault("default_prompt_name",
+               absl::StrCat("\"", name, "\", supported is null: a request names its prompt"));
+  }
   const auto prompts = file.json().find("prompts");
   if (prompts == file.json().end() || prompts->is_null()) {
-    return absl::OkStatus();
+    return file.status();
   }
   if (!prompts->is_object()) {
     file.Fault("prompts", "expected an object of strings");

@@ -10,7 +10,8 @@ namespace terminus::models::text {
 // How token vectors become one vector.
 enum class Pooling {
   kMean,
-  kCls,  // The first token's.
+  kCls,   // The first token's.
+  kLast,  // The last token's.
 };
 
 // What a sentence-transformers folder says around the encoder itself.
@@ -18,6 +19,8 @@ struct SentenceConfig {
   // Folder with the encoder's config.json, weights and tokenizer.json.
   std::string encoder_folder;
   Pooling pooling = Pooling::kMean;
+  // Whether the folder says so itself.
+  bool has_pooling = false;
   // Scale the pooled vector to length 1.
   bool normalize = false;
   // Longest text in tokens, special tokens included; 0: as long as the encoder has positions.

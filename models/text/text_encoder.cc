@@ -8,6 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "models/checkpoint/weights.h"
+#include "models/text/families.h"
 
 namespace terminus::models::text {
 namespace {
@@ -68,26 +70,26 @@ std::vector<Range> CutEvenly(const executor::TextBatch& batch, size_t tokens, si
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TextEncoder>> TextEncoder::Load(const std::string& folder,
-                                                               at::Device device) {
+                                                               at::Device device,
+                                                               at::ScalarType dtype) {
   TERMINUS_ASSIGN_OR_RETURN(SentenceConfig sentence_config, ReadSentenceConfig(folder));
-  const std::string encoder_folder = sentence_config.encoder_folder;
-  TERMINUS_ASSIGN_OR_RETURN(const BertConfig bert_config, ReadBertConfig(encoder_folder));
-  TERMINUS_ASSIGN_OR_RETURN(auto weights, checkpoint::Weights::Open(encoder_folder, device));
+  TERMINUS_ASSIGN_OR_RETURN(const TextPlan plan, ReadTextPlan(sentence_config));
+  TERMINUS_ASSIGN_OR_RETURN(auto weights,
+                            checkpoint::Weights::Open(sentence_config.encoder_folder, device));
   auto encoder = std::unique_ptr<TextEncoder>(
-      new TextEncoder(std::move(sentence_config), bert_config, device, weights));
+      new TextEncoder(std::move(sentence_config), plan.build(nn::Loader(weights, dtype)), device));
   TERMINUS_RETURN_IF_ERROR(weights.Finish());
   return encoder;
 }
 
-TextEncoder::TextEncoder(SentenceConfig sentence_config, const BertConfig& bert_config,
-                         at::Device device, checkpoint::Weights& weights)
+TextEncoder::TextEncoder(SentenceConfig sentence_config, std::unique_ptr<const TextTower> tower,
+                         at::Device device)
     : device_(device),
       sentence_config_(std::move(sentence_config)),
-      bert_config_(bert_config),
+      tower_(std::move(tower)),
       max_tokens_(sentence_config_.max_tokens == 0
-                      ? bert_config.max_positions
-                      : std::min(sentence_config_.max_tokens, bert_config.max_positions)),
-      bert_(bert_config, weights) {}
+                      ? tower_->max_tokens()
+                      : std::min(sentence_config_.max_tokens, tower_->max_tokens())) {}
 
 absl::Status TextEncoder::Check(const executor::TextBatch& batch) const {
   for (size_t i = 0; i < batch.token_ids.size(); ++i) {
@@ -97,10 +99,10 @@ absl::Status TextEncoder::Check(const executor::TextBatch& batch) const {
                                                      " tokens, expected 1 to ", max_tokens_));
     }
     for (const int32_t id : ids) {
-      if (id < 0 || id >= bert_config_.vocab_size) {
+      if (id < 0 || id >= vocabulary_size()) {
         return absl::InvalidArgumentError(absl::StrCat("text ", i, " of the batch has token id ",
                                                        id, ", the vocabulary has ",
-                                                       bert_config_.vocab_size));
+                                                       vocabulary_size()));
       }
     }
   }
@@ -110,6 +112,17 @@ absl::Status TextEncoder::Check(const executor::TextBatch& batch) const {
 absl::StatusOr<executor::Embeddings> TextEncoder::Encode(const executor::TextBatch& batch) {
   const c10::InferenceMode inference;
   TERMINUS_RETURN_IF_ERROR(Check(batch));
+  if (const std::optional<Padding> padding = tower_->padding()) {
+    executor::TextBatch padded = batch;
+    for (std::vector<int32_t>& ids : padded.token_ids) {
+      ids.resize(padding->length, padding->token_id);
+    }
+    return EncodeChecked(padded);
+  }
+  return EncodeChecked(batch);
+}
+
+executor::Embeddings TextEncoder::EncodeChecked(const executor::TextBatch& batch) const {
   executor::Embeddings out{.count = static_cast<int>(batch.token_ids.size()),
                            .dimension = dimension()};
   out.values.resize(batch.token_ids.size() * out.dimension);
@@ -157,17 +170,7 @@ void TextEncoder::EncodeRange(const executor::TextBatch& batch, size_t begin, si
     }
     texts.offsets.push_back(static_cast<int32_t>(texts.ids.size()));
   }
-  const at::Tensor hidden = bert_.Forward(texts);  // [tokens, hidden]
-  const int64_t count = static_cast<int64_t>(end - begin);
-  at::Tensor pooled = at::empty({count, hidden.size(1)}, hidden.options());
-  for (int64_t i = 0; i < count; ++i) {
-    at::Tensor row = pooled[i];
-    if (sentence_config_.pooling == Pooling::kCls) {
-      row.copy_(hidden[texts.offsets[i]]);
-    } else {
-      at::mean_out(row, hidden.slice(0, texts.offsets[i], texts.offsets[i + 1]), 0);
-    }
-  }
+  at::Tensor pooled = tower_->Forward(texts).to(at::kFloat);
   if (sentence_config_.normalize) {
     pooled.div_(pooled.norm(2, {1}, /*keepdim=*/true).clamp_min_(1e-12));
   }

@@ -7,8 +7,8 @@
 
 #include "absl/status/statusor.h"
 #include "common/executor/encoder.h"
-#include "models/text/bert.h"
 #include "models/text/sentence_config.h"
+#include "models/text/text_tower.h"
 
 namespace terminus::models::text {
 
@@ -16,36 +16,39 @@ namespace terminus::models::text {
 // rounding.
 class TextEncoder : public executor::Encoder<executor::TextBatch> {
  public:
-  // Reads a sentence-transformers folder or a plain BertModel's.
+  // Reads a sentence-transformers folder or that of a model alone, of any of TextFamilies(), to
+  // compute in `dtype`.
   static absl::StatusOr<std::unique_ptr<TextEncoder>> Load(const std::string& folder,
-                                                           at::Device device);
+                                                           at::Device device,
+                                                           at::ScalarType dtype = at::kFloat);
 
   absl::StatusOr<executor::Embeddings> Encode(const executor::TextBatch& batch) override;
 
-  int dimension() const override { return bert_config_.hidden_size; }
+  int dimension() const override { return tower_->dimension(); }
 
   // Longest text in tokens, special tokens included.
   int max_tokens() const { return max_tokens_; }
 
   // Token ids are below this.
-  int vocabulary_size() const { return bert_config_.vocab_size; }
+  int vocabulary_size() const { return tower_->vocabulary_size(); }
 
   const SentenceConfig& sentence_config() const { return sentence_config_; }
 
  private:
-  TextEncoder(SentenceConfig sentence_config, const BertConfig& bert_config, at::Device device,
-              checkpoint::Weights& weights);
+  TextEncoder(SentenceConfig sentence_config, std::unique_ptr<const TextTower> tower,
+              at::Device device);
 
   absl::Status Check(const executor::TextBatch& batch) const;
+
+  executor::Embeddings EncodeChecked(const executor::TextBatch& batch) const;
 
   // Encodes texts [begin, end) in one pass; writes their rows to `out`.
   void EncodeRange(const executor::TextBatch& batch, size_t begin, size_t end, float* out) const;
 
   at::Device device_;
   SentenceConfig sentence_config_;
-  BertConfig bert_config_;
+  std::unique_ptr<const TextTower> tower_;
   int max_tokens_;
-  Bert bert_;
 };
 
 }  // namespace terminus::models::text

@@ -154,6 +154,10 @@ TEST_F(TextEncoderTest, PlainFolderIsMeanPooledAndMayHavePrompts) {
   EXPECT_EQ(config->pooling, Pooling::kMean);
   EXPECT_FALSE(config->normalize);
   EXPECT_THAT(config->prompts, testing::ElementsAre(testing::Pair("query", "query: ")));
+
+  WriteTestFile(folder_.path() + "/config_sentence_transformers.json",
+                R"({"prompts": {"query": "query: "}, "default_prompt_name": "query"})");
+  EXPECT_THAT(LoadError(), HasSubstr("default_prompt_name"));
 }
 
 }  // namespace

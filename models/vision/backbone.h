@@ -2,11 +2,14 @@
 
 #include <ATen/ATen.h>
 
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "common/executor/encoder.h"
 #include "models/kernels/image/normalize.h"
 #include "models/nn/convolution.h"
+#include "models/nn/loader.h"
 
 namespace terminus::models::vision {
 
@@ -17,17 +20,27 @@ struct Layer {
   at::Tensor bias;
 };
 
+// Reads a convolution without bias, and the normalisation behind it, by their tensors' names.
+Layer LoadLayer(const std::string& convolution, const std::string& norm, int in, int out,
+                const nn::Convolution::Options& options, double batch_norm_eps,
+                const nn::Loader& loader);
+
 // Convolutions one behind the other; around them a shortcut where the shapes allow one.
 struct Block {
-  std::vector<Layer> layers;  // Expand (not in the first block), filter each channel, project.
+  std::vector<Layer> layers;  // Of an inverted residual: expand, filter each channel, project.
   bool shortcut = false;
+  // What the shortcut goes through, where it is more than the block's own input.
+  std::optional<Layer> projection;
+  nn::Activation activation = nn::Activation::kNone;  // Behind their sum: kNone or kRelu.
 };
 
-// A stem, inverted residuals, and a head whose features are averaged over the image.
+// A stem, residual blocks, and features that are averaged over the image, of a head if there is
+// one.
 struct Layers {
   Layer stem;
+  bool max_pool = false;  // Behind the stem: the largest of 3 × 3, stride 2.
   std::vector<Block> blocks;
-  Layer head;
+  std::optional<Layer> head;
 };
 
 // Those layers made ready to run.

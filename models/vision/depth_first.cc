@@ -51,10 +51,13 @@ bool DepthFirst::Supports(const Layers& layers) {
   bool supported = stem.weight.device().is_cpu() && stem.weight.scalar_type() == at::kFloat &&
                    stem.options.kernel == kernels::Stem::kKernel &&
                    stem.options.stride == kernels::Stem::kStride && IsRelu6(stem) &&
-                   IsPointwise(layers.head) && IsRelu6(layers.head);
+                   !layers.max_pool && layers.head && IsPointwise(*layers.head) &&
+                   IsRelu6(*layers.head);
   for (size_t i = 0; i < layers.blocks.size(); ++i) {
     const std::vector<Layer>& block = layers.blocks[i].layers;
-    supported = supported && block.size() == (i == 0 ? 2 : 3) &&
+    supported = supported && !layers.blocks[i].projection &&
+                layers.blocks[i].activation == nn::Activation::kNone &&
+                block.size() == (i == 0 ? 2 : 3) &&
                 (i == 0 || (IsPointwise(block[0]) && IsRelu6(block[0]))) &&
                 IsFilter(block[block.size() - 2]) && IsPointwise(block.back()) &&
                 !IsRelu6(block.back()) && !(i == 0 && layers.blocks[i].shortcut);
@@ -68,8 +71,8 @@ DepthFirst::DepthFirst(const Layers& layers, const kernels::PixelTransform& tran
             layers.stem.bias.contiguous().const_data_ptr<float>(), layers.stem.weight.size(0),
             transform, kernels),
       stem_options_(layers.stem.options),
-      head_(ReadyPointwise(layers.head, kernels)),
-      features_(layers.head.weight.size(0)) {
+      head_(ReadyPointwise(*layers.head, kernels)),
+      features_(layers.head->weight.size(0)) {
   for (const Block& block : layers.blocks) {
     const Layer& filter = block.layers[block.layers.size() - 2];
     const Layer& project = block.layers.back();

@@ -48,19 +48,13 @@ std::vector<StageConfig> Scale(const Scaling& scaling) {
 // Loads a convolution without bias and the batch normalisation behind it.
 class Loader {
  public:
-  Loader(const EfficientNetLiteConfig& config, checkpoint::Weights& weights)
+  Loader(const EfficientNetLiteConfig& config, const nn::Loader& weights)
       : config_(config), weights_(weights) {}
 
   Layer Load(const std::string& convolution, const std::string& norm, int in, int out,
              nn::Convolution::Options options) {
     options.padding = config_.padding;
-    const at::Tensor weight = weights_.Get(
-        convolution + ".weight", {out, options.depthwise ? 1 : in, options.kernel, options.kernel});
-    const nn::Folded folded = nn::FoldBatchNorm(
-        weight, weights_.Get(norm + ".weight", {out}), weights_.Get(norm + ".bias", {out}),
-        weights_.Get(norm + ".running_mean", {out}), weights_.Get(norm + ".running_var", {out}),
-        config_.batch_norm_eps);
-    return {.options = options, .weight = folded.weight, .bias = folded.bias};
+    return LoadLayer(convolution, norm, in, out, options, config_.batch_norm_eps, weights_);
   }
 
   // An inverted residual: expand, filter each channel, project. Without expansion timm counts the
@@ -86,11 +80,11 @@ class Loader {
 
  private:
   const EfficientNetLiteConfig& config_;
-  checkpoint::Weights& weights_;
+  const nn::Loader& weights_;
 };
 
 // Up to the pooled features.
-Layers LoadLayers(const EfficientNetLiteConfig& config, checkpoint::Weights& weights) {
+Layers LoadLayers(const EfficientNetLiteConfig& config, const nn::Loader& weights) {
   Loader loader(config, weights);
   Layers layers;
   layers.stem = loader.Load("conv_stem", "bn1", 3, kStemChannels,
@@ -102,7 +96,8 @@ Layers LoadLayers(const EfficientNetLiteConfig& config, checkpoint::Weights& wei
       const int stride = b == 0 ? stage.stride : 1;
       layers.blocks.push_back(
           {.layers = loader.LoadBlock(absl::StrCat("blocks.", s, ".", b, "."), stage, stride, in),
-           .shortcut = stride == 1 && in == stage.channels});
+           .shortcut = stride == 1 && in == stage.channels,
+           .projection = {}});
       in = stage.channels;
     }
   }
@@ -110,8 +105,6 @@ Layers LoadLayers(const EfficientNetLiteConfig& config, checkpoint::Weights& wei
                             {.activation = nn::Activation::kRelu6});
   return layers;
 }
-
-}  // namespace
 
 absl::StatusOr<EfficientNetLiteConfig> ReadEfficientNetLiteConfig(const std::string& folder) {
   TERMINUS_ASSIGN_OR_RETURN(auto file,
@@ -140,12 +133,26 @@ absl::StatusOr<EfficientNetLiteConfig> ReadEfficientNetLiteConfig(const std::str
   return config;
 }
 
+}  // namespace
+
+absl::StatusOr<VisionPlan> ReadEfficientNetLitePlan(const std::string& folder) {
+  TERMINUS_ASSIGN_OR_RETURN(const EfficientNetLiteConfig config,
+                            ReadEfficientNetLiteConfig(folder));
+  return VisionPlan{
+      .dimension = EfficientNetLite::kFeatures,
+      .build = [config](const ImageInput& input,
+                        const nn::Loader& loader) -> absl::StatusOr<std::unique_ptr<VisionTower>> {
+        TERMINUS_RETURN_IF_ERROR(CheckAnySize(input.height, input.width));
+        return std::make_unique<EfficientNetLite>(config, input.transform, loader);
+      }};
+}
+
 EfficientNetLite::EfficientNetLite(const EfficientNetLiteConfig& config,
                                    const kernels::PixelTransform& transform,
-                                   checkpoint::Weights& weights)
-    : classifier_(weights.Get("classifier.weight", {config.classes, kFeatures}),
-                  weights.Get("classifier.bias", {config.classes})) {
-  const Layers layers = LoadLayers(config, weights);
+                                   const nn::Loader& loader)
+    : classes_(config.classes),
+      classifier_(loader.GetLinear("classifier", kFeatures, config.classes)) {
+  const Layers layers = LoadLayers(config, loader);
   if (DepthFirst::Supports(layers)) {
     backbone_ =
         std::make_unique<DepthFirst>(layers, transform, *kernels::SupportedRowKernels().front());

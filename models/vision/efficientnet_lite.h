@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "models/checkpoint/weights.h"
 #include "models/nn/linear.h"
 #include "models/vision/backbone.h"
+#include "models/vision/vision_tower.h"
 
 namespace terminus::models::vision {
 
@@ -31,24 +31,30 @@ struct EfficientNetLiteConfig {
   nn::Padding padding = nn::Padding::kSymmetric;
 };
 
-// Reads FOLDER/config.json. INVALID_ARGUMENT lists what is supported when the model is another.
-absl::StatusOr<EfficientNetLiteConfig> ReadEfficientNetLiteConfig(const std::string& folder);
+// Reads the config.json of a timm folder. INVALID_ARGUMENT lists what is supported when the model
+// is another.
+absl::StatusOr<VisionPlan> ReadEfficientNetLitePlan(const std::string& folder);
 
-class EfficientNetLite {
+class EfficientNetLite : public VisionTower {
  public:
   static constexpr int kFeatures = 1280;
 
-  // Asks `weights` for each tensor; the caller looks at its status afterwards.
   EfficientNetLite(const EfficientNetLiteConfig& config, const kernels::PixelTransform& transform,
-                   checkpoint::Weights& weights);
+                   const nn::Loader& loader);
 
-  // Images → pooled features [batch, 1280].
-  at::Tensor Features(const executor::ImageBatch& batch) { return backbone_->Features(batch); }
-
-  // Features → logits [batch, classes].
-  at::Tensor Classify(const at::Tensor& features) const { return classifier_.Forward(features); }
+  absl::Status CheckSize(int height, int width) const override {
+    return CheckAnySize(height, width);
+  }
+  // → pooled features.
+  at::Tensor Embed(const executor::ImageBatch& batch) override {
+    return backbone_->Features(batch);
+  }
+  int dimension() const override { return kFeatures; }
+  const nn::Linear* classifier() const override { return &classifier_; }
+  int classes() const override { return classes_; }
 
  private:
+  int classes_;
   std::unique_ptr<Backbone> backbone_;
   nn::Linear classifier_;
 };

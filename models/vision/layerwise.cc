@@ -1,6 +1,9 @@
 #include "models/vision/layerwise.h"
 
+#include <array>
 #include <utility>
+
+#include "models/vision/vision_tower.h"
 
 namespace terminus::models::vision {
 namespace {
@@ -9,15 +12,33 @@ nn::Convolution Ready(const Layer& layer) {
   return nn::Convolution(layer.options, layer.weight, layer.bias);
 }
 
+std::optional<nn::Convolution> Ready(const std::optional<Layer>& layer) {
+  return layer ? std::optional(Ready(*layer)) : std::nullopt;
+}
+
+// x [batch, height, width, channels]; the largest of 3 × 3 pixels, one around the image added.
+at::Tensor MaxPool(const at::Tensor& x) {
+  const std::array<int64_t, 2> kernel = {3, 3};
+  const std::array<int64_t, 2> stride = {2, 2};
+  const std::array<int64_t, 2> padding = {1, 1};
+  return at::max_pool2d(x.permute({0, 3, 1, 2}), kernel, stride, padding)
+      .permute({0, 2, 3, 1})
+      .contiguous();
+}
+
 }  // namespace
 
 Layerwise::Layerwise(const Layers& layers, const kernels::PixelTransform& transform)
     : transform_(transform),
       options_(layers.stem.weight.options()),
       stem_(Ready(layers.stem)),
+      max_pool_(layers.max_pool),
       head_(Ready(layers.head)) {
   for (const Block& block : layers.blocks) {
-    ReadyBlock ready{.convolutions = {}, .shortcut = block.shortcut};
+    ReadyBlock ready{.convolutions = {},
+                     .shortcut = block.shortcut,
+                     .projection = Ready(block.projection),
+                     .activation = block.activation};
     for (const Layer& layer : block.layers) {
       ready.convolutions.push_back(Ready(layer));
     }
@@ -25,20 +46,26 @@ Layerwise::Layerwise(const Layers& layers, const kernels::PixelTransform& transf
   }
 }
 
-at::Tensor Layerwise::Features(const executor::ImageBatch& batch) {
-  at::Tensor images = at::empty({batch.count, batch.height, batch.width, 3}, at::kFloat);
-  kernels::NormalizePixels(batch.pixels.data(), images.numel() / 3, transform_,
-                           images.mutable_data_ptr<float>());
-  at::Tensor x = stem_.Forward(images.to(options_));
-  for (const ReadyBlock& block : blocks_) {
-    at::Tensor y = x;
-    for (size_t i = 0; i + 1 < block.convolutions.size(); ++i) {
-      y = block.convolutions[i].Forward(y);
-    }
-    const nn::Convolution& project = block.convolutions.back();
-    x = block.shortcut ? project.ForwardAdd(y, x) : project.Forward(y);
+at::Tensor Layerwise::Run(const ReadyBlock& block, const at::Tensor& x) {
+  at::Tensor y = x;
+  for (size_t i = 0; i + 1 < block.convolutions.size(); ++i) {
+    y = block.convolutions[i].Forward(y);
   }
-  return head_.Forward(x).mean({1, 2});
+  const nn::Convolution& last = block.convolutions.back();
+  y = block.shortcut ? last.ForwardAdd(y, block.projection ? block.projection->Forward(x) : x)
+                     : last.Forward(y);
+  return block.activation == nn::Activation::kRelu ? y.relu_() : y;
+}
+
+at::Tensor Layerwise::Features(const executor::ImageBatch& batch) {
+  at::Tensor x = stem_.Forward(Normalize(batch, transform_).to(options_));
+  if (max_pool_) {
+    x = MaxPool(x);
+  }
+  for (const ReadyBlock& block : blocks_) {
+    x = Run(block, x);
+  }
+  return (head_ ? head_->Forward(x) : x).mean({1, 2});
 }
 
 }  // namespace terminus::models::vision

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "models/vision/backbone.h"
@@ -18,13 +19,18 @@ class Layerwise : public Backbone {
   struct ReadyBlock {
     std::vector<nn::Convolution> convolutions;
     bool shortcut;
+    std::optional<nn::Convolution> projection;
+    nn::Activation activation;
   };
+
+  static at::Tensor Run(const ReadyBlock& block, const at::Tensor& x);
 
   kernels::PixelTransform transform_;
   at::TensorOptions options_;
   nn::Convolution stem_;
+  bool max_pool_;
   std::vector<ReadyBlock> blocks_;
-  nn::Convolution head_;
+  std::optional<nn::Convolution> head_;
 };
 
 }  // namespace terminus::models::vision

@@ -3,13 +3,13 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/errors.h"
 #include "common/base/status_macros.h"
+#include "models/checkpoint/weights.h"
+#include "models/vision/families.h"
 
 namespace terminus::models::vision {
 namespace {
-
-constexpr int kMinSide = 32;
-constexpr int kMaxSide = 2048;
 
 // (value · rescale - mean) / deviation, as one product and sum.
 kernels::PixelTransform TransformOf(const media::ImagePreprocessor& preprocessor) {
@@ -33,33 +33,26 @@ at::Tensor ClassMixture::Project(const at::Tensor& logits) const {
 }
 
 absl::StatusOr<std::unique_ptr<VisionEncoder>> VisionEncoder::Load(
-    const std::string& folder, const media::ImagePreprocessor& preprocessor, at::Device device) {
-  TERMINUS_ASSIGN_OR_RETURN(const EfficientNetLiteConfig config,
-                            ReadEfficientNetLiteConfig(folder));
+    const std::string& folder, const media::ImagePreprocessor& preprocessor, at::Device device,
+    at::ScalarType dtype) {
+  TERMINUS_ASSIGN_OR_RETURN(const VisionPlan plan, ReadVisionPlan(folder));
   TERMINUS_ASSIGN_OR_RETURN(auto weights, checkpoint::Weights::Open(folder, device));
-  auto encoder =
-      std::unique_ptr<VisionEncoder>(new VisionEncoder(config, TransformOf(preprocessor), weights));
+  auto tower = plan.build({.height = preprocessor.height(),
+                           .width = preprocessor.width(),
+                           .transform = TransformOf(preprocessor)},
+                          nn::Loader(weights, dtype));
+  TERMINUS_RETURN_IF_ERROR(base::Annotate(tower.status(), folder + "/preprocessor_config.json"));
   TERMINUS_RETURN_IF_ERROR(weights.Finish());
-  return encoder;
+  return std::unique_ptr<VisionEncoder>(new VisionEncoder(*std::move(tower)));
 }
 
-VisionEncoder::VisionEncoder(const EfficientNetLiteConfig& config,
-                             const kernels::PixelTransform& transform, checkpoint::Weights& weights)
-    : config_(config), model_(config, transform, weights) {}
-
 int VisionEncoder::dimension() const {
-  return projection_ ? static_cast<int>(projection_->class_vectors.size(1))
-                     : EfficientNetLite::kFeatures;
+  return projection_ ? static_cast<int>(projection_->class_vectors.size(1)) : tower_->dimension();
 }
 
 absl::StatusOr<executor::Embeddings> VisionEncoder::Encode(const executor::ImageBatch& batch) {
   const c10::InferenceMode inference;
-  if (batch.height < kMinSide || batch.height > kMaxSide || batch.width < kMinSide ||
-      batch.width > kMaxSide) {
-    return absl::InvalidArgumentError(absl::StrCat("images of ", batch.width, "×", batch.height,
-                                                   " pixels, expected ", kMinSide, " to ", kMaxSide,
-                                                   " a side"));
-  }
+  TERMINUS_RETURN_IF_ERROR(tower_->CheckSize(batch.height, batch.width));
   const size_t expected = static_cast<size_t>(batch.count) * batch.height * batch.width * 3;
   if (batch.count < 0 || batch.pixels.size() != expected) {
     return absl::InvalidArgumentError(absl::StrCat(batch.pixels.size(), " bytes of pixels for ",
@@ -70,9 +63,10 @@ absl::StatusOr<executor::Embeddings> VisionEncoder::Encode(const executor::Image
   if (batch.count == 0) {
     return out;
   }
-  const at::Tensor features = model_.Features(batch);
+  const at::Tensor features = tower_->Embed(batch);
   at::from_blob(out.values.data(), {out.count, out.dimension}, at::kFloat)
-      .copy_(projection_ ? projection_->Project(model_.Classify(features)) : features);
+      .copy_(projection_ ? projection_->Project(tower_->classifier()->Forward(features))
+                         : features);
   return out;
 }
 

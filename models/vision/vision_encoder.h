@@ -5,12 +5,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "common/executor/encoder.h"
 #include "common/media/preprocessor.h"
 #include "models/kernels/image/normalize.h"
-#include "models/vision/efficientnet_lite.h"
+#include "models/vision/vision_tower.h"
 
 namespace terminus::models::vision {
 
@@ -26,27 +27,29 @@ struct ClassMixture {
   at::Tensor Project(const at::Tensor& logits) const;
 };
 
-// Images to vectors: of the shared space with a projection, pooled features without.
+// Images to vectors: of the shared space with a projection of its own or a given one, features
+// without.
 class VisionEncoder : public executor::Encoder<executor::ImageBatch> {
  public:
-  // Reads a timm folder; mean and deviation are the preprocessor's.
+  // Reads a model's folder, of any of VisionFamilies(), to compute in `dtype`. Size, mean and
+  // deviation of the images are the preprocessor's.
   static absl::StatusOr<std::unique_ptr<VisionEncoder>> Load(
-      const std::string& folder, const media::ImagePreprocessor& preprocessor, at::Device device);
+      const std::string& folder, const media::ImagePreprocessor& preprocessor, at::Device device,
+      at::ScalarType dtype = at::kFloat);
 
-  // Before the first Encode. The number of classes must be the model's.
+  // Before the first Encode. The number of classes must be the model's, and not 0.
   void set_projection(ClassMixture projection) { projection_ = std::move(projection); }
 
   absl::StatusOr<executor::Embeddings> Encode(const executor::ImageBatch& batch) override;
 
   int dimension() const override;
-  int classes() const { return config_.classes; }
+  // Of the model's own classifier; 0: it has none.
+  int classes() const { return tower_->classes(); }
 
  private:
-  VisionEncoder(const EfficientNetLiteConfig& config, const kernels::PixelTransform& transform,
-                checkpoint::Weights& weights);
+  explicit VisionEncoder(std::unique_ptr<VisionTower> tower) : tower_(std::move(tower)) {}
 
-  EfficientNetLiteConfig config_;
-  EfficientNetLite model_;
+  std::unique_ptr<VisionTower> tower_;
   std::optional<ClassMixture> projection_;
 };
 

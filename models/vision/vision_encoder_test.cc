@@ -157,7 +157,11 @@ TEST_F(VisionEncoderTest, SaysWhatIsSupported) {
   WriteTestFile(folder_.path() + "/config.json",
                 R"({"architecture": "resnet50", "num_classes": 1000})");
   EXPECT_THAT(LoadError(), AllOf(HasSubstr("config.json"), HasSubstr("resnet50"),
-                                 HasSubstr("tf_efficientnet_lite4")));
+                                 HasSubstr("\"efficientnet_lite\"")));
+  WriteTestFile(folder_.path() + "/config.json",
+                R"({"architecture": "efficientnet_lite5", "num_classes": 1000})");
+  EXPECT_THAT(LoadError(),
+              AllOf(HasSubstr("efficientnet_lite5"), HasSubstr("tf_efficientnet_lite4")));
 }
 
 TEST_F(VisionEncoderTest, NamesEveryTensorThatIsWrong) {

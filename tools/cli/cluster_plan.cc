@@ -5,14 +5,15 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "common/base/file.h"
 #include "common/base/status_macros.h"
+#include "models/catalog/catalog.h"
 #include "tools/cli/listen_address.h"
 
 namespace terminus::tools::cli {
@@ -54,31 +55,29 @@ bool HasSection(const fs::path& manifest, const std::string& section) {
   }
 }
 
-// Which service a model's folder is for: timm's config.json names an "architecture", that of
-// transformers "architectures", of which language models are "…ForCausalLM". The service itself
-// decides whether it supports the model.
-absl::StatusOr<std::string> ServiceOfModel(const fs::path& folder) {
-  TERMINUS_ASSIGN_OR_RETURN(const std::string text,
-                            base::ReadFile((folder / "config.json").string(), 1 << 20));
+// The services that a model's folder has work for. Where texts and images share a space, the
+// decoder service scores one against the other.
+absl::StatusOr<std::set<std::string>> ServicesOfModel(const fs::path& folder) {
+  const std::string path = (folder / "config.json").string();
+  TERMINUS_ASSIGN_OR_RETURN(const std::string text, base::ReadFile(path, 1 << 20));
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(folder.string(), "/config.json is not a JSON object"));
+    return absl::InvalidArgumentError(absl::StrCat(path, " is not a JSON object"));
   }
-  if (json.contains("architecture")) {
-    return "vision";
+  const auto family = models::catalog::FindFamily(json, fs::exists(folder / "modules.json"));
+  if (!family.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": ", family.status().message(), "\n",
+                                                   models::catalog::WhatCanBeServed()));
   }
-  const nlohmann::json architectures = json.value("architectures", nlohmann::json::array());
-  for (const nlohmann::json& name : architectures) {
-    if (name.is_string() && absl::EndsWith(name.get<std::string>(), "ForCausalLM")) {
-      return "decoder";
-    }
-  }
-  return "text";
+  std::set<std::string> services;
+  if ((*family)->text) services.insert("text");
+  if ((*family)->image) services.insert("vision");
+  if ((*family)->generate || services.size() == 2) services.insert("decoder");
+  return services;
 }
 
 // Makes config.bundle the folder to serve. One with a bundle.yaml has a model for every service;
-// for one of a single model only its service is run.
+// for one of a single model only its services are run.
 absl::Status ChooseModels(const PlanOptions& options, config::ClusterConfig& config,
                           std::map<std::string, int>& replicas) {
   std::string hint = "expected a folder with a bundle.yaml, or one of a single model";
@@ -105,16 +104,16 @@ absl::Status ChooseModels(const PlanOptions& options, config::ClusterConfig& con
     }
     return absl::OkStatus();
   }
-  TERMINUS_ASSIGN_OR_RETURN(const std::string service, ServiceOfModel(folder));
+  TERMINUS_ASSIGN_OR_RETURN(const std::set<std::string> services, ServicesOfModel(folder));
   for (const Service& other : kServices) {
-    if (service == other.name) {
+    if (services.count(other.name) > 0) {
       continue;
     }
     const auto wanted = options.replicas.find(other.name);
     if (wanted != options.replicas.end() && wanted->second > 0) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--replicas: ", folder.string(), " holds a model for the ", service,
-                       " service, ", other.name, " replicas need a --bundle"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "--replicas: ", folder.string(), " holds a model for ", absl::StrJoin(services, ", "),
+          "; ", other.name, " replicas need a --bundle"));
     }
     replicas[other.name] = 0;
   }

@@ -128,13 +128,23 @@ TEST_F(ClusterPlanTest, ModelFolderRunsItsServiceAlone) {
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_THAT(Names(*plan), ElementsAre("router", "vision-0"));
 
-  Write("mine/config.json", R"({"architectures": ["LlamaForCausalLM"]})");
+  Write("mine/config.json", R"({"model_type": "llama"})");
   plan = Plan();
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_THAT(Names(*plan), ElementsAre("router", "decoder-0"));
 
   options_.replicas = {{"text", 2}};
   EXPECT_THAT(std::string(Plan().status().message()), HasSubstr("--bundle"));
+
+  options_.replicas.clear();
+  Write("mine/config.json", R"({"model_type": "clip"})");
+  plan = Plan();
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_THAT(Names(*plan), ElementsAre("router", "text-0", "vision-0", "decoder-0"));
+
+  Write("mine/config.json", R"({"model_type": "mamba"})");
+  EXPECT_THAT(std::string(Plan().status().message()),
+              AllOf(HasSubstr("mamba"), HasSubstr("\"clip\"")));
 }
 
 TEST_F(ClusterPlanTest, MissingFoldersAndExecutablesSayWhatToDo) {

@@ -32,6 +32,10 @@ struct Head {
   float* keys;    // Scratch: [head_dim, padded]: the keys transposed.
   float* scores;  // Scratch: [kRows, padded].
   int padded;     // `length` rounded up to two vectors.
+  bool causal;
+
+  // Keys that query `row` sees.
+  int Seen(int row) const { return causal ? row + 1 : length; }
 };
 
 TERMINUS_ALWAYS_INLINE void TransposeKeys(const Head& head) {
@@ -47,7 +51,7 @@ TERMINUS_ALWAYS_INLINE void TransposeKeys(const Head& head) {
 // scores[r, :] = q[first + r] · keys, for `kCount` rows.
 template <typename V, int kCount>
 TERMINUS_ALWAYS_INLINE void Scores(const Head& head, int first) {
-  for (int j = 0; j < head.padded; j += 2 * kLanesOf<V>) {
+  for (int j = 0; j < head.Seen(first + kCount - 1); j += 2 * kLanesOf<V>) {
     V sum[kCount][2] = {};
     for (int d = 0; d < head.head_dim; ++d) {
       const float* key = head.keys + static_cast<int64_t>(d) * head.padded + j;
@@ -68,10 +72,11 @@ TERMINUS_ALWAYS_INLINE void Scores(const Head& head, int first) {
   }
 }
 
-// Exponentiates one row of scores in place, less its largest, and returns its sum.
+// Exponentiates the first `seen` of one row of scores in place, less their largest, and returns
+// their sum. The others become 0.
 template <typename V>
-TERMINUS_ALWAYS_INLINE float Exponentiate(const Head& head, float* row) {
-  std::fill(row + head.length, row + head.padded, -std::numeric_limits<float>::infinity());
+TERMINUS_ALWAYS_INLINE float Exponentiate(const Head& head, float* row, int seen) {
+  std::fill(row + seen, row + head.padded, -std::numeric_limits<float>::infinity());
   V largest = Load<V>(row);
   for (int j = kLanesOf<V>; j < head.padded; j += kLanesOf<V>) {
     largest = Max(largest, Load<V>(row + j));
@@ -89,10 +94,11 @@ TERMINUS_ALWAYS_INLINE float Exponentiate(const Head& head, float* row) {
 // out[first + r] = scores[r] · v / sums[r].
 template <typename V, int kCount>
 TERMINUS_ALWAYS_INLINE void WeightedSum(const Head& head, int first, const float* sums) {
+  const int seen = head.Seen(first + kCount - 1);
   int d = 0;
   for (; d + 2 * kLanesOf<V> <= head.head_dim; d += 2 * kLanesOf<V>) {
     V sum[kCount][2] = {};
-    for (int j = 0; j < head.length; ++j) {
+    for (int j = 0; j < seen; ++j) {
       const V v0 = Load<V>(head.v + j * head.stride + d);
       const V v1 = Load<V>(head.v + j * head.stride + d + kLanesOf<V>);
 #pragma GCC unroll 6
@@ -111,7 +117,7 @@ TERMINUS_ALWAYS_INLINE void WeightedSum(const Head& head, int first, const float
   }
   if (d < head.head_dim) {
     V sum[kCount] = {};
-    for (int j = 0; j < head.length; ++j) {
+    for (int j = 0; j < seen; ++j) {
       const V v = Load<V>(head.v + j * head.stride + d);
 #pragma GCC unroll 6
       for (int r = 0; r < kCount; ++r) {
@@ -130,7 +136,7 @@ TERMINUS_ALWAYS_INLINE void AttendRows(const Head& head, int first) {
   Scores<V, kCount>(head, first);
   float sums[kCount];
   for (int r = 0; r < kCount; ++r) {
-    sums[r] = Exponentiate<V>(head, head.scores + r * head.padded);
+    sums[r] = Exponentiate<V>(head, head.scores + r * head.padded, head.Seen(first + r));
   }
   WeightedSum<V, kCount>(head, first, sums);
 }
@@ -227,7 +233,8 @@ void PackedAttention(const PackedAttentionArgs& args, int width) {
                      .scale = 1 / std::sqrt(static_cast<float>(args.head_dim)),
                      .keys = scratch.data(),
                      .scores = scratch.data() + padded * args.head_dim,
-                     .padded = static_cast<int>(RoundUp(length, kernel.step))});
+                     .padded = static_cast<int>(RoundUp(length, kernel.step)),
+                     .causal = args.causal});
     }
   });
 }

@@ -8,7 +8,8 @@
 namespace terminus::models::kernels {
 
 // Self-attention over texts that lie one behind the other, without padding:
-//   out = softmax(Q Kᵀ / sqrt(head_dim)) V, for each text and head alone.
+//   out = softmax(Q Kᵀ / sqrt(head_dim)) V, for each text and head alone;
+// a causal one sees of its text what comes before it and itself.
 struct PackedAttentionArgs {
   // [tokens, 3, heads, head_dim]: queries, keys, values.
   const float* qkv = nullptr;
@@ -19,6 +20,7 @@ struct PackedAttentionArgs {
   int heads = 0;
   // A multiple of 16.
   int head_dim = 0;
+  bool causal = false;
 };
 
 bool PackedAttentionSupports(int head_dim);

@@ -8,15 +8,18 @@ namespace terminus::models::kernels {
 namespace {
 
 // The slow reference: each text and head alone, in double precision.
-at::Tensor Reference(const at::Tensor& qkv, absl::Span<const int32_t> offsets) {
+at::Tensor Reference(const at::Tensor& qkv, absl::Span<const int32_t> offsets, bool causal) {
   const int64_t head_dim = qkv.size(3);
   at::Tensor out = at::empty({qkv.size(0), qkv.size(2), head_dim}, at::kDouble);
   for (size_t i = 0; i + 1 < offsets.size(); ++i) {
     // [3, heads, length, head_dim]
     const at::Tensor text =
         qkv.slice(0, offsets[i], offsets[i + 1]).to(at::kDouble).permute({1, 2, 0, 3});
-    const at::Tensor scores =
+    at::Tensor scores =
         at::matmul(text[0], text[1].transpose(-1, -2)) / std::sqrt(static_cast<double>(head_dim));
+    if (causal) {
+      scores.masked_fill_(at::ones_like(scores[0]).triu(1).to(at::kBool), -INFINITY);
+    }
     out.slice(0, offsets[i], offsets[i + 1])
         .copy_(at::matmul(at::softmax(scores, -1), text[2]).transpose(0, 1));
   }
@@ -36,23 +39,26 @@ TEST_P(PackedAttentionTest, EqualsReference) {
   const Case& c = GetParam();
   at::manual_seed(1);
   const at::Tensor qkv = at::randn({c.offsets.back(), 3, c.heads, c.head_dim}) * c.spread;
-  const at::Tensor expected = Reference(qkv, c.offsets);
   ASSERT_TRUE(PackedAttentionSupports(c.head_dim));
-  for (const int width : {0, 8, 16}) {
+  for (const auto& [width, causal] :
+       {std::pair(0, false), std::pair(8, false), std::pair(16, false), std::pair(0, true),
+        std::pair(8, true), std::pair(16, true)}) {
     if (width != 0 && !SimdSupports(width)) {
       continue;
     }
+    const at::Tensor expected = Reference(qkv, c.offsets, causal);
     at::Tensor out = at::full({c.offsets.back(), c.heads, c.head_dim}, NAN);
     PackedAttention({.qkv = qkv.const_data_ptr<float>(),
                      .out = out.data_ptr<float>(),
                      .offsets = c.offsets,
                      .heads = c.heads,
-                     .head_dim = c.head_dim},
+                     .head_dim = c.head_dim,
+                     .causal = causal},
                     width);
     // The scores grow with the square of the spread, and their rounding with them.
     EXPECT_LT((out.to(at::kDouble) - expected).abs().max().item<double>(),
-              3e-6 * c.spread * c.spread)
-        << "width " << width;
+              4e-6 * c.spread * c.spread)
+        << "width " << width << (causal ? ", causal" : "");
   }
 }
 

@@ -54,6 +54,8 @@ TERMINUS_ALWAYS_INLINE V Apply(V x) {
       return Gelu(x);
     case Activation::kGeluTanh:
       return TimesSigmoid(x, 1.5957691216057308f * (x + 0.044715f * x * x * x));
+    case Activation::kQuickGelu:
+      return TimesSigmoid(x, 1.702f * x);
   }
   return x;
 }
@@ -208,6 +210,8 @@ const Kernel& KernelFor(Activation activation) {
       return kKernel<Isa, Activation::kGelu>;
     case Activation::kGeluTanh:
       return kKernel<Isa, Activation::kGeluTanh>;
+    case Activation::kQuickGelu:
+      return kKernel<Isa, Activation::kQuickGelu>;
   }
   return kKernel<Isa, Activation::kNone>;
 }

@@ -19,6 +19,8 @@ at::Tensor Apply(const at::Tensor& y, Activation activation) {
       return at::gelu(y);
     case Activation::kGeluTanh:
       return at::gelu(y, "tanh");
+    case Activation::kQuickGelu:
+      return y * at::sigmoid(1.702 * y);
   }
   return y;
 }
@@ -65,7 +67,7 @@ TEST_P(PackedGemmTest, EqualsReference) {
         const at::Tensor expected = at::matmul(x.to(at::kDouble), weight.t().to(at::kDouble));
         for (const Activation activation :
              {Activation::kNone, Activation::kRelu, Activation::kRelu6, Activation::kGelu,
-              Activation::kGeluTanh}) {
+              Activation::kGeluTanh, Activation::kQuickGelu}) {
           const at::Tensor full = Apply(expected + bias, activation) + residual;
           EXPECT_LT((Multiply(GetParam(), x, weight, bias, residual, activation) - full)
                         .abs()
@@ -88,7 +90,7 @@ TEST_P(PackedGemmTest, GeluHoldsFarFromZero) {
   const at::Tensor x =
       at::tensor({-100.f, -20.f, -6.f, -1e-4f, 0.f, 1e-4f, 6.f, 20.f, 100.f}).view({-1, 1});
   const at::Tensor one = at::ones({1, 1});
-  for (const Activation activation : {Activation::kGelu, Activation::kGeluTanh}) {
+  for (const Activation activation : {Activation::kGelu, Activation::kGeluTanh, Activation::kQuickGelu}) {
     const at::Tensor expected = Apply(x.to(at::kDouble), activation);
     EXPECT_LT(
         (Multiply(GetParam(), x, one, {}, {}, activation) - expected).abs().max().item<double>(),

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "models/checkpoint/json_file.h"
+
+namespace terminus::models::checkpoint {
+
+// What a config.json says of one of a model's two towers: its "text_config" or "vision_config", or
+// all of it when the folder holds that tower alone.
+class TowerSection {
+ public:
+  // `key` is "text_config" or "vision_config". Configs of old have "text_config_dict" too, which,
+  // as in transformers, then stands in place of the section with all its defaults.
+  static absl::StatusOr<TowerSection> Read(const std::string& folder, const std::string& key);
+
+  JsonFile& tower() { return key_.empty() ? model_ : tower_; }
+  // What both towers share; the tower itself when it is alone.
+  JsonFile& model() { return model_; }
+
+  // OK, or INVALID_ARGUMENT with all faults of both. To be called once.
+  absl::Status Finish();
+
+ private:
+  TowerSection(JsonFile model, JsonFile tower, std::string key)
+      : model_(std::move(model)), tower_(std::move(tower)), key_(std::move(key)) {}
+
+  JsonFile model_;
+  JsonFile tower_;
+  std::string key_;  // Empty: the tower is the model.
+};
+
+}  // namespace terminus::models::checkpoint

@@ -1,0 +1,58 @@
+#include "models/text/contrastive_text.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace terminus::models::text {
+ContrastiveText::ContrastiveText(const ContrastiveTextConfig& config, const nn::Loader& loader)
+    : ContrastiveText(config, loader.PrefixOf("text_model.", "embeddings.token_embedding.weight"),
+                      loader) {}
+
+ContrastiveText::ContrastiveText(const ContrastiveTextConfig& config, const std::string& prefix,
+                                 const nn::Loader& loader)
+    : config_(config),
+      tokens_(loader.GetTable(prefix + "embeddings.token_embedding.weight",
+                              {config.vocab_size, config.transformer.hidden()})),
+      positions_(loader.Get(prefix + "embeddings.position_embedding.weight",
+                            {config.max_positions, config.transformer.hidden()})),
+      final_norm_(loader.GetNorm(prefix + "final_layer_norm", config.transformer.hidden(),
+                                 config.transformer.block.layer_norm_eps)),
+      head_(loader.GetLinear(config.head_is_inside ? prefix + config.head : config.head,
+                             config.transformer.hidden(), config.dimension, config.head_bias)) {
+  for (int i = 0; i < config.transformer.layers; ++i) {
+    blocks_.emplace_back(config.transformer.block, nn::kClipBlockNames,
+                         absl::StrCat(prefix, "encoder.layers.", i, "."), loader);
+  }
+}
+
+int64_t ContrastiveText::Pooled(const PackedTexts& texts, int32_t begin, int32_t end) const {
+  const auto first = texts.ids.begin() + begin;
+  const auto last = texts.ids.begin() + end;
+  switch (config_.pooling) {
+    case TokenPooling::kHighestId:
+      return std::max_element(first, last) - texts.ids.begin();
+    case TokenPooling::kEos: {
+      const auto eos = std::find(first, last, config_.eos_token_id);
+      return (eos == last ? first : eos) - texts.ids.begin();
+    }
+    case TokenPooling::kLast:
+      break;
+  }
+  return end - 1;
+}
+
+at::Tensor ContrastiveText::Forward(const PackedTexts& texts) const {
+  at::Tensor x = at::index_select(tokens_, 0, ToDevice(texts.ids, tokens_));
+  x.add_(at::index_select(positions_, 0, ToDevice(texts.positions, positions_)));
+  for (const nn::TransformerBlock& block : blocks_) {
+    x = block.Forward(x, texts.offsets);
+  }
+  std::vector<int64_t> rows;
+  for (size_t i = 0; i + 1 < texts.offsets.size(); ++i) {
+    rows.push_back(Pooled(texts, texts.offsets[i], texts.offsets[i + 1]));
+  }
+  return head_.Forward(final_norm_.Forward(at::index_select(x, 0, ToDevice(rows, x))));
+}
+
+}  // namespace terminus::models::text

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "models/decoder/llama_config.h"
+#include "models/nn/linear.h"
+#include "models/nn/rms_norm.h"
+#include "models/nn/transformer_block.h"
+#include "models/text/sentence_config.h"
+#include "models/text/text_tower.h"
+
+namespace terminus::models::text {
+
+// A sentence-transformers folder over Qwen3's decoder layers. Its modules.json must say how token
+// vectors become one.
+absl::StatusOr<TextPlan> ReadQwen3Plan(const SentenceConfig& sentence);
+
+// A decoder's layers as a text encoder: "Qwen3 Embedding: Advancing Text Embedding and Reranking
+// Through Foundation Models" (Zhang et al., 2025). All tokens of a text at once, so that nothing is
+// kept of keys and values.
+class Qwen3 : public TextTower {
+ public:
+  Qwen3(const decoder::LlamaConfig& config, Pooling pooling, const nn::Loader& loader);
+
+  at::Tensor Forward(const PackedTexts& texts) const override;
+
+  int dimension() const override { return config_.hidden_size; }
+  int vocabulary_size() const override { return config_.vocab_size; }
+  int max_tokens() const override { return config_.max_positions; }
+
+ private:
+  struct Layer {
+    nn::RmsNorm attention_norm;
+    nn::Linear qkv;
+    nn::RmsNorm query_norm;
+    nn::RmsNorm key_norm;
+    nn::Linear attention_out;
+    nn::RmsNorm mlp_norm;
+    nn::Mlp mlp;
+  };
+
+  // A pass's angles: [tokens, 1, head_dim], in the dtype of the weights.
+  struct Turn {
+    at::Tensor cos;
+    at::Tensor sin;
+  };
+
+  nn::RmsNorm LoadNorm(const std::string& name, int64_t width, const nn::Loader& loader) const;
+  Layer LoadLayer(const std::string& prefix, const nn::Loader& loader) const;
+  Turn TurnFor(const PackedTexts& texts) const;
+  // Normalised hidden states [tokens, hidden] → [tokens, heads · head_dim].
+  at::Tensor Attend(const Layer& layer, const Turn& turn, const at::Tensor& x,
+                    const std::vector<int32_t>& offsets) const;
+
+  decoder::LlamaConfig config_;
+  Pooling pooling_;
+  at::Tensor tokens_;       // [vocab, hidden]
+  at::Tensor frequencies_;  // [head_dim / 2], float32
+  std::vector<Layer> layers_;
+  nn::RmsNorm final_norm_;
+};
+
+}  // namespace terminus::models::text

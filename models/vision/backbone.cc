@@ -1,0 +1,19 @@
+#include "models/vision/backbone.h"
+
+namespace terminus::models::vision {
+
+Layer LoadLayer(const std::string& convolution, const std::string& norm, int in, int out,
+                const nn::Convolution::Options& options, double batch_norm_eps,
+                const nn::Loader& loader) {
+  const at::Tensor weight = loader.GetFloat(
+      convolution + ".weight", {out, options.depthwise ? 1 : in, options.kernel, options.kernel});
+  const nn::Folded folded = nn::FoldBatchNorm(
+      weight, loader.GetFloat(norm + ".weight", {out}), loader.GetFloat(norm + ".bias", {out}),
+      loader.GetFloat(norm + ".running_mean", {out}), loader.GetFloat(norm + ".running_var", {out}),
+      batch_norm_eps);
+  return {.options = options,
+          .weight = folded.weight.to(loader.dtype()),
+          .bias = folded.bias.to(loader.dtype())};
+}
+
+}  // namespace terminus::models::vision

@@ -1,0 +1,147 @@
+#include "models/vision/resnet.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "models/checkpoint/json_file.h"
+#include "models/vision/layerwise.h"
+
+namespace terminus::models::vision {
+namespace {
+
+using checkpoint::JsonFile;
+
+// That of torch's BatchNorm2d, which the config has no key for.
+constexpr double kBatchNormEps = 1e-5;
+// Channels of a block over those inside of its bottleneck.
+constexpr int kReduction = 4;
+
+// A list of one integer for each stage.
+std::vector<int> ReadStages(JsonFile& file, const std::string& key, int64_t max,
+                            std::vector<int> otherwise) {
+  const auto list = file.json().find(key);
+  if (list == file.json().end() || list->is_null()) {
+    return otherwise;
+  }
+  std::vector<int> values;
+  for (const nlohmann::json& value : *list) {
+    if (value.is_number_integer() && value.get<int64_t>() >= 1 && value.get<int64_t>() <= max) {
+      values.push_back(value.get<int>());
+    }
+  }
+  if (!list->is_array() || values.empty() || values.size() != list->size()) {
+    file.Fault(key, absl::StrCat("expected a list of integers from 1 to ", max));
+    return otherwise;
+  }
+  return values;
+}
+
+absl::StatusOr<ResNetConfig> ReadConfig(const std::string& folder) {
+  TERMINUS_ASSIGN_OR_RETURN(JsonFile file, JsonFile::Read(folder + "/config.json"));
+  ResNetConfig config;
+  config.stem_channels = static_cast<int>(file.IntOr("embedding_size", 1, 1 << 16, 64));
+  config.channels = ReadStages(file, "hidden_sizes", 1 << 16, {256, 512, 1024, 2048});
+  config.depths = ReadStages(file, "depths", 1024, {3, 4, 6, 3});
+  const std::string type = file.StringOr("layer_type", "bottleneck");
+  config.bottleneck = type == "bottleneck";
+  if (!config.bottleneck && type != "basic") {
+    file.Fault("layer_type",
+               absl::StrCat("\"", type, "\", supported are \"basic\" and \"bottleneck\""));
+  }
+  config.downsample_first_stage = file.BoolOr("downsample_in_first_stage", false);
+  config.downsample_first_layer = file.BoolOr("downsample_in_bottleneck", false);
+  const std::string activation = file.StringOr("hidden_act", "relu");
+  if (activation != "relu") {
+    file.Fault("hidden_act", absl::StrCat("\"", activation, "\", supported is \"relu\""));
+  }
+  file.IntOr("num_channels", 3, 3, 3);
+  if (config.channels.size() != config.depths.size()) {
+    file.Fault("depths", absl::StrCat(config.depths.size(), " stages, hidden_sizes has ",
+                                      config.channels.size()));
+  }
+  for (const int channels : config.channels) {
+    if (config.bottleneck && channels < kReduction) {
+      file.Fault("hidden_sizes", absl::StrCat(channels, ", expected at least ", kReduction));
+    }
+  }
+  TERMINUS_RETURN_IF_ERROR(file.status());
+  return config;
+}
+
+// A convolution and its normalisation as transformers names them together.
+Layer Load(const std::string& name, int in, int out, const nn::Convolution::Options& options,
+           const nn::Loader& loader) {
+  return LoadLayer(name + ".convolution", name + ".normalization", in, out, options, kBatchNormEps,
+                   loader);
+}
+
+Block LoadBlock(const ResNetConfig& config, const std::string& prefix, int in, int out, int stride,
+                const nn::Loader& loader) {
+  constexpr nn::Activation kRelu = nn::Activation::kRelu;
+  Block block{.layers = {}, .shortcut = true, .projection = {}, .activation = kRelu};
+  const auto add = [&](int from, int to, const nn::Convolution::Options& options) {
+    block.layers.push_back(
+        Load(absl::StrCat(prefix, "layer.", block.layers.size()), from, to, options, loader));
+  };
+  if (config.bottleneck) {
+    const int inner = out / kReduction;
+    const int first = config.downsample_first_layer ? stride : 1;
+    add(in, inner, {.kernel = 1, .stride = first, .activation = kRelu});
+    add(inner, inner, {.kernel = 3, .stride = stride / first, .activation = kRelu});
+    add(inner, out, {.kernel = 1});
+  } else {
+    add(in, out, {.kernel = 3, .stride = stride, .activation = kRelu});
+    add(out, out, {.kernel = 3});
+  }
+  if (in != out || stride != 1) {
+    block.projection = Load(prefix + "shortcut", in, out, {.kernel = 1, .stride = stride}, loader);
+  }
+  return block;
+}
+
+Layers LoadLayers(const ResNetConfig& config, const std::string& prefix, const nn::Loader& loader) {
+  Layers layers{
+      .stem = Load(prefix + "embedder.embedder", 3, config.stem_channels,
+                   {.kernel = 7, .stride = 2, .activation = nn::Activation::kRelu}, loader),
+      .max_pool = true,
+      .blocks = {},
+      .head = {}};
+  int in = config.stem_channels;
+  for (size_t s = 0; s < config.channels.size(); ++s) {
+    for (int b = 0; b < config.depths[s]; ++b) {
+      const bool halves = b == 0 && (s > 0 || config.downsample_first_stage);
+      layers.blocks.push_back(
+          LoadBlock(config, absl::StrCat(prefix, "encoder.stages.", s, ".layers.", b, "."), in,
+                    config.channels[s], halves ? 2 : 1, loader));
+      in = config.channels[s];
+    }
+  }
+  return layers;
+}
+
+}  // namespace
+
+absl::StatusOr<VisionPlan> ReadResNetPlan(const std::string& folder) {
+  TERMINUS_ASSIGN_OR_RETURN(const ResNetConfig config, ReadConfig(folder));
+  return VisionPlan{
+      .dimension = config.channels.back(),
+      .build = [config](const ImageInput& input,
+                        const nn::Loader& loader) -> absl::StatusOr<std::unique_ptr<VisionTower>> {
+        TERMINUS_RETURN_IF_ERROR(CheckAnySize(input.height, input.width));
+        return std::make_unique<ResNet>(config, input.transform, loader);
+      }};
+}
+
+ResNet::ResNet(const ResNetConfig& config, const kernels::PixelTransform& transform,
+               const nn::Loader& loader)
+    : config_(config) {
+  const std::string prefix = loader.PrefixOf("resnet.", "embedder.embedder.convolution.weight");
+  backbone_ = std::make_unique<Layerwise>(LoadLayers(config, prefix, loader), transform);
+  if (const auto shape = loader.ShapeOf("classifier.1.weight"); shape && !shape->empty()) {
+    classes_ = static_cast<int>(shape->front());
+    classifier_ = loader.GetLinear("classifier.1", config.channels.back(), classes_);
+  }
+}
+
+}  // namespace terminus::models::vision

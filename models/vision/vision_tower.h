@@ -1,0 +1,57 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <functional>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "common/executor/encoder.h"
+#include "models/kernels/image/normalize.h"
+#include "models/nn/linear.h"
+#include "models/nn/loader.h"
+
+namespace terminus::models::vision {
+
+// What a tower is given: the images' size, and what becomes of their pixels.
+struct ImageInput {
+  int height = 0;
+  int width = 0;
+  kernels::PixelTransform transform;
+};
+
+// The layers of an image encoder, from pixels to one vector an image. For one thread at a time.
+class VisionTower {
+ public:
+  virtual ~VisionTower() = default;
+
+  // INVALID_ARGUMENT for images of a size that it does not take.
+  virtual absl::Status CheckSize(int height, int width) const = 0;
+
+  // Images of a size that it takes → [images, dimension], on the device of the weights.
+  virtual at::Tensor Embed(const executor::ImageBatch& batch) = 0;
+
+  virtual int dimension() const = 0;
+
+  // From vectors to logits, [images, dimension] → [images, classes]; null when the checkpoint has
+  // no such map.
+  virtual const nn::Linear* classifier() const { return nullptr; }
+  virtual int classes() const { return 0; }
+};
+
+// What a folder's config.json describes, before any weight is read.
+struct VisionPlan {
+  int dimension = 0;
+  // Asks for each tensor; the caller looks at the weights' status afterwards. INVALID_ARGUMENT for
+  // images of a size that the tower does not take.
+  std::function<absl::StatusOr<std::unique_ptr<VisionTower>>(const ImageInput&, const nn::Loader&)>
+      build;
+};
+
+// Pixels as a tower takes them: [images, height, width, 3] float32 on the host.
+at::Tensor Normalize(const executor::ImageBatch& batch, const kernels::PixelTransform& transform);
+
+// CheckSize of towers that take any image of 32 to 2048 pixels a side.
+absl::Status CheckAnySize(int height, int width);
+
+}  // namespace terminus::models::vision

@@ -1,0 +1,163 @@
+// Image towers of whole folders against what transformers makes of the same ones.
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "common/base/temp_folder.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "models/checkpoint/fake_checkpoint.h"
+#include "models/vision/families.h"
+#include "models/vision/vision_encoder.h"
+#include "models/vision/vit.h"
+
+namespace terminus::models::vision {
+namespace {
+
+using executor::ImageBatch;
+using nlohmann::json;
+using testing::AllOf;
+using testing::HasSubstr;
+
+json ReadGolden(const std::string& name) {
+  return json::parse(std::ifstream("tests/golden/models/" + name + ".json"));
+}
+
+void WriteFolder(const json& golden, const base::TempFolder& folder) {
+  checkpoint::WriteTestFile(folder.Path("config.json"), golden["config"].dump());
+  ASSERT_TRUE(
+      checkpoint::WriteFakeWeights(folder.Path("model.safetensors"), golden["tensors"]).ok());
+}
+
+media::ImagePreprocessor Preprocessor(const json& golden) {
+  return media::ImagePreprocessor::FromJson(
+             json({{"do_resize", true},
+                   {"size", {{"height", golden["height"]}, {"width", golden["width"]}}},
+                   {"do_center_crop", false},
+                   {"do_normalize", true},
+                   {"image_mean", golden["mean"]},
+                   {"image_std", golden["std"]}})
+                 .dump())
+      .value();
+}
+
+ImageBatch FakeImages(const json& golden, int first, int count) {
+  ImageBatch batch{.count = count, .height = golden["height"], .width = golden["width"]};
+  const size_t bytes = static_cast<size_t>(batch.height) * batch.width * 3;
+  for (size_t i = first * bytes; i < (first + count) * bytes; ++i) {
+    batch.pixels.push_back(static_cast<uint8_t>(checkpoint::FakeHash(7, static_cast<uint32_t>(i))));
+  }
+  return batch;
+}
+
+double MaxDifference(const float* a, const float* b, size_t count) {
+  double largest = 0;
+  for (size_t i = 0; i < count; ++i) {
+    largest = std::max(largest, std::abs(static_cast<double>(a[i]) - b[i]));
+  }
+  return largest;
+}
+
+class VisionTowersTest : public testing::TestWithParam<const char*> {};
+
+TEST_P(VisionTowersTest, EqualsTransformersAloneAndTogether) {
+  const json golden = ReadGolden(GetParam());
+  const json& vectors = golden.value("image_vectors", golden["vectors"]);
+  const base::TempFolder folder;
+  WriteFolder(golden, folder);
+  auto encoder = VisionEncoder::Load(folder.path(), Preprocessor(golden), at::kCPU);
+  ASSERT_TRUE(encoder.ok()) << encoder.status();
+  const auto together = (*encoder)->Encode(FakeImages(golden, 0, 3));
+  ASSERT_TRUE(together.ok()) << together.status();
+  for (int i = 0; i < 3; ++i) {
+    const auto expected = vectors[i].get<std::vector<float>>();
+    ASSERT_EQ(expected.size(), static_cast<size_t>(together->dimension));
+    const float* row = together->values.data() + i * expected.size();
+    EXPECT_LT(MaxDifference(row, expected.data(), expected.size()), 1e-4) << "image " << i;
+    const auto alone = (*encoder)->Encode(FakeImages(golden, i, 1));
+    ASSERT_TRUE(alone.ok()) << alone.status();
+    EXPECT_LT(MaxDifference(row, alone->values.data(), expected.size()), 1e-5) << "image " << i;
+  }
+  // In half the precision the same, but for rounding.
+  auto half = VisionEncoder::Load(folder.path(), Preprocessor(golden), at::kCPU, at::kBFloat16);
+  ASSERT_TRUE(half.ok()) << half.status();
+  const auto rough = (*half)->Encode(FakeImages(golden, 0, 3));
+  ASSERT_TRUE(rough.ok()) << rough.status();
+  EXPECT_LT(MaxDifference(rough->values.data(), together->values.data(), together->values.size()),
+            0.15);
+  EXPECT_EQ((*encoder)->Encode(FakeImages(golden, 0, 0))->count, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, VisionTowersTest,
+                         testing::Values("clip", "clip_legacy", "clip_vision", "siglip",
+                                         "siglip_vision", "vit", "vit_head", "dinov2",
+                                         "dinov2_giant", "dinov2_native", "resnet", "resnet_head",
+                                         "resnet_basic"));
+
+// What loading says of a golden's folder with `change` merged into its config.json.
+std::string ErrorOf(const std::string& name, const json& change,
+                    const json& input = json::object()) {
+  json golden = ReadGolden(name);
+  golden["config"].merge_patch(change);
+  golden.merge_patch(input);
+  const base::TempFolder folder;
+  WriteFolder(golden, folder);
+  const auto encoder = VisionEncoder::Load(folder.path(), Preprocessor(golden), at::kCPU);
+  EXPECT_FALSE(encoder.ok());
+  return std::string(encoder.status().message());
+}
+
+TEST(ClipVisionTest, RefusesWhatWouldChangeResults) {
+  EXPECT_THAT(ErrorOf("clip", {{"vision_config", {{"num_channels", 1}, {"hidden_act", "silu"}}}}),
+              AllOf(HasSubstr("vision_config.num_channels"), HasSubstr("silu")));
+  EXPECT_THAT(ErrorOf("clip_vision", {{"patch_size", {10, 10}}}), HasSubstr("patch_size"));
+  EXPECT_THAT(ErrorOf("clip_vision", {{"image_size", 64}}),
+              AllOf(HasSubstr("preprocessor_config.json"), HasSubstr("48×48"), HasSubstr("64×64")));
+  EXPECT_THAT(ErrorOf("clip", {{"projection_dim", 16}}),
+              AllOf(HasSubstr("visual_projection.weight"), HasSubstr("[16, 36]")));
+}
+
+TEST(SiglipVisionTest, RefusesWhatWouldChangeResults) {
+  EXPECT_THAT(ErrorOf("siglip", {{"vision_config", {{"vision_use_head", false}}}}),
+              HasSubstr("vision_config.vision_use_head"));
+  // NaFlex: patches of pictures of any shape.
+  EXPECT_THAT(ErrorOf("siglip", {{"model_type", "siglip2"}}),
+              AllOf(HasSubstr("siglip2"), HasSubstr("\"siglip\"")));
+}
+
+TEST(PlainVitTest, RefusesWhatWouldChangeResults) {
+  EXPECT_THAT(ErrorOf("vit", {{"image_size", 64}}), HasSubstr("64×64"));
+  EXPECT_THAT(ErrorOf("vit_head", {{"qkv_bias", true}}), HasSubstr("query.bias"));
+  EXPECT_THAT(ErrorOf("dinov2", {{"mlp_ratio", 0}}), HasSubstr("mlp_ratio"));
+  EXPECT_THAT(ErrorOf("dinov2", {{"use_swiglu_ffn", true}}), HasSubstr("mlp.weights_in"));
+  EXPECT_THAT(ErrorOf("dinov2", json::object(), {{"height", 8}, {"width", 48}}), HasSubstr("48×8"));
+  EXPECT_THAT(ErrorOf("dinov2", {{"model_type", "dinov2_with_registers"}}),
+              HasSubstr("\"dinov2\""));
+}
+
+TEST(ResNetTest, RefusesWhatWouldChangeResults) {
+  EXPECT_THAT(ErrorOf("resnet", {{"hidden_act", "gelu"}, {"layer_type", "dense"}}),
+              AllOf(HasSubstr("hidden_act"), HasSubstr("layer_type")));
+  EXPECT_THAT(ErrorOf("resnet", {{"depths", {1, 2, 3}}}), HasSubstr("3 stages"));
+  EXPECT_THAT(ErrorOf("resnet", {{"hidden_sizes", {16, "32"}}}), HasSubstr("hidden_sizes"));
+  EXPECT_THAT(ErrorOf("resnet_head", {{"layer_type", "basic"}}),
+              HasSubstr("resnet.encoder.stages.0.layers.0.layer.0.convolution.weight"));
+}
+
+TEST(VisionTowersTest, RefusesImagesOfAnotherSize) {
+  const json golden = ReadGolden("clip");
+  const base::TempFolder folder;
+  WriteFolder(golden, folder);
+  auto encoder = VisionEncoder::Load(folder.path(), Preprocessor(golden), at::kCPU);
+  ASSERT_TRUE(encoder.ok()) << encoder.status();
+  const absl::Status status =
+      (*encoder)
+          ->Encode(
+              {.count = 1, .height = 48, .width = 64, .pixels = std::vector<uint8_t>(48 * 64 * 3)})
+          .status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("64×48"));
+}
+
+}  // namespace
+}  // namespace terminus::models::vision

@@ -1,0 +1,194 @@
+#include "models/vision/vit.h"
+
+#include <array>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+
+namespace terminus::models::vision {
+namespace {
+
+// The positions of patches [side², hidden] for a grid of another size, as transformers does it.
+at::Tensor Interpolate(const at::Tensor& positions, int64_t side, int64_t rows, int64_t columns) {
+  const at::Tensor grid = positions.view({1, side, side, positions.size(1)}).permute({0, 3, 1, 2});
+  const std::array<int64_t, 2> size = {rows, columns};
+  return at::upsample_bicubic2d(grid, size, /*align_corners=*/false)
+      .permute({0, 2, 3, 1})
+      .reshape({rows * columns, -1});
+}
+
+at::Tensor LoadPositions(const VitConfig& config, const ImageInput& input,
+                         const nn::Loader& loader) {
+  const int64_t side = config.image_size / config.patch_size;
+  const int64_t extra = config.names.class_token == nullptr ? 0 : 1;
+  const int64_t count = side * side + extra;
+  const int64_t hidden = config.transformer.hidden();
+  const std::string name = config.prefix + config.names.positions;
+  const std::vector<int64_t> shape = config.batched_positions
+                                         ? std::vector<int64_t>{1, count, hidden}
+                                         : std::vector<int64_t>{count, hidden};
+  const at::Tensor all = loader.GetFloat(name, shape).view({count, hidden});
+  const int64_t rows = input.height / config.patch_size;
+  const int64_t columns = input.width / config.patch_size;
+  if (rows == side && columns == side) {
+    return all.to(loader.dtype(), /*non_blocking=*/false, /*copy=*/true);
+  }
+  const at::Tensor patches = all.slice(0, extra, count).contiguous();
+  return at::cat({all.slice(0, 0, extra), Interpolate(patches, side, rows, columns)})
+      .to(loader.dtype());
+}
+
+// The convolution of a kernel as large as its stride, as a product with whole patches.
+nn::Linear LoadPatches(const VitConfig& config, const nn::Loader& loader) {
+  const int64_t hidden = config.transformer.hidden();
+  const int64_t side = config.patch_size;
+  const std::string name = config.prefix + config.names.patches;
+  const at::Tensor weight = loader.GetFloat(name + ".weight", {hidden, 3, side, side}).flatten(1);
+  if (!config.patch_bias) {
+    return loader.MakeLinear(weight, std::nullopt);
+  }
+  return loader.MakeLinear(weight, loader.GetFloat(name + ".bias", {hidden}));
+}
+
+// First row of each image's tokens, and behind them the number of all.
+std::vector<int32_t> Offsets(int64_t images, int64_t tokens) {
+  std::vector<int32_t> offsets;
+  for (int64_t i = 0; i <= images; ++i) {
+    offsets.push_back(static_cast<int32_t>(i * tokens));
+  }
+  return offsets;
+}
+
+absl::Status WrongSize(int height, int width, const std::string& expected) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("images of ", width, "×", height, " pixels, expected ", expected));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Vit>> Vit::Create(const VitConfig& config, const ImageInput& input,
+                                                 const nn::Loader& loader) {
+  if (config.interpolates) {
+    if (input.height < config.patch_size || input.width < config.patch_size) {
+      return WrongSize(input.height, input.width,
+                       absl::StrCat("at least a patch of ", config.patch_size, " a side"));
+    }
+    TERMINUS_RETURN_IF_ERROR(CheckAnySize(input.height, input.width));
+  } else if (input.height != config.image_size || input.width != config.image_size) {
+    return WrongSize(input.height, input.width,
+                     absl::StrCat("the model's ", config.image_size, "×", config.image_size));
+  }
+  VitConfig resolved = config;
+  resolved.prefix = loader.PrefixOf(config.prefix, config.names.patches + std::string(".weight"));
+  return std::unique_ptr<Vit>(new Vit(resolved, input, loader));
+}
+
+Vit::Vit(const VitConfig& config, const ImageInput& input, const nn::Loader& loader)
+    : config_(config),
+      input_(input),
+      dtype_(loader.dtype()),
+      patches_(LoadPatches(config, loader)),
+      positions_(LoadPositions(config, input, loader)),
+      post_norm_(loader.GetNorm(config.prefix + config.names.post_norm, config.transformer.hidden(),
+                                config.transformer.block.layer_norm_eps)) {
+  const VitNames& names = config.names;
+  const int64_t hidden = config.transformer.hidden();
+  if (names.class_token != nullptr) {
+    const std::vector<int64_t> shape = config.batched_positions ? std::vector<int64_t>{1, 1, hidden}
+                                                                : std::vector<int64_t>{hidden};
+    class_token_ = loader.Get(config.prefix + names.class_token, shape).view({1, 1, hidden});
+  }
+  if (names.pre_norm != nullptr) {
+    pre_norm_ = loader.GetNorm(config.prefix + names.pre_norm, hidden,
+                               config.transformer.block.layer_norm_eps);
+  }
+  for (int i = 0; i < config.transformer.layers; ++i) {
+    blocks_.emplace_back(config.transformer.block, names.block,
+                         absl::StrCat(config.prefix, names.layer, i, "."), loader);
+  }
+  if (config.pooling == VitPooling::kAttention) {
+    head_ = LoadHead(config, loader);
+  }
+  if (config.projection_dim != 0) {
+    projection_ = loader.GetLinear(names.projection, hidden, config.projection_dim, /*bias=*/false);
+  }
+}
+
+Vit::AttentionHead Vit::LoadHead(const VitConfig& config, const nn::Loader& loader) {
+  const nn::BlockConfig& block = config.transformer.block;
+  const int64_t hidden = config.transformer.hidden();
+  const std::string prefix = config.prefix + config.names.head + ".";
+  const at::Tensor weight =
+      loader.GetFloat(prefix + "attention.in_proj_weight", {3 * hidden, hidden});
+  const at::Tensor bias = loader.GetFloat(prefix + "attention.in_proj_bias", {3 * hidden});
+  const at::Tensor probe = loader.GetFloat(prefix + "probe", {1, 1, hidden}).view({1, hidden});
+  // The query is the same for all images.
+  const at::Tensor query = at::linear(probe, weight.slice(0, 0, hidden), bias.slice(0, 0, hidden));
+  return {.query = query.view({1, block.heads, 1, -1}).to(loader.dtype()),
+          .key_value = loader.MakeLinear(weight.slice(0, hidden), bias.slice(0, hidden)),
+          .out = loader.GetLinear(prefix + "attention.out_proj", hidden, hidden),
+          .norm = loader.GetNorm(prefix + "layernorm", hidden, block.layer_norm_eps),
+          .mlp = nn::Mlp::Load(block.mlp, prefix + "mlp.fc1", prefix + "mlp.fc2", {}, loader)};
+}
+
+absl::Status Vit::CheckSize(int height, int width) const {
+  if (height == input_.height && width == input_.width) {
+    return absl::OkStatus();
+  }
+  return WrongSize(height, width, absl::StrCat(input_.width, "×", input_.height));
+}
+
+at::Tensor Vit::Embed(const executor::ImageBatch& batch) {
+  const at::Tensor pixels = Normalize(batch, input_.transform).permute({0, 3, 1, 2});
+  return Forward(pixels.to(positions_.device(), dtype_));
+}
+
+at::Tensor Vit::EmbedPatches(const at::Tensor& pixels) const {
+  const int64_t side = config_.patch_size;
+  const int64_t rows = pixels.size(2) / side;
+  const int64_t columns = pixels.size(3) / side;
+  const int64_t images = pixels.size(0);
+  // What does not fill a patch at the end is not looked at.
+  const at::Tensor patches = pixels.slice(2, 0, rows * side)
+                                 .slice(3, 0, columns * side)
+                                 .reshape({images, 3, rows, side, columns, side})
+                                 .permute({0, 2, 4, 1, 3, 5})
+                                 .reshape({images * rows * columns, 3 * side * side});
+  at::Tensor x = patches_.Forward(patches).view({images, rows * columns, -1});
+  if (class_token_.defined()) {
+    x = at::cat({class_token_.expand({images, 1, -1}), x}, 1);
+  }
+  return x.add_(positions_).view({-1, x.size(2)});
+}
+
+at::Tensor Vit::AttendTo(const at::Tensor& x) const {
+  const int64_t images = x.size(0);
+  const int64_t hidden = x.size(2);
+  const int64_t heads = config_.transformer.block.heads;
+  // [2, images, heads, tokens, head_dim]
+  const at::Tensor key_value = head_->key_value.Forward(x.view({-1, hidden}))
+                                   .view({images, -1, 2, heads, hidden / heads})
+                                   .permute({2, 0, 3, 1, 4});
+  const at::Tensor attended = at::scaled_dot_product_attention(
+      head_->query.expand({images, -1, -1, -1}), key_value[0], key_value[1]);
+  const at::Tensor y = head_->out.Forward(attended.reshape({images, hidden}));
+  return head_->mlp.ForwardAdd(head_->norm.Forward(y), y);
+}
+
+at::Tensor Vit::Forward(const at::Tensor& pixels) const {
+  at::Tensor x = EmbedPatches(pixels);
+  if (pre_norm_) {
+    x = pre_norm_->Forward(x);
+  }
+  const int64_t images = pixels.size(0);
+  const std::vector<int32_t> offsets = Offsets(images, x.size(0) / images);
+  for (const nn::TransformerBlock& block : blocks_) {
+    x = block.Forward(x, offsets);
+  }
+  const at::Tensor grid = x.view({images, -1, x.size(1)});
+  x = config_.pooling == VitPooling::kClass ? post_norm_.Forward(grid.select(1, 0).contiguous())
+                                            : AttendTo(post_norm_.Forward(grid));
+  return projection_ ? projection_->Forward(x) : x;
+}
+
+}  // namespace terminus::models::vision
