@@ -13,6 +13,7 @@
 #include "models/checkpoint/json_file.h"
 #include "models/checkpoint/weights.h"
 #include "models/text/text_encoder.h"
+#include "models/vision/families.h"
 #include "models/vision/vision_encoder.h"
 
 namespace terminus::models::bundle {
@@ -67,9 +68,12 @@ absl::Status LoadTextInto(const BundleManifest& manifest, at::Device device, Tex
 absl::Status LoadTowerInto(const BundleManifest& manifest, const std::string& path,
                            const absl::optional<Projection>& projection, at::Device device,
                            VisionModel* model) {
-  // A timm folder: its pictures have always been laid over white.
-  TERMINUS_ASSIGN_OR_RETURN(auto preprocessor,
-                            ReadPreprocessorFile(path, media::Conversion::kOverWhite));
+  // The pictures of timm folders have always been laid over white.
+  TERMINUS_ASSIGN_OR_RETURN(const vision::VisionPlan plan, vision::ReadVisionPlan(path));
+  TERMINUS_ASSIGN_OR_RETURN(
+      auto preprocessor,
+      ReadPreprocessorFile(
+          path, plan.timm ? media::Conversion::kOverWhite : media::Conversion::kLikeTransformers));
   model->preprocessor = std::make_unique<const media::ImagePreprocessor>(preprocessor);
   TERMINUS_ASSIGN_OR_RETURN(auto encoder,
                             vision::VisionEncoder::Load(path, *model->preprocessor, device));

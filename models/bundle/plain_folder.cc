@@ -70,7 +70,9 @@ absl::Status AddText(const std::string& folder, const text::SentenceConfig& sent
 
 absl::Status AddVision(const std::string& folder, BundleManifest* manifest) {
   TERMINUS_ASSIGN_OR_RETURN(const vision::VisionPlan plan, vision::ReadVisionPlan(folder));
-  TERMINUS_RETURN_IF_ERROR(Need(folder + "/preprocessor_config.json"));
+  if (!fs::exists(folder + "/processor_config.json")) {
+    TERMINUS_RETURN_IF_ERROR(Need(folder + "/preprocessor_config.json"));
+  }
   TERMINUS_RETURN_IF_ERROR(NeedWeights(folder));
   manifest->vision = VisionSection{.path = folder, .projection = {}};
   return SetDimension(folder, plan.dimension, &manifest->space);

@@ -53,17 +53,17 @@ const char* FilesOf(const Family& family) {
                       : "model.safetensors, tokenizer.json";
 }
 
-std::string WhatItDoes(const Family& family) {
+}  // namespace
+
+absl::Span<const Family> Families() { return kFamilies; }
+
+std::string KindOf(const Family& family) {
   std::vector<std::string> does;
   if (family.text) does.push_back("text encoder");
   if (family.image) does.push_back("image encoder");
   if (family.generate) does.push_back("language model");
   return absl::StrJoin(does, " and ");
 }
-
-}  // namespace
-
-absl::Span<const Family> Families() { return kFamilies; }
 
 absl::StatusOr<const Family*> FindFamily(const nlohmann::json& config, bool has_modules) {
   const bool timm = config.is_object() && config.contains("architecture");
@@ -88,7 +88,7 @@ std::string WhatCanBeServed() {
       "  a folder of Hugging Face's kind, by its config.json:";
   for (const Family& family : Families()) {
     absl::StrAppend(&all, "\n    ", family.timm ? "architecture" : "model_type", " \"", family.type,
-                    "\": ", WhatItDoes(family), "; ", FilesOf(family),
+                    "\": ", KindOf(family), "; ", FilesOf(family),
                     family.needs_modules ? ", modules.json" : "", family.note.empty() ? "" : "; ",
                     family.note);
   }

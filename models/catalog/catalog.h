@@ -29,6 +29,9 @@ struct Family {
 
 absl::Span<const Family> Families();
 
+// "text encoder", "image encoder", "language model", or several joined by "and".
+std::string KindOf(const Family& family);
+
 // The family of a model whose config.json is `config`; `has_modules` says whether it is part of a
 // sentence-transformers folder, whose models encode texts. INVALID_ARGUMENT names the type that is
 // none of them, without a list of those that are.

@@ -36,7 +36,9 @@ absl::StatusOr<VisionPlan> ReadVisionPlan(const std::string& folder) {
   const absl::string_view name = timm ? absl::StripPrefix(type, "tf_") : absl::string_view(type);
   for (const VisionFamily& family : VisionFamilies()) {
     if (timm == family.timm && (timm ? absl::StartsWith(name, family.type) : name == family.type)) {
-      return family.read(folder);
+      TERMINUS_ASSIGN_OR_RETURN(VisionPlan plan, family.read(folder));
+      plan.timm = family.timm;
+      return plan;
     }
   }
   const std::string names =

@@ -46,6 +46,8 @@ struct VisionPlan {
   // images of a size that the tower does not take.
   std::function<absl::StatusOr<std::unique_ptr<VisionTower>>(const ImageInput&, const nn::Loader&)>
       build;
+  // Whether the folder is timm's, not transformers'. Set by ReadVisionPlan.
+  bool timm = false;
 };
 
 // Pixels as a tower takes them: [images, height, width, 3] float32 on the host.

@@ -15,6 +15,7 @@
 #include "common/base/status_macros.h"
 #include "models/catalog/catalog.h"
 #include "tools/cli/listen_address.h"
+#include "tools/cli/model_facts.h"
 
 namespace terminus::tools::cli {
 namespace {
@@ -55,8 +56,7 @@ bool HasSection(const fs::path& manifest, const std::string& section) {
   }
 }
 
-// The services that a model's folder has work for. Where texts and images share a space, the
-// decoder service scores one against the other.
+// The services that a model's folder has work for.
 absl::StatusOr<std::set<std::string>> ServicesOfModel(const fs::path& folder) {
   const std::string path = (folder / "config.json").string();
   TERMINUS_ASSIGN_OR_RETURN(const std::string text, base::ReadFile(path, 1 << 20));
@@ -69,11 +69,8 @@ absl::StatusOr<std::set<std::string>> ServicesOfModel(const fs::path& folder) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": ", family.status().message(), "\n",
                                                    models::catalog::WhatCanBeServed()));
   }
-  std::set<std::string> services;
-  if ((*family)->text) services.insert("text");
-  if ((*family)->image) services.insert("vision");
-  if ((*family)->generate || services.size() == 2) services.insert("decoder");
-  return services;
+  const std::vector<std::string> services = ServicesOf(**family);
+  return std::set<std::string>(services.begin(), services.end());
 }
 
 // Makes config.bundle the folder to serve. One with a bundle.yaml has a model for every service;

@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -21,27 +20,10 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
+using models::catalog::Family;
 
 constexpr size_t kMaxConfigBytes = 1 << 20;
 constexpr size_t kMaxTokenizerBytes = 64 << 20;
-
-// What config.json calls a family, and what serves it. The one place to add a family to.
-struct Family {
-  const char* key;   // Of config.json.
-  const char* name;  // "efficientnet_lite*" stands for all that begin so.
-  const char* kind;
-  const char* service;
-  bool tokenizer;
-};
-
-constexpr Family kFamilies[] = {
-    {"model_type", "bert", "text encoder", "terminus-text", true},
-    {"model_type", "llama", "language model", "terminus-decoder", true},
-    {"model_type", "mistral", "language model", "terminus-decoder", true},
-    {"model_type", "qwen2", "language model", "terminus-decoder", true},
-    {"architecture", "efficientnet_lite*", "image encoder", "terminus-vision", false},
-    {"architecture", "tf_efficientnet_lite*", "image encoder", "terminus-vision", false},
-};
 
 const char* const kSizes[] = {
     "hidden_size",     "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
@@ -49,17 +31,11 @@ const char* const kSizes[] = {
     "type_vocab_size", "image_size",        "patch_size",          "projection_dim",
     "num_features",    "num_classes"};
 
-bool Matches(const Family& family, const std::string& key, const std::string& name) {
-  const std::string pattern = family.name;
-  if (key != family.key) return false;
-  if (pattern.back() != '*') return name == pattern;
-  return absl::StartsWith(name, pattern.substr(0, pattern.size() - 1));
-}
-
 std::string KnownFamilies() {
   std::vector<std::string> names;
-  for (const Family& family : kFamilies)
-    names.push_back(absl::StrCat(family.key, " ", family.name));
+  for (const Family& family : models::catalog::Families()) {
+    names.push_back(absl::StrCat(family.timm ? "architecture " : "model_type ", family.type));
+  }
   return absl::StrJoin(names, ", ");
 }
 
@@ -89,23 +65,33 @@ void Note(const absl::Status& status, ModelFacts* facts) {
   if (!status.ok()) facts->unsupported.push_back(std::string(status.message()));
 }
 
-const Family* ReadFamily(const std::string& folder, ModelFacts* facts) {
+void AddSizes(const Json& config, const std::string& prefix, ModelFacts* facts) {
+  if (!config.is_object()) return;
+  for (const char* key : kSizes) {
+    const auto found = config.find(key);
+    if (found != config.end() && found->is_primitive() && !found->is_null()) {
+      facts->sizes.emplace_back(prefix + key, found->dump());
+    }
+  }
+}
+
+const Family* ReadFamily(const std::string& folder, bool has_modules, ModelFacts* facts) {
   const auto config = ReadJson(folder + "/config.json");
   if (!config.ok()) {
     Note(config.status(), facts);
     return nullptr;
   }
-  for (const char* key : kSizes) {
-    const auto found = config->find(key);
-    if (found != config->end() && found->is_primitive() && !found->is_null()) {
-      facts->sizes.emplace_back(key, found->dump());
+  AddSizes(*config, "", facts);
+  for (const char* tower : {"text_config", "vision_config"}) {
+    if (const auto section = config->find(tower); section != config->end()) {
+      AddSizes(*section, absl::StrCat(tower, "."), facts);
     }
   }
   // A timm file has an architecture; it may name a model_type too.
   const char* const key = config->contains("architecture") ? "architecture" : "model_type";
   facts->family = StringAt(*config, key);
-  for (const Family& family : kFamilies) {
-    if (Matches(family, key, facts->family)) return &family;
+  if (const auto family = models::catalog::FindFamily(*config, has_modules); family.ok()) {
+    return *family;
   }
   facts->unsupported.push_back(absl::StrCat(folder, "/config.json: ", key, " \"", facts->family,
                                             "\" is not served; served are ", KnownFamilies()));
@@ -141,7 +127,7 @@ void ReadWeights(const std::string& folder, ModelFacts* facts) {
 void ReadTokenizer(const std::string& folder, const Family* family, ModelFacts* facts) {
   const std::string path = folder + "/tokenizer.json";
   if (!fs::exists(path)) {
-    if (family != nullptr && family->tokenizer) {
+    if (family != nullptr && (family->text || family->generate)) {
       facts->unsupported.push_back(absl::StrCat(path, ": missing"));
     }
     return;
@@ -176,7 +162,7 @@ void ReadPreprocessor(const std::string& folder, const Family* family, ModelFact
   std::string path;
   const auto json = PreprocessorSection(folder, &path);
   if (!json.ok()) {
-    const bool needed = family != nullptr && family->kind == std::string("image encoder");
+    const bool needed = family != nullptr && family->image;
     if (needed || !absl::IsNotFound(json.status())) Note(json.status(), facts);
     return;
   }
@@ -195,10 +181,13 @@ void ReadPreprocessor(const std::string& folder, const Family* family, ModelFact
 ModelFacts InspectModel(const std::string& folder) {
   ModelFacts facts{.folder = folder};
   const std::string encoder = EncoderFolder(folder);
-  const Family* const family = ReadFamily(encoder, &facts);
+  const Family* const family = ReadFamily(encoder, fs::exists(folder + "/modules.json"), &facts);
   if (family != nullptr) {
-    facts.kind = family->kind;
-    facts.services = {"terminus-router", family->service};
+    facts.kind = models::catalog::KindOf(*family);
+    facts.services = {"terminus-router"};
+    for (const std::string& service : ServicesOf(*family)) {
+      facts.services.push_back("terminus-" + service);
+    }
   }
   ReadWeights(encoder, &facts);
   ReadTokenizer(encoder, family, &facts);
@@ -239,6 +228,14 @@ std::string Mebibytes(int64_t bytes) {
 }
 
 }  // namespace
+
+std::vector<std::string> ServicesOf(const Family& family) {
+  std::vector<std::string> services;
+  if (family.text) services.push_back("text");
+  if (family.image) services.push_back("vision");
+  if (family.generate || (family.text && family.image)) services.push_back("decoder");
+  return services;
+}
 
 absl::StatusOr<std::vector<ModelFacts>> InspectFolder(const std::string& folder) {
   if (!fs::is_directory(folder)) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "models/catalog/catalog.h"
 
 namespace terminus::tools::cli {
 
@@ -38,6 +39,10 @@ struct ModelFacts {
   // Why it cannot be served as it is; empty: nothing was found.
   std::vector<std::string> unsupported;
 };
+
+// The services that have work for a family, besides the router. Where texts and images share a
+// space, the decoder service scores one against the other.
+std::vector<std::string> ServicesOf(const models::catalog::Family& family);
 
 // The facts of each model of a bundle, or of the one model of a plain folder. What is wrong inside
 // a model's folder is among its facts; the error is that of a folder or bundle.yaml that cannot be

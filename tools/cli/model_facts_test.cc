@@ -80,6 +80,22 @@ TEST_F(ModelFactsTest, TheFamilyThatIsNotServedIsNamedBesideThoseThatAre) {
   EXPECT_THAT(facts.unsupported[0], HasSubstr("model_type qwen2"));
 }
 
+TEST_F(ModelFactsTest, AFolderOfTwoTowersHasWorkForBothServices) {
+  Write("config.json", R"({"model_type": "clip", "projection_dim": 24,
+                           "text_config": {"hidden_size": 32}, "vision_config": {"patch_size": 16}})");
+  WriteWeights("model.safetensors");
+  const ModelFacts facts = Inspect();
+  EXPECT_EQ(facts.kind, "text encoder and image encoder");
+  EXPECT_THAT(facts.services, ElementsAre("terminus-router", "terminus-text", "terminus-vision",
+                                          "terminus-decoder"));
+  EXPECT_THAT(facts.sizes,
+              ElementsAre(Pair("projection_dim", "24"), Pair("text_config.hidden_size", "32"),
+                          Pair("vision_config.patch_size", "16")));
+  ASSERT_EQ(facts.unsupported.size(), 2u);
+  EXPECT_THAT(facts.unsupported[0], HasSubstr("tokenizer.json: missing"));
+  EXPECT_THAT(facts.unsupported[1], HasSubstr("preprocessor_config.json"));
+}
+
 TEST_F(ModelFactsTest, AllThatIsMissingIsTold) {
   Write("config.json", R"({"model_type": "bert"})");
   const ModelFacts facts = Inspect();
