@@ -90,7 +90,8 @@ TEST_P(PackedGemmTest, GeluHoldsFarFromZero) {
   const at::Tensor x =
       at::tensor({-100.f, -20.f, -6.f, -1e-4f, 0.f, 1e-4f, 6.f, 20.f, 100.f}).view({-1, 1});
   const at::Tensor one = at::ones({1, 1});
-  for (const Activation activation : {Activation::kGelu, Activation::kGeluTanh, Activation::kQuickGelu}) {
+  for (const Activation activation :
+       {Activation::kGelu, Activation::kGeluTanh, Activation::kQuickGelu}) {
     const at::Tensor expected = Apply(x.to(at::kDouble), activation);
     EXPECT_LT(
         (Multiply(GetParam(), x, one, {}, {}, activation) - expected).abs().max().item<double>(),
