@@ -274,6 +274,7 @@ TEST_F(BundleTest, PlainFoldersAreServedAlone) {
   EXPECT_NE(vision->space.id, text->space.id);
   const auto vision_model = LoadVision(*vision, kCpu);
   ASSERT_TRUE(vision_model.ok()) << vision_model.status();
+  EXPECT_EQ(vision_model->preprocessor->conversion(), media::Conversion::kOverWhite);
   EXPECT_TRUE(VerifyVision(*vision, *vision_model).ok());
 }
 
@@ -332,7 +333,26 @@ TEST_F(BundleTest, OneFolderServesTextsAndImages) {
   const auto vision = LoadVision(*manifest, kCpu);
   ASSERT_TRUE(vision.ok()) << vision.status();
   EXPECT_EQ(vision->encoder->dimension(), 24);
+  EXPECT_EQ(vision->preprocessor->conversion(), media::Conversion::kLikeTransformers);
   EXPECT_TRUE(VerifyVision(*manifest, *vision).ok()) << VerifyVision(*manifest, *vision);
+}
+
+TEST_F(BundleTest, TheProcessorFileOfTransformers5IsEnough) {
+  const json clip = ReadGolden("clip");
+  Write("clip/config.json", clip["config"].dump());
+  Write("clip/tokenizer.json", TinyTokenizer().dump());
+  WriteWeights("clip/model.safetensors", clip["tensors"]);
+  EXPECT_THAT(std::string(ReadManifest(Path("clip")).status().message()),
+              HasSubstr("/preprocessor_config.json: no such file"));
+  const json processor = {{"size", {{"height", clip["height"]}, {"width", clip["width"]}}},
+                          {"image_mean", clip["mean"]},
+                          {"image_std", clip["std"]}};
+  Write("clip/processor_config.json", json{{"image_processor", processor}}.dump());
+  const auto manifest = ReadManifest(Path("clip"));
+  ASSERT_TRUE(manifest.ok()) << manifest.status();
+  const auto vision = LoadVision(*manifest, kCpu);
+  ASSERT_TRUE(vision.ok()) << vision.status();
+  EXPECT_EQ(vision->preprocessor->height(), clip["height"]);
 }
 
 TEST_F(BundleTest, PromptsAreThoseOfSentenceTransformers) {
