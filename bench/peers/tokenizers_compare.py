@@ -4,7 +4,8 @@
 
 LINES (default 100000) mix words of several scripts, emoji, code, control characters, digits and very long words,
 from a fixed seed; every assigned character comes at least once in 100000 lines, beside a letter, a space and a digit.
-Prints how many lines differ, the first few of them, and the times; exit status 1 if any differs.
+Prints how many lines differ, the first few of them, and the times; how many differ once they are decoded again; exit
+status 1 if any does. make_tokenizers.py makes files of each kind.
 """
 
 import itertools
@@ -78,16 +79,22 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         with open(f"{folder}/texts", "w") as file:
             file.writelines(json.dumps(text) + "\n" for text in texts)
-        ran = subprocess.run([bench, path, f"{folder}/texts", f"{folder}/ids"], check=True, capture_output=True, text=True)
-        our_s = float(ran.stdout)
+        command = [bench, path, f"{folder}/texts", f"{folder}/ids", f"{folder}/decoded"]
+        our_s = float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
         with open(f"{folder}/ids") as file:
             ours = [json.loads(line) for line in file]
+        with open(f"{folder}/decoded") as file:
+            decoded = [json.loads(line) for line in file]
     different = [i for i in range(len(texts)) if ours[i] != expected[i]]
     for i in different[:5]:
         print(repr(texts[i])[:300], "\n  ours  ", ours[i][:40], "\n  theirs", expected[i][:40])
     print(f"{len(texts)} lines, {sum(map(len, expected))} tokens: {len(different)} lines differ; "
           f"ours {our_s:.2f} s, tokenizers {tokenizers.__version__} {their_s:.2f} s, ratio {their_s / our_s:.2f}")
-    sys.exit(1 if different else 0)
+    apart = [i for i in range(len(texts)) if decoded[i] != theirs.decode(ours[i])]
+    for i in apart[:5]:
+        print(ours[i][:40], "\n  ours  ", repr(decoded[i])[:300], "\n  theirs", repr(theirs.decode(ours[i]))[:300])
+    print(f"decoded again: {len(apart)} lines differ")
+    sys.exit(1 if different or apart else 0)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ class BertNormalizer : public Normalizer {
   explicit BertNormalizer(const Options& options);
 
   void Normalize(absl::string_view text, std::string& out) const override;
+  bool KeepsBeginning() const override { return !options_.clean_text && !options_.strip_accents; }
 
  private:
   // What becomes of a code point: a tag in the low two bits; above it the place in `pool_` of a

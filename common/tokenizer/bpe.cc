@@ -22,27 +22,13 @@ constexpr int32_t kNoRank = std::numeric_limits<int32_t>::max();
 // Past this many tokens a heap finds the next merge faster than a look at all of them.
 constexpr size_t kShortWord = 64;
 
-absl::Status ExpectEmpty(const JsonNode& section, const char* key) {
-  TERMINUS_ASSIGN_OR_RETURN(const std::string value, section.StringOr(key, ""));
-  return value.empty() ? absl::OkStatus() : section.Member(key).Unexpected("the supported null");
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<const Model>> Bpe::FromJson(const JsonNode& section,
                                                            bool byte_level) {
   auto model = std::make_unique<Bpe>();
   model->byte_level_ = byte_level;
-  model->byte_ids_.fill(-1);
-  const JsonNode dropout = section.Member("dropout");
-  if (!dropout.IsNull() && dropout.value() != 0.0) {
-    return dropout.Unexpected("the supported null");
-  }
-  TERMINUS_RETURN_IF_ERROR(ExpectEmpty(section, "continuing_subword_prefix"));
-  TERMINUS_RETURN_IF_ERROR(ExpectEmpty(section, "end_of_word_suffix"));
-  TERMINUS_ASSIGN_OR_RETURN(model->ignore_merges_, section.BoolOr("ignore_merges", false));
-  TERMINUS_ASSIGN_OR_RETURN(model->byte_fallback_, section.BoolOr("byte_fallback", false));
-  TERMINUS_ASSIGN_OR_RETURN(model->fuse_unknown_, section.BoolOr("fuse_unk", false));
+  TERMINUS_RETURN_IF_ERROR(model->ReadOptions(section));
   TERMINUS_RETURN_IF_ERROR(model->ReadVocabulary(section.Member("vocab")));
   TERMINUS_RETURN_IF_ERROR(model->ReadMerges(section.Member("merges")));
   TERMINUS_ASSIGN_OR_RETURN(const std::string unknown, section.StringOr("unk_token", ""));
@@ -53,34 +39,56 @@ absl::StatusOr<std::unique_ptr<const Model>> Bpe::FromJson(const JsonNode& secti
           .Error(absl::StrCat("\"", unknown, "\" is not in model.vocab, expected a token of it"));
     }
   }
+  model->IndexCharacters();
   return model;
+}
+
+absl::Status Bpe::ReadOptions(const JsonNode& section) {
+  const JsonNode dropout = section.Member("dropout");
+  if (!dropout.IsNull() && dropout.value() != 0.0) {
+    return dropout.Unexpected("the supported null");
+  }
+  TERMINUS_ASSIGN_OR_RETURN(prefix_, section.StringOr("continuing_subword_prefix", ""));
+  TERMINUS_ASSIGN_OR_RETURN(suffix_, section.StringOr("end_of_word_suffix", ""));
+  TERMINUS_ASSIGN_OR_RETURN(ignore_merges_, section.BoolOr("ignore_merges", false));
+  TERMINUS_ASSIGN_OR_RETURN(byte_fallback_, section.BoolOr("byte_fallback", false));
+  TERMINUS_ASSIGN_OR_RETURN(fuse_unknown_, section.BoolOr("fuse_unk", false));
+  return absl::OkStatus();
 }
 
 absl::Status Bpe::ReadVocabulary(const JsonNode& section) {
   TERMINUS_RETURN_IF_ERROR(section.ExpectObject());
+  vocabulary_.reserve(section.value().size());
   for (const auto& [token, value] : section.value().items()) {
     TERMINUS_ASSIGN_OR_RETURN(const int32_t id, section.Member(token).Index());
     vocabulary_.emplace(token, id);
     largest_id_ = std::max(largest_id_, id);
-    if (!byte_level_) {
-      continue;
-    }
+    if (!byte_level_ || !ignore_merges_) continue;
     // Tokens that were added from outside may have other characters; no word leads to them.
     if (absl::optional<std::string> bytes = BytesOfByteLevel(token); bytes) {
-      if (bytes->size() == 1) {
-        byte_ids_[static_cast<unsigned char>((*bytes)[0])] = id;
-      }
       by_bytes_.emplace(*std::move(bytes), id);
     }
   }
-  if (byte_fallback_ && !byte_level_) {
-    for (int byte = 0; byte < 256; ++byte) {
-      if (const auto id = IdOf(absl::StrFormat("<0x%02X>", byte)); id) {
-        byte_ids_[byte] = *id;
-      }
-    }
-  }
   return absl::OkStatus();
+}
+
+std::string Bpe::Written(absl::string_view character, int place) const {
+  return absl::StrCat((place & kLater) != 0 ? prefix_ : "", character,
+                      (place & kLast) != 0 ? suffix_ : "");
+}
+
+void Bpe::IndexCharacters() {
+  for (int byte = 0; byte < 256; ++byte) {
+    for (int place = 0; place < kPlaces; ++place) {
+      const char c = static_cast<char>(byte);
+      // Without byte level, ASCII; other characters are looked for in the vocabulary.
+      const absl::string_view character =
+          byte_level_ ? absl::string_view(CharacterOfByte(static_cast<unsigned char>(byte)))
+                      : absl::string_view(&c, 1);
+      byte_ids_[place][byte] = IdOf(Written(character, place)).value_or(-1);
+    }
+    fallback_ids_[byte] = IdOf(absl::StrFormat("<0x%02X>", byte)).value_or(-1);
+  }
 }
 
 absl::Status Bpe::ReadMerges(const JsonNode& section) {
@@ -109,7 +117,9 @@ absl::Status Bpe::AddMerge(const JsonNode& node, const std::string& left, const 
                            int32_t rank) {
   const auto left_id = IdOf(left);
   const auto right_id = IdOf(right);
-  const auto joined_id = IdOf(left + right);
+  // The prefix of what goes on with a word is not part of the whole.
+  const auto joined_id =
+      right.size() < prefix_.size() ? absl::nullopt : IdOf(left + right.substr(prefix_.size()));
   if (!left_id || !right_id || !joined_id) {
     return node.Error(
         absl::StrCat("\"", left, "\", \"", right, "\" and both joined must be in ", "model.vocab"));
@@ -142,46 +152,48 @@ void Bpe::Tokenize(absl::string_view word, std::vector<int32_t>& ids) const {
 }
 
 void Bpe::Begin(absl::string_view word, std::vector<int32_t>& ids) const {
-  bool after_unknown = false;
-  if (byte_level_) {
-    for (const char byte : word) {
-      const int32_t id = byte_ids_[static_cast<unsigned char>(byte)];
-      if (id >= 0) {
-        ids.push_back(id);
-        after_unknown = false;
-      } else {
-        BeginUnknown({}, ids, after_unknown);
-      }
-    }
-    return;
-  }
+  // Unknown characters come out at the next known one, behind bytes in between, as in the library.
+  bool unknown = false;
   for (size_t at = 0; at < word.size();) {
     const size_t begin = at;
-    NextCodePoint(word, at);
-    const absl::string_view character = word.substr(begin, at - begin);
-    if (const auto id = IdOf(character); id) {
-      ids.push_back(*id);
-      after_unknown = false;
+    const auto byte = static_cast<unsigned char>(word[at]);
+    const bool single = byte_level_ || byte < 0x80;
+    if (single) {
+      ++at;
     } else {
-      BeginUnknown(character, ids, after_unknown);
+      NextCodePoint(word, at);
     }
+    const int place = (begin > 0 ? kLater : 0) | (at == word.size() ? kLast : 0);
+    const absl::string_view character = word.substr(begin, at - begin);
+    const bool plain = prefix_.empty() && ((place & kLast) == 0 || suffix_.empty());
+    const int32_t id = single  ? byte_ids_[place][byte]
+                       : plain ? IdOf(character).value_or(-1)
+                               : IdOf(Written(character, place)).value_or(-1);
+    if (id >= 0) {
+      if (unknown) ids.push_back(*unknown_id_);
+      unknown = false;
+      ids.push_back(id);
+      continue;
+    }
+    if (byte_fallback_) {
+      const absl::string_view shown =
+          byte_level_ ? absl::string_view(CharacterOfByte(byte)) : character;
+      if (BeginBytes(plain ? std::string(shown) : Written(shown, place), ids)) continue;
+    }
+    // Without an unknown token such a character vanishes, as in the library.
+    if (unknown && !fuse_unknown_) ids.push_back(*unknown_id_);
+    unknown = unknown_id_.has_value();
   }
+  if (unknown) ids.push_back(*unknown_id_);
 }
 
-void Bpe::BeginUnknown(absl::string_view character, std::vector<int32_t>& ids,
-                       bool& after_unknown) const {
-  const auto id_of = [&](char byte) { return byte_ids_[static_cast<unsigned char>(byte)]; };
-  if (byte_fallback_ && !character.empty() &&
-      std::all_of(character.begin(), character.end(), [&](char b) { return id_of(b) >= 0; })) {
-    for (const char byte : character) ids.push_back(id_of(byte));
-    after_unknown = false;
-    return;
+bool Bpe::BeginBytes(absl::string_view character, std::vector<int32_t>& ids) const {
+  const auto id_of = [&](char byte) { return fallback_ids_[static_cast<unsigned char>(byte)]; };
+  if (!std::all_of(character.begin(), character.end(), [&](char b) { return id_of(b) >= 0; })) {
+    return false;
   }
-  // Without an unknown token such a character vanishes, as in the library.
-  if (unknown_id_ && !(fuse_unknown_ && after_unknown)) {
-    ids.push_back(*unknown_id_);
-  }
-  after_unknown = true;
+  for (const char byte : character) ids.push_back(id_of(byte));
+  return true;
 }
 
 void Bpe::MergeShort(std::vector<int32_t>& ids, size_t from) const {

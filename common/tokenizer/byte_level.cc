@@ -3,6 +3,7 @@
 #include <array>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "common/tokenizer/unicode.h"
 #include "common/tokenizer/utf8.h"
 
@@ -90,12 +91,30 @@ absl::optional<std::string> BytesOfByteLevel(absl::string_view token) {
   return out;
 }
 
-void ByteLevelPreTokenizer::Split(absl::string_view text,
-                                  std::vector<absl::string_view>& words) const {
+const std::string& CharacterOfByte(unsigned char byte) {
+  static const auto characters = [] {
+    std::array<std::string, 256> made;
+    const std::array<int16_t, kCharacters> bytes = MakeByteOfCharacter();
+    for (char32_t c = 0; c < kCharacters; ++c) {
+      if (bytes[c] >= 0) AppendUtf8(c, made[bytes[c]]);
+    }
+    return made;
+  }();
+  return characters[byte];
+}
+
+void ByteLevelPreTokenizer::Split(absl::string_view text, WordList& words) const {
+  if (options_.add_prefix_space && text[0] != ' ') {
+    text = words.Keep(text, absl::StrCat(" ", text));
+  }
+  if (!options_.use_regex) {
+    words.list.push_back(text);
+    return;
+  }
   const CodePointTable<uint8_t>& classes = Classes();
   for (size_t at = 0; at < text.size();) {
     const size_t end = WordEnd(classes, text, at);
-    words.push_back(text.substr(at, end - at));
+    words.list.push_back(text.substr(at, end - at));
     at = end;
   }
 }

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
@@ -16,12 +15,26 @@ namespace terminus::tokenizer {
 // no byte.
 absl::optional<std::string> BytesOfByteLevel(absl::string_view token);
 
+// The character that each byte is written down with, as UTF-8.
+const std::string& CharacterOfByte(unsigned char byte);
+
 // Cuts text as GPT-2 does:
 //   's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
 // White space stays with the words: the model sees the bytes as they are.
 class ByteLevelPreTokenizer : public PreTokenizer {
  public:
-  void Split(absl::string_view text, std::vector<absl::string_view>& words) const override;
+  struct Options {
+    // Text that does not begin with a blank gets one in front.
+    bool add_prefix_space = true;
+    // Without it text stays whole.
+    bool use_regex = true;
+  };
+  explicit ByteLevelPreTokenizer(const Options& options) : options_(options) {}
+
+  void Split(absl::string_view text, WordList& words) const override;
+
+ private:
+  const Options options_;
 };
 
 }  // namespace terminus::tokenizer

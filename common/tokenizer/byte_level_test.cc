@@ -9,9 +9,10 @@ namespace {
 using ::testing::ElementsAre;
 
 std::vector<std::string> Words(const PreTokenizer& tokenizer, absl::string_view text) {
-  std::vector<absl::string_view> words;
+  WordList words;
+  words.beginning = text.data();
   tokenizer.Split(text, words);
-  return {words.begin(), words.end()};
+  return {words.list.begin(), words.list.end()};
 }
 
 TEST(ByteLevelTest, CharactersStandForBytes) {
@@ -24,7 +25,7 @@ TEST(ByteLevelTest, CharactersStandForBytes) {
 }
 
 TEST(ByteLevelTest, SplitsAsGpt2) {
-  const ByteLevelPreTokenizer split;
+  const ByteLevelPreTokenizer split({.add_prefix_space = false});
   EXPECT_THAT(Words(split, "Hello, world!"), ElementsAre("Hello", ",", " world", "!"));
   EXPECT_THAT(Words(split, "it's we'll I'D"),
               ElementsAre("it", "'s", " we", "'ll", " I", "'", "D"));

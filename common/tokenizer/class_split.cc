@@ -5,7 +5,7 @@
 
 namespace terminus::tokenizer {
 
-void ClassSplit::Split(absl::string_view text, std::vector<absl::string_view>& words) const {
+void ClassSplit::Split(absl::string_view text, WordList& words) const {
   const CodePointTable<uint8_t>& classes = Classes();
   std::vector<SplitPiece> pieces;
   size_t piece = 0;  // where the text between two matches begins
@@ -17,15 +17,14 @@ void ClassSplit::Split(absl::string_view text, std::vector<absl::string_view>& w
     piece = at;
   }
   if (pieces.empty()) {
-    words.push_back(text);
+    words.list.push_back(text);
     return;
   }
   if (piece < text.size()) pieces.push_back({text.substr(piece), false});
-  CombinePieces(pieces, behavior_, words);
+  CombinePieces(pieces, behavior_, words.list);
 }
 
-void WhitespacePreTokenizer::Split(absl::string_view text,
-                                   std::vector<absl::string_view>& words) const {
+void WhitespacePreTokenizer::Split(absl::string_view text, WordList& words) const {
   enum class Kind { kSpace, kWord, kOther };
   const auto kind_at = [&](size_t& at) {
     const char32_t c = NextCodePoint(text, at);
@@ -37,7 +36,7 @@ void WhitespacePreTokenizer::Split(absl::string_view text,
     const size_t from = at;
     const Kind kind = kind_at(at);
     for (size_t next = at; next < text.size() && kind_at(next) == kind;) at = next;
-    if (kind != Kind::kSpace) words.push_back(text.substr(from, at - from));
+    if (kind != Kind::kSpace) words.list.push_back(text.substr(from, at - from));
   }
 }
 

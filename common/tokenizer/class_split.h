@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "common/tokenizer/pre_tokenizer.h"
 #include "common/tokenizer/split_behavior.h"
@@ -13,7 +12,7 @@ namespace terminus::tokenizer {
 class ClassSplit : public PreTokenizer {
  public:
   ClassSplit(uint8_t classes, SplitBehavior behavior) : classes_(classes), behavior_(behavior) {}
-  void Split(absl::string_view text, std::vector<absl::string_view>& words) const override;
+  void Split(absl::string_view text, WordList& words) const override;
 
  private:
   const uint8_t classes_;
@@ -23,15 +22,13 @@ class ClassSplit : public PreTokenizer {
 // Words are runs of word characters, and runs of others; white space vanishes: "Whitespace".
 class WhitespacePreTokenizer : public PreTokenizer {
  public:
-  void Split(absl::string_view text, std::vector<absl::string_view>& words) const override;
+  void Split(absl::string_view text, WordList& words) const override;
 };
 
 // Leaves text in one piece.
 class WholePreTokenizer : public PreTokenizer {
  public:
-  void Split(absl::string_view text, std::vector<absl::string_view>& words) const override {
-    words.push_back(text);
-  }
+  void Split(absl::string_view text, WordList& words) const override { words.list.push_back(text); }
 };
 
 }  // namespace terminus::tokenizer

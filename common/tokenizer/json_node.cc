@@ -1,5 +1,6 @@
 #include "common/tokenizer/json_node.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
@@ -51,6 +52,15 @@ absl::StatusOr<std::string> JsonNode::String() const {
   return value_->get<std::string>();
 }
 
+absl::StatusOr<std::string> JsonNode::Character() const {
+  TERMINUS_ASSIGN_OR_RETURN(std::string text, String());
+  const auto is_first_byte = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; };
+  if (std::count_if(text.begin(), text.end(), is_first_byte) != 1) {
+    return Unexpected("one character");
+  }
+  return text;
+}
+
 absl::StatusOr<int32_t> JsonNode::Index() const {
   constexpr uint64_t kMax = std::numeric_limits<int32_t>::max() - 1;
   if (!value_->is_number_unsigned() || value_->get<uint64_t>() > kMax) {
@@ -70,6 +80,34 @@ absl::StatusOr<std::string> JsonNode::StringOr(const std::string& key,
   const JsonNode member = Member(key);
   if (member.IsNull()) return otherwise;
   return member.String();
+}
+
+bool JsonNode::HasType(absl::string_view type) const {
+  const JsonNode member = Member("type");
+  return member.value().is_string() && member.value().get_ref<const std::string&>() == type;
+}
+
+absl::Status JsonNode::Flatten(const std::string& key, int depth,
+                               std::vector<JsonNode>& flat) const {
+  constexpr int kMaxDepth = 8;
+  if (!HasType("Sequence")) {
+    flat.push_back(*this);
+    return absl::OkStatus();
+  }
+  if (depth == kMaxDepth) {
+    return Error(absl::StrCat("at most ", kMaxDepth, " sequences inside each other are supported"));
+  }
+  TERMINUS_ASSIGN_OR_RETURN(const auto elements, Member(key).Elements());
+  for (const JsonNode& element : elements) {
+    TERMINUS_RETURN_IF_ERROR(element.Flatten(key, depth + 1, flat));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<JsonNode>> JsonNode::Flattened(const std::string& key) const {
+  std::vector<JsonNode> flat;
+  TERMINUS_RETURN_IF_ERROR(Flatten(key, 0, flat));
+  return flat;
 }
 
 absl::Status JsonNode::ExpectObject() const {

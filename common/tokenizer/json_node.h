@@ -28,12 +28,19 @@ class JsonNode {
 
   absl::StatusOr<bool> Bool() const;
   absl::StatusOr<std::string> String() const;
+  // A string of one character.
+  absl::StatusOr<std::string> Character() const;
   // From 0 to 2^31 - 2, so that one more is still an int32_t.
   absl::StatusOr<int32_t> Index() const;
 
   // A member that may be missing or null.
   absl::StatusOr<bool> BoolOr(const std::string& key, bool otherwise) const;
   absl::StatusOr<std::string> StringOr(const std::string& key, const std::string& otherwise) const;
+
+  // Itself, or what a "Sequence" of these holds under `key`, and the sequences in it, in order.
+  absl::StatusOr<std::vector<JsonNode>> Flattened(const std::string& key) const;
+  // Whether this is an object with that "type".
+  bool HasType(absl::string_view type) const;
 
   absl::Status ExpectObject() const;
   // That this is an object whose "type" is one of those supported.
@@ -46,6 +53,8 @@ class JsonNode {
 
  private:
   JsonNode(const nlohmann::json* value, std::string path) : value_(value), path_(std::move(path)) {}
+
+  absl::Status Flatten(const std::string& key, int depth, std::vector<JsonNode>& flat) const;
 
   const nlohmann::json* value_;
   std::string path_;

@@ -26,6 +26,7 @@ TAIL = """}  // namespace
 
 absl::Span<const CodePointRange> CleanedRanges() { return kCleanedRanges; }
 absl::Span<const CodePointRange> MarkRanges() { return kMarkRanges; }
+absl::Span<const CodePointRange> CombiningMarkRanges() { return kCombiningMarkRanges; }
 absl::Span<const CodePointRange> NonStarterRanges() { return kNonStarterRanges; }
 absl::Span<const CodePointRange> PunctuationRanges() { return kPunctuationRanges; }
 absl::Span<const CodePointRange> IdeographRanges() { return kIdeographRanges; }
@@ -71,6 +72,8 @@ def main():
     text = HEAD % tokenizers.__version__
     text += array("kCleanedRanges", (c for c in SCALARS if clean(chr(c)) == ""))
     text += array("kMarkRanges", (c for c in SCALARS if strip(chr(c)) == ""))
+    accents = normalizers.StripAccents().normalize_str
+    text += array("kCombiningMarkRanges", (c for c in SCALARS if accents(chr(c)) == ""))
     text += array("kNonStarterRanges", (c for c in SCALARS if is_non_starter(c)))
     text += array("kPunctuationRanges", (c for c in SCALARS if len(words(f"a{chr(c)}b")) == 3))
     text += array("kIdeographRanges", (c for c in SCALARS if chinese(chr(c)) != chr(c)))

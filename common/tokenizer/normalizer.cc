@@ -1,19 +1,15 @@
 #include "common/tokenizer/normalizer.h"
 
-#include <unicode/normalizer2.h>
-#include <unicode/stringpiece.h>
-#include <unicode/uchar.h>
-
 #include <algorithm>
+#include <utility>
 #include <vector>
 
-#include "absl/strings/ascii.h"
-#include "common/base/check.h"
 #include "common/base/status_macros.h"
 #include "common/tokenizer/bert_normalizer.h"
+#include "common/tokenizer/charsmap.h"
 #include "common/tokenizer/json_node.h"
-#include "common/tokenizer/unicode.h"
-#include "common/tokenizer/utf8.h"
+#include "common/tokenizer/text_normalizers.h"
+#include "common/tokenizer/unicode_form.h"
 
 namespace terminus::tokenizer {
 namespace {
@@ -23,55 +19,34 @@ class NoNormalizer : public Normalizer {
   void Normalize(absl::string_view text, std::string& out) const override {
     out.append(text.data(), text.size());
   }
+  bool KeepsBeginning() const override { return true; }
 };
 
-// Code points that ICU reorders or composes and the library, whose tables are older, leaves alone.
-bool IsYoung(char32_t c) {
-  static const std::vector<char32_t> young = [] {
-    std::vector<char32_t> found;
-    for (char32_t code = 0x300; code < kCodePoints; ++code) {
-      if (u_getCombiningClass(static_cast<UChar32>(code)) != 0 &&
-          (ClassOf(code) & kNonStarter) == 0) {
-        found.push_back(code);
-      }
-    }
-    constexpr char32_t kDivesAkuruVowelSignAa = 0x11930;
-    found.insert(std::upper_bound(found.begin(), found.end(), kDivesAkuruVowelSignAa),
-                 kDivesAkuruVowelSignAa);
-    return found;
-  }();
-  return c >= young.front() && std::binary_search(young.begin(), young.end(), c);
-}
-
-// Canonical composition.
-class NfcNormalizer : public Normalizer {
+// One behind the other; at least one.
+class NormalizerSequence : public Normalizer {
  public:
+  explicit NormalizerSequence(std::vector<std::unique_ptr<const Normalizer>> stages)
+      : stages_(std::move(stages)) {}
+
   void Normalize(absl::string_view text, std::string& out) const override {
-    if (std::all_of(text.begin(), text.end(), [](char c) { return absl::ascii_isascii(c); })) {
-      out.append(text.data(), text.size());
-      return;
+    std::string current;
+    std::string next;
+    for (size_t i = 0; i + 1 < stages_.size(); ++i) {
+      next.clear();
+      stages_[i]->Normalize(text, next);
+      current.swap(next);
+      text = current;
     }
-    size_t part = 0;
-    for (size_t at = 0; at < text.size();) {
-      const size_t from = at;
-      if (!IsYoung(NextCodePoint(text, at))) continue;
-      Compose(text.substr(part, from - part), out);
-      out.append(text.data() + from, at - from);
-      part = at;
-    }
-    Compose(text.substr(part), out);
+    stages_.back()->Normalize(text, out);
+  }
+
+  bool KeepsBeginning() const override {
+    return std::all_of(stages_.begin(), stages_.end(),
+                       [](const auto& stage) { return stage->KeepsBeginning(); });
   }
 
  private:
-  static void Compose(absl::string_view text, std::string& out) {
-    UErrorCode error = U_ZERO_ERROR;
-    const icu::Normalizer2* const nfc = icu::Normalizer2::getNFCInstance(error);
-    TERMINUS_CHECK(U_SUCCESS(error));
-    icu::StringByteSink<std::string> sink(&out);
-    nfc->normalizeUTF8(0, icu::StringPiece(text.data(), static_cast<int32_t>(text.size())), sink,
-                       nullptr, error);
-    TERMINUS_CHECK(U_SUCCESS(error));
-  }
+  const std::vector<std::unique_ptr<const Normalizer>> stages_;
 };
 
 absl::StatusOr<std::unique_ptr<const Normalizer>> MakeBert(const JsonNode& section) {
@@ -85,13 +60,45 @@ absl::StatusOr<std::unique_ptr<const Normalizer>> MakeBert(const JsonNode& secti
   return std::make_unique<BertNormalizer>(options);
 }
 
+absl::StatusOr<std::unique_ptr<const Normalizer>> MakeStrip(const JsonNode& section) {
+  TERMINUS_ASSIGN_OR_RETURN(const bool left, section.Member("strip_left").Bool());
+  TERMINUS_ASSIGN_OR_RETURN(const bool right, section.Member("strip_right").Bool());
+  return std::make_unique<StripNormalizer>(left, right);
+}
+
+absl::StatusOr<std::unique_ptr<const Normalizer>> MakeSequence(const JsonNode& section) {
+  TERMINUS_ASSIGN_OR_RETURN(const auto flat, section.Flattened("normalizers"));
+  if (flat.empty()) return std::make_unique<NoNormalizer>();
+  std::vector<std::unique_ptr<const Normalizer>> stages;
+  for (const JsonNode& element : flat) {
+    TERMINUS_RETURN_IF_ERROR(element.ExpectObject());
+    TERMINUS_ASSIGN_OR_RETURN(stages.emplace_back(), MakeNormalizer(element));
+  }
+  return std::make_unique<NormalizerSequence>(std::move(stages));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<const Normalizer>> MakeNormalizer(const JsonNode& section) {
   if (section.IsNull()) return std::make_unique<NoNormalizer>();
-  TERMINUS_RETURN_IF_ERROR(section.ExpectType({"BertNormalizer", "NFC"}));
-  if (section.Member("type").value() == "NFC") return std::make_unique<NfcNormalizer>();
-  return MakeBert(section);
+  TERMINUS_RETURN_IF_ERROR(section.ExpectType(
+      {"BertNormalizer", "ByteLevel", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "Nmt",
+       "Precompiled", "Prepend", "Replace", "Sequence", "Strip", "StripAccents"}));
+  const auto& type = section.Member("type").value().get_ref<const std::string&>();
+  if (type == "BertNormalizer") return MakeBert(section);
+  if (type == "ByteLevel") return std::make_unique<ByteLevelNormalizer>();
+  if (type == "Lowercase") return std::make_unique<LowercaseNormalizer>();
+  if (type == "Nmt") return std::make_unique<NmtNormalizer>();
+  if (type == "Precompiled") return Charsmap::FromJson(section);
+  if (type == "Prepend") {
+    TERMINUS_ASSIGN_OR_RETURN(std::string prefix, section.Member("prepend").String());
+    return std::make_unique<PrependNormalizer>(std::move(prefix));
+  }
+  if (type == "Replace") return ReplaceNormalizer::FromJson(section);
+  if (type == "Sequence") return MakeSequence(section);
+  if (type == "Strip") return MakeStrip(section);
+  if (type == "StripAccents") return std::make_unique<StripAccentsNormalizer>();
+  return MakeUnicodeForm(type);
 }
 
 }  // namespace terminus::tokenizer

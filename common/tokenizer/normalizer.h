@@ -17,6 +17,10 @@ class Normalizer {
 
   // Appends the normalised form of valid UTF-8; the result is valid UTF-8.
   virtual void Normalize(absl::string_view text, std::string& out) const = 0;
+
+  // Whether what a text begins with is never dropped, so that the beginning of the result is what
+  // became of the beginning of the text.
+  virtual bool KeepsBeginning() const = 0;
 };
 
 // What the section "normalizer" asks for. INVALID_ARGUMENT names what is supported.

@@ -73,16 +73,14 @@ absl::StatusOr<PostProcessor> FromBert(const JsonNode& section) {
 
 // Of a sequence, only one part may add tokens.
 absl::StatusOr<PostProcessor> FromSequence(const JsonNode& section) {
-  const JsonNode processors = section.Member("processors");
-  TERMINUS_ASSIGN_OR_RETURN(const auto elements, processors.Elements());
+  TERMINUS_ASSIGN_OR_RETURN(const auto flat, section.Flattened("processors"));
   PostProcessor processor;
-  for (const JsonNode& element : elements) {
-    if (element.Member("type").value() == "Sequence") {
-      return element.Member("type").Error("a Sequence inside a Sequence is not supported");
-    }
+  for (const JsonNode& element : flat) {
+    TERMINUS_RETURN_IF_ERROR(element.ExpectObject());
     TERMINUS_ASSIGN_OR_RETURN(PostProcessor part, MakePostProcessor(element));
     if (part.added() > 0 && processor.added() > 0) {
-      return processors.Error("found two that add tokens, at most one is supported");
+      return section.Member("processors")
+          .Error("found two that add tokens, at most one is supported");
     }
     if (part.added() > 0) processor = std::move(part);
   }
@@ -93,10 +91,10 @@ absl::StatusOr<PostProcessor> FromSequence(const JsonNode& section) {
 
 absl::StatusOr<PostProcessor> MakePostProcessor(const JsonNode& section) {
   if (section.IsNull()) return PostProcessor{};
-  TERMINUS_RETURN_IF_ERROR(
-      section.ExpectType({"TemplateProcessing", "BertProcessing", "ByteLevel", "Sequence"}));
+  TERMINUS_RETURN_IF_ERROR(section.ExpectType(
+      {"BertProcessing", "ByteLevel", "RobertaProcessing", "Sequence", "TemplateProcessing"}));
   const auto& type = section.Member("type").value();
-  if (type == "BertProcessing") return FromBert(section);
+  if (type == "BertProcessing" || type == "RobertaProcessing") return FromBert(section);
   if (type == "Sequence") return FromSequence(section);
   // It trims offsets, which are not reported, and adds nothing.
   if (type == "ByteLevel") return PostProcessor{};

@@ -18,8 +18,8 @@ struct PostProcessor {
   size_t added() const { return before.size() + after.size(); }
 };
 
-// What the section "post_processor" asks for: TemplateProcessing (its "single"), BertProcessing, or
-// nothing. INVALID_ARGUMENT names what is supported.
+// What the section "post_processor" asks for: TemplateProcessing (its "single"), BertProcessing,
+// RobertaProcessing, or nothing. INVALID_ARGUMENT names what is supported.
 absl::StatusOr<PostProcessor> MakePostProcessor(const JsonNode& section);
 
 }  // namespace terminus::tokenizer

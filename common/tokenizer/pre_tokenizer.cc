@@ -8,42 +8,47 @@
 #include "common/tokenizer/byte_level.h"
 #include "common/tokenizer/class_split.h"
 #include "common/tokenizer/json_node.h"
+#include "common/tokenizer/metaspace.h"
 #include "common/tokenizer/regex_split.h"
 #include "common/tokenizer/unicode.h"
 
 namespace terminus::tokenizer {
 namespace {
 
+using Stages = std::vector<std::unique_ptr<const PreTokenizer>>;
+
 // Each stage cuts the words of the one before it.
 class Sequence : public PreTokenizer {
  public:
-  explicit Sequence(std::vector<std::unique_ptr<const PreTokenizer>> stages)
-      : stages_(std::move(stages)) {}
+  explicit Sequence(Stages stages) : stages_(std::move(stages)) {}
 
-  void Split(absl::string_view text, std::vector<absl::string_view>& words) const override {
-    std::vector<absl::string_view> current = {text};
-    std::vector<absl::string_view> next;
+  void Split(absl::string_view text, WordList& words) const override {
+    std::vector<absl::string_view> before;
+    before.swap(words.list);
+    words.list.push_back(text);
+    std::vector<absl::string_view> current;
     for (const auto& stage : stages_) {
-      next.clear();
-      for (const absl::string_view word : current) {
-        stage->Split(word, next);
-      }
-      current.swap(next);
+      current.clear();
+      current.swap(words.list);
+      for (const absl::string_view word : current) stage->Split(word, words);
     }
-    words.insert(words.end(), current.begin(), current.end());
+    if (!before.empty()) words.list.insert(words.list.begin(), before.begin(), before.end());
   }
 
  private:
-  const std::vector<std::unique_ptr<const PreTokenizer>> stages_;
+  const Stages stages_;
 };
 
 absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakeByteLevel(const JsonNode& section) {
-  TERMINUS_RETURN_IF_ERROR(section.BoolOr("add_prefix_space", true).status());
-  TERMINUS_ASSIGN_OR_RETURN(const bool use_regex, section.BoolOr("use_regex", true));
-  if (!use_regex) {
-    return std::make_unique<WholePreTokenizer>();
-  }
-  return std::make_unique<ByteLevelPreTokenizer>();
+  ByteLevelPreTokenizer::Options options;
+  TERMINUS_ASSIGN_OR_RETURN(options.add_prefix_space, section.BoolOr("add_prefix_space", true));
+  TERMINUS_ASSIGN_OR_RETURN(options.use_regex, section.BoolOr("use_regex", true));
+  return std::make_unique<ByteLevelPreTokenizer>(options);
+}
+
+absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakeMetaspace(const JsonNode& section) {
+  TERMINUS_ASSIGN_OR_RETURN(Metaspace::Options options, Metaspace::OptionsFromJson(section));
+  return std::make_unique<Metaspace>(std::move(options));
 }
 
 absl::StatusOr<SplitBehavior> BehaviorOf(const JsonNode& section) {
@@ -96,24 +101,14 @@ absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakeSplit(const JsonNode& se
   return split;
 }
 
-bool IsByteLevel(const JsonNode& section) { return section.Member("type").value() == "ByteLevel"; }
-
 absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakeSequence(const JsonNode& section) {
-  TERMINUS_ASSIGN_OR_RETURN(const auto elements, section.Member("pretokenizers").Elements());
-  std::vector<std::unique_ptr<const PreTokenizer>> stages;
-  for (const JsonNode& element : elements) {
-    if (element.Member("type").value() == "Sequence") {
-      return element.Member("type").Error("a Sequence inside a Sequence is not supported");
-    }
+  TERMINUS_ASSIGN_OR_RETURN(const auto flat, section.Flattened("pretokenizers"));
+  Stages stages;
+  for (const JsonNode& element : flat) {
     TERMINUS_ASSIGN_OR_RETURN(stages.emplace_back(), MakePreTokenizer(element));
-    if (!IsByteLevel(element)) continue;
-    // What comes behind it would see bytes as characters, and each word would get its own blank.
-    if (stages.size() < elements.size()) {
+    // What comes behind it would see bytes as characters.
+    if (element.HasType("ByteLevel") && stages.size() < flat.size()) {
       return element.Member("type").Error("ByteLevel is supported only at the end of a Sequence");
-    }
-    const JsonNode prefix = element.Member("add_prefix_space");
-    if (stages.size() > 1 && prefix.value() != false) {
-      return prefix.Unexpected("the supported false, behind others in a Sequence");
     }
   }
   return std::make_unique<Sequence>(std::move(stages));
@@ -138,11 +133,12 @@ absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakePunctuation(const JsonNo
 absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakePreTokenizer(const JsonNode& section) {
   if (section.IsNull()) return std::make_unique<WholePreTokenizer>();
   TERMINUS_RETURN_IF_ERROR(
-      section.ExpectType({"BertPreTokenizer", "ByteLevel", "Digits", "Punctuation", "Sequence",
-                          "Split", "Whitespace", "WhitespaceSplit"}));
+      section.ExpectType({"BertPreTokenizer", "ByteLevel", "Digits", "Metaspace", "Punctuation",
+                          "Sequence", "Split", "Whitespace", "WhitespaceSplit"}));
   const auto& type = section.Member("type").value();
   if (type == "ByteLevel") return MakeByteLevel(section);
   if (type == "Digits") return MakeDigits(section);
+  if (type == "Metaspace") return MakeMetaspace(section);
   if (type == "Punctuation") return MakePunctuation(section);
   if (type == "Sequence") return MakeSequence(section);
   if (type == "Split") return MakeSplit(section);
@@ -153,14 +149,19 @@ absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakePreTokenizer(const JsonN
   return std::make_unique<BertPreTokenizer>();
 }
 
-ByteLevelMode ByteLevelModeOf(const JsonNode& section) {
-  JsonNode last = section;
-  if (const auto elements = section.Member("pretokenizers").Elements();
-      elements.ok() && !elements->empty()) {
-    last = elements->back();
+PreTokenizerTraits TraitsOf(const JsonNode& section) {
+  PreTokenizerTraits traits;
+  const auto flat = section.Flattened("pretokenizers").value_or(std::vector<JsonNode>{});
+  if (flat.empty()) return traits;
+  traits.bytes = flat.back().HasType("ByteLevel");
+  for (size_t i = 0; i < flat.size(); ++i) {
+    if (!flat[i].HasType("Metaspace") || flat[i].Member("prepend_scheme").value() != "first") {
+      continue;
+    }
+    traits.marks_beginning = true;
+    traits.marks_beginning_late |= i > 0;
   }
-  if (!IsByteLevel(last)) return {};
-  return {.bytes = true, .add_prefix_space = last.BoolOr("add_prefix_space", true).value_or(true)};
+  return traits;
 }
 
 }  // namespace terminus::tokenizer

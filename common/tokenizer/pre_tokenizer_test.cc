@@ -7,6 +7,7 @@
 
 #include "common/tokenizer/class_split.h"
 #include "common/tokenizer/json_node.h"
+#include "common/tokenizer/metaspace.h"
 #include "common/tokenizer/regex_split.h"
 #include "common/tokenizer/unicode.h"
 
@@ -17,9 +18,10 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 std::vector<std::string> Words(const PreTokenizer& tokenizer, absl::string_view text) {
-  std::vector<absl::string_view> words;
+  WordList words;
+  words.beginning = text.data();
   tokenizer.Split(text, words);
-  return {words.begin(), words.end()};
+  return {words.list.begin(), words.list.end()};
 }
 
 TEST(ClassSplitTest, DigitsAloneOrTogether) {
@@ -54,13 +56,22 @@ TEST(RegexSplitTest, Behaviors) {
   EXPECT_THAT(split(SplitBehavior::kRemoved, true), ElementsAre("-", "-", "-"));
 }
 
-TEST(RegexSplitTest, EmptyMatchesEndAndBadPatternsAreNamed) {
+TEST(RegexSplitTest, EmptyMatchesCutAndBadPatternsAreNamed) {
   const auto empty = RegexSplit::Create("x*", SplitBehavior::kIsolated, false);
   ASSERT_TRUE(empty.ok());
-  EXPECT_THAT(Words(**empty, "aéxx"), ElementsAre("aé", "xx"));
+  EXPECT_THAT(Words(**empty, "aéxx"), ElementsAre("a", "é", "xx"));
   const auto bad = RegexSplit::Create("(", SplitBehavior::kIsolated, false);
   EXPECT_EQ(bad.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(bad.status().message()), ::testing::HasSubstr("byte 1"));
+}
+
+// As the library has it, though not its documentation.
+TEST(RegexSplitTest, MatchesOfNothingCut) {
+  for (const auto behavior : {SplitBehavior::kIsolated, SplitBehavior::kMergedWithPrevious}) {
+    const auto split = RegexSplit::Create("(?=x)", behavior, false);
+    ASSERT_TRUE(split.ok());
+    EXPECT_THAT(Words(**split, "aaxbxx"), ElementsAre("aa", "xb", "x", "x"));
+  }
 }
 
 TEST(RegexSplitTest, ExplosivePatternsAreBounded) {
@@ -100,6 +111,30 @@ TEST(RegexSplitTest, LongMatchesAreFound) {
   EXPECT_THAT(Words(**split, "x" + text + "y"), ElementsAre("x", text, "y"));
 }
 
+TEST(MetaspaceTest, EachScheme) {
+  const auto words = [](Metaspace::Prepend prepend, bool split, absl::string_view text) {
+    return Words(Metaspace({.prepend = prepend, .split = split}), text);
+  };
+  using Prepend = Metaspace::Prepend;
+  EXPECT_THAT(words(Prepend::kAlways, true, "a  b c"), ElementsAre("▁a", "▁", "▁b", "▁c"));
+  EXPECT_THAT(words(Prepend::kAlways, true, " a"), ElementsAre("▁a"));
+  EXPECT_THAT(words(Prepend::kAlways, false, "▁a b"), ElementsAre("▁a▁b"));
+  EXPECT_THAT(words(Prepend::kNever, true, "a b"), ElementsAre("a", "▁b"));
+  EXPECT_THAT(words(Prepend::kFirst, true, "a b"), ElementsAre("▁a", "▁b"));
+  WordList later;
+  Metaspace({.prepend = Prepend::kFirst}).Split("a b", later);
+  EXPECT_THAT(later.list, ElementsAre("a", "▁b"));
+}
+
+TEST(MetaspaceTest, BehindOthersEachWordIsMarked) {
+  const auto section = nlohmann::json::parse(R"({"type": "Sequence", "pretokenizers": [
+      {"type": "WhitespaceSplit"}, {"type": "Metaspace", "replacement": "▁"},
+      {"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": false}]}]})");
+  const auto made = MakePreTokenizer(JsonNode(section));
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_THAT(Words(**made, " ab \t c12"), ElementsAre("▁ab", "▁c", "12"));
+}
+
 std::string FaultOf(const char* json) {
   const auto document = nlohmann::json::parse(json);
   return std::string(MakePreTokenizer(JsonNode(document)).status().message());
@@ -109,9 +144,6 @@ TEST(MakePreTokenizerTest, WhatIsNotSupportedIsNamed) {
   EXPECT_THAT(FaultOf(R"({"type": "Sequence", "pretokenizers": [
                           {"type": "ByteLevel", "add_prefix_space": false}, {"type": "Digits"}]})"),
               HasSubstr("pretokenizers[0].type: ByteLevel is supported only at the end"));
-  EXPECT_THAT(FaultOf(R"({"type": "Sequence", "pretokenizers": [
-                          {"type": "Digits"}, {"type": "ByteLevel", "add_prefix_space": true}]})"),
-              HasSubstr("pretokenizers[1].add_prefix_space: found true"));
   EXPECT_THAT(FaultOf(R"({"type": "Punctuation", "behavior": "Kept"})"),
               HasSubstr("behavior: found \"Kept\""));
   EXPECT_THAT(FaultOf(R"({"type": "ByteLevel", "add_prefix_space": 1})"),

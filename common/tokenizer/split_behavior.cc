@@ -1,5 +1,6 @@
 #include "common/tokenizer/split_behavior.h"
 
+#include <algorithm>
 #include <cstddef>
 
 namespace terminus::tokenizer {
@@ -9,6 +10,7 @@ void CombinePieces(const std::vector<SplitPiece>& pieces, SplitBehavior behavior
   const auto join = [](absl::string_view a, absl::string_view b) {
     return absl::string_view(a.data(), a.size() + b.size());
   };
+  const size_t first = words.size();
   bool open = false;  // The last word may still grow.
   for (size_t i = 0; i < pieces.size(); ++i) {
     const SplitPiece& piece = pieces[i];
@@ -37,6 +39,10 @@ void CombinePieces(const std::vector<SplitPiece>& pieces, SplitBehavior behavior
     }
     open = true;
   }
+  // A match of nothing cuts the text and is no word.
+  words.erase(std::remove_if(words.begin() + static_cast<std::ptrdiff_t>(first), words.end(),
+                             [](absl::string_view word) { return word.empty(); }),
+              words.end());
 }
 
 }  // namespace terminus::tokenizer

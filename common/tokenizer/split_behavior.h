@@ -15,13 +15,14 @@ enum class SplitBehavior {
   kContiguous,          // As kIsolated, neighbours as one.
 };
 
-// A part of a text, not empty: either what the pattern matches or what lies between two matches.
+// A part of a text: either what the pattern matches, possibly nothing, or what lies between two
+// matches, which is not empty.
 struct SplitPiece {
   absl::string_view text;
   bool is_match;
 };
 
-// Appends the words that the pieces of a text, in order and without gaps, make.
+// Appends the words, none empty, that the pieces of a text, in order and without gaps, make.
 void CombinePieces(const std::vector<SplitPiece>& pieces, SplitBehavior behavior,
                    std::vector<absl::string_view>& words);
 

@@ -37,6 +37,10 @@ Json SmallDocument() {
   })");
 }
 
+Json Unigram(const std::vector<std::vector<Json>>& vocabulary, const Json& unknown) {
+  return {{"type", "Unigram"}, {"vocab", vocabulary}, {"unk_id", unknown}};
+}
+
 std::vector<int32_t> Ids(const Json& document, absl::string_view text) {
   const auto tokenizer = Tokenizer::FromJson(document.dump());
   EXPECT_TRUE(tokenizer.ok()) << tokenizer.status();
@@ -101,11 +105,64 @@ TEST(TokenizerTest, BertProcessingIsATemplateToo) {
   EXPECT_THAT(Ids(document, "cat"), ElementsAre(6));
 }
 
+TEST(TokenizerTest, RobertaProcessingInASequence) {
+  Json document = SmallDocument();
+  const Json roberta = {
+      {"type", "RobertaProcessing"}, {"sep", {"[SEP]", 2}}, {"cls", {"[CLS]", 1}}};
+  const Json inner = {{"type", "Sequence"}, {"processors", {{{"type", "ByteLevel"}}, roberta}}};
+  document["post_processor"] = {{"type", "Sequence"}, {"processors", Json::array({inner})}};
+  EXPECT_THAT(Ids(document, "cat"), ElementsAre(1, 6, 2));
+}
+
+TEST(TokenizerTest, TheFileSaysWhichEndIsDropped) {
+  Json document = SmallDocument();
+  document["truncation"] = {{"direction", "Left"}, {"max_length", 100}};
+  const auto tokenizer = Tokenizer::FromJson(document.dump());
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+  const auto cut = (*tokenizer)->Encode("cats!", 4);
+  ASSERT_TRUE(cut.ok());
+  EXPECT_THAT(cut->ids, ElementsAre(1, 8, 7, 2));
+  EXPECT_TRUE(cut->truncated);
+  EXPECT_EQ(cut->full_length, 5u);
+}
+
+// Older files leave it out.
+TEST(TokenizerTest, KindOfTheModelByWhatItHas) {
+  Json document = SmallDocument();
+  document["model"].erase("type");
+  EXPECT_THAT(Ids(document, "cats"), ElementsAre(1, 6, 8, 2));
+  document = {{"model", {{"vocab", {{"a", 0}, {"b", 1}, {"ab", 2}}}, {"merges", {"a b"}}}}};
+  EXPECT_THAT(Ids(document, "aab"), ElementsAre(0, 2));
+  document = Json::object();
+  document["model"] = Unigram({{"?", 0}, {"a", -1}}, 0);
+  document["model"].erase("type");
+  EXPECT_THAT(Ids(document, "aba"), ElementsAre(1, 0, 1));
+}
+
+TEST(TokenizerTest, AnUnsupportedDecoderIsNamedOnceItIsNeeded) {
+  Json document = SmallDocument();
+  document["decoder"] = {{"type", "CTC"}};
+  const auto tokenizer = Tokenizer::FromJson(document.dump());
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+  EXPECT_THAT((*tokenizer)->Encode("cat")->ids, ElementsAre(1, 6, 2));
+  const auto text = (*tokenizer)->Decode({6}, false);
+  EXPECT_EQ(text.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(text.status().message()),
+              HasSubstr("decoder.type: found \"CTC\", expected one of the supported BPEDecoder"));
+}
+
 TEST(TokenizerTest, PaddingAndTruncationOfTheFileAreIgnored) {
   Json document = SmallDocument();
   document["truncation"] = {{"max_length", 3}, {"strategy", "LongestFirst"}, {"stride", 0}};
   document["padding"] = {{"strategy", {{"Fixed", 8}}}};
   EXPECT_THAT(Ids(document, "cats!"), ElementsAre(1, 6, 8, 7, 2));
+}
+
+// Twelve sequences inside each other.
+Json Nested(const char* key) {
+  Json section = {{"type", "Sequence"}, {key, Json::array()}};
+  for (int i = 0; i < 11; ++i) section = {{"type", "Sequence"}, {key, Json::array({section})}};
+  return section;
 }
 
 struct Fault {
@@ -116,20 +173,54 @@ struct Fault {
 
 TEST(TokenizerTest, FaultsNameThePathAndWhatIsSupported) {
   const Fault faults[] = {
-      {"/normalizer/type", "NFKC",
-       "normalizer.type: found \"NFKC\", expected one of the supported BertNormalizer"},
+      {"/normalizer/type", "Casefold",
+       "normalizer.type: found \"Casefold\", expected one of the supported BertNormalizer"},
+      {"/normalizer",
+       {{"type", "Precompiled"}, {"precompiled_charsmap", "?"}},
+       "normalizer.precompiled_charsmap: this is not base64"},
+      {"/normalizer",
+       {{"type", "Precompiled"}, {"precompiled_charsmap", "CAAAAAAAAAA="}},
+       "normalizer.precompiled_charsmap: its double array is cut off or empty"},
+      {"/normalizer",
+       {{"type", "Replace"}, {"pattern", {{"String", ""}}}, {"content", ""}},
+       "normalizer.pattern.String: found \"\", expected text that is not empty"},
+      {"/normalizer", Nested("normalizers"), "at most 8 sequences inside each other"},
       {"/normalizer/lowercase", 1, "normalizer.lowercase: found 1, expected true or false"},
       {"/pre_tokenizer", 1, "pre_tokenizer: found 1, expected an object"},
-      {"/pre_tokenizer/type", "Metaspace", "expected one of the supported BertPreTokenizer"},
+      {"/pre_tokenizer/type", "UnicodeScripts", "expected one of the supported BertPreTokenizer"},
+      {"/pre_tokenizer", Nested("pretokenizers"), "at most 8 sequences inside each other"},
+      {"/pre_tokenizer",
+       {{"type", "Metaspace"}, {"replacement", "ab"}},
+       "pre_tokenizer.replacement: found \"ab\", expected one character"},
+      {"/pre_tokenizer",
+       {{"type", "Metaspace"}, {"replacement", "_"}, {"prepend_scheme", "last"}},
+       "pre_tokenizer.prepend_scheme: found \"last\", expected always, first or never"},
+      {"/pre_tokenizer",
+       {{"type", "Metaspace"}, {"replacement", "_"}, {"add_prefix_space", false}},
+       "expected never, as add_prefix_space is false"},
+      {"/pre_tokenizer",
+       {{"type", "Metaspace"}, {"replacement", "_"}, {"prepend_scheme", "first"}},
+       "pre_tokenizer: prepend_scheme first is not supported behind a normalizer that may drop"},
       {"/pre_tokenizer",
        {{"type", "Split"}, {"pattern", {{"Regex", "("}}}, {"behavior", "Removed"}},
        "pre_tokenizer.pattern: regular expression, at byte 1"},
       {"/pre_tokenizer",
        {{"type", "Split"}, {"pattern", {{"String", "x"}}}, {"behavior", "Kept"}},
        "pre_tokenizer.behavior: found \"Kept\", expected Removed"},
-      {"/model/type", "Unigram",
-       "model.type: found \"Unigram\", expected one of the supported BPE"},
-      {"/model/type", "BPE", "model.continuing_subword_prefix: found \"##\""},
+      {"/model/type", "WordLevel",
+       "model.type: found \"WordLevel\", expected one of the supported BPE, Unigram, WordPiece"},
+      {"/model/type", "Unigram", "model.vocab: found an object, expected an array"},
+      {"/model", Unigram({{"a", 0.5}, {"b"}}, 0), "model.vocab: [1]: expected [token, score]"},
+      {"/model", Unigram({{"a", 0.5}}, nullptr), "model.unk_id: found nothing"},
+      {"/model", Unigram({{"a", 0.5}}, 1),
+       "model.unk_id: found 1, expected the id of one of the 1"},
+      {"/model/type", "BPE", "model.merges: found nothing, expected an array"},
+      {"/model",
+       {{"type", "BPE"},
+        {"continuing_subword_prefix", "##"},
+        {"vocab", {{"a", 0}, {"b", 1}}},
+        {"merges", {"a b"}}},
+       "model.merges[0]: \"a\", \"b\" and both joined must be in model.vocab"},
       {"/model",
        {{"type", "BPE"}, {"vocab", {{"a", 0}}}, {"merges", {"a b"}}},
        "model.merges[0]: \"a\", \"b\" and both joined must be in model.vocab"},
@@ -145,7 +236,10 @@ TEST(TokenizerTest, FaultsNameThePathAndWhatIsSupported) {
       {"/model/vocab/cat", 2147483647, "model.vocab.cat: found 2147483647"},
       {"/model/unk_token", "<unk>", "model.unk_token: \"<unk>\" is not in model.vocab"},
       {"/model/max_input_chars_per_word", "x", "model.max_input_chars_per_word: found \"x\""},
-      {"/post_processor/type", "RobertaProcessing", "TemplateProcessing, BertProcessing"},
+      {"/post_processor/type", "PairProcessing", "BertProcessing, ByteLevel, RobertaProcessing"},
+      {"/post_processor/type", "RobertaProcessing", "post_processor.cls: found nothing"},
+      {"/post_processor", Nested("processors"), "at most 8 sequences inside each other"},
+      {"/truncation", {{"direction", "Up"}}, "truncation.direction: found \"Up\""},
       {"/post_processor/single/1", Json::object(),
        "post_processor.single[1]: found an object, expected {\"SpecialToken\""},
       {"/post_processor/single/0",
@@ -157,6 +251,8 @@ TEST(TokenizerTest, FaultsNameThePathAndWhatIsSupported) {
        "post_processor.special_tokens.[SEP]: found nothing, expected an object"},
       {"/added_tokens/0/id", 5,
        "added_tokens[0].id: found 5, expected 1, which the model's vocabulary gives \"[CLS]\""},
+      {"/added_tokens/1/id", 12,
+       "added_tokens[1].id: found 12, expected 9, the next behind the model's vocabulary"},
       {"/added_tokens/1/content", "\u0301", "added_tokens[1].content"},
       {"/added_tokens", "x", "added_tokens: found \"x\", expected an array"},
   };

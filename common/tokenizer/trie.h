@@ -45,6 +45,18 @@ class Trie {
     return match;
   }
 
+  // Calls `on_match(length, value)` for each key that `text` begins with, the shortest first.
+  template <typename Function>
+  void ForEachPrefix(absl::string_view text, const Function& on_match) const {
+    Node node = kRoot;
+    for (size_t i = 0; i < text.size(); ++i) {
+      const Node child = units_[node].base + static_cast<unsigned char>(text[i]);
+      if (units_[child].parent != node) break;
+      node = child;
+      if (units_[node].value >= 0) on_match(i + 1, units_[node].value);
+    }
+  }
+
   // The node that `text` leads to from `node`; nothing when no key goes there.
   absl::optional<Node> Walk(Node node, absl::string_view text) const;
 

@@ -79,6 +79,15 @@ bool IsWordCharacter(char32_t c) {
          u_hasBinaryProperty(code, UCHAR_JOIN_CONTROL);
 }
 
+bool IsCombiningMark(char32_t c) {
+  static const CodePointTable<uint8_t> marks([] {
+    std::vector<uint8_t> values(kCodePoints);
+    Mark(CombiningMarkRanges(), 1, values);
+    return values;
+  }());
+  return marks[c] != 0;
+}
+
 uint8_t CombiningClass(char32_t c) {
   return (ClassOf(c) & kNonStarter) != 0 ? u_getCombiningClass(static_cast<UChar32>(c)) : 0;
 }

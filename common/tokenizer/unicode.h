@@ -22,13 +22,14 @@ struct CodePointRange {
 // Sorted, apart from each other.
 absl::Span<const CodePointRange> CleanedRanges();
 absl::Span<const CodePointRange> MarkRanges();
+absl::Span<const CodePointRange> CombiningMarkRanges();
 absl::Span<const CodePointRange> NonStarterRanges();
 absl::Span<const CodePointRange> PunctuationRanges();
 absl::Span<const CodePointRange> IdeographRanges();
 
 // What ClassOf answers is a union of these.
 inline constexpr uint8_t kCleaned = 1;      // dropped by clean_text
-inline constexpr uint8_t kMark = 2;         // dropped by strip_accents
+inline constexpr uint8_t kMark = 2;         // dropped by strip_accents of BertNormalizer
 inline constexpr uint8_t kNonStarter = 4;   // has a combining class above 0
 inline constexpr uint8_t kPunctuation = 8;  // BertPreTokenizer makes each a word
 inline constexpr uint8_t kIdeograph = 16;   // handle_chinese_chars makes each a word
@@ -59,6 +60,9 @@ inline uint8_t ClassOf(char32_t c) { return Classes()[c]; }
 
 // \w of a regular expression: letters, marks, decimal digits, connectors, joiners.
 bool IsWordCharacter(char32_t c);
+
+// Dropped by StripAccents.
+bool IsCombiningMark(char32_t c);
 
 // Canonical combining class; 0 for a starter.
 uint8_t CombiningClass(char32_t c);

@@ -32,6 +32,45 @@ size_t SequenceLength(absl::string_view text) {
   return inside(1, low, high) && inside(2, 0x80, 0xbf) && inside(3, 0x80, 0xbf) ? 4 : 0;
 }
 
+constexpr absl::string_view kReplacement = "\xef\xbf\xbd";
+
+struct Sequence {
+  // Bytes of it that are well-formed so far, at least 1.
+  size_t length = 1;
+  // The bytes end where it goes on.
+  bool cut_off = false;
+};
+
+// The ill-formed sequence at the beginning of `bytes`: how far it looks like a character (table
+// 3-7 of the Unicode standard).
+Sequence IllFormedPrefix(absl::string_view bytes) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(bytes[i]); };
+  const unsigned char lead = byte(0);
+  size_t size = 0;
+  unsigned char low = 0x80;
+  unsigned char high = 0xbf;
+  if (lead >= 0xc2 && lead <= 0xdf) {
+    size = 2;
+  } else if (lead >= 0xe0 && lead <= 0xef) {
+    size = 3;
+    low = lead == 0xe0 ? 0xa0 : low;
+    high = lead == 0xed ? 0x9f : high;
+  } else if (lead >= 0xf0 && lead <= 0xf4) {
+    size = 4;
+    low = lead == 0xf0 ? 0x90 : low;
+    high = lead == 0xf4 ? 0x8f : high;
+  } else {
+    return {};
+  }
+  size_t length = 1;
+  while (length < size && length < bytes.size() && low <= byte(length) && byte(length) <= high) {
+    ++length;
+    low = 0x80;
+    high = 0xbf;
+  }
+  return {.length = length, .cut_off = length == bytes.size()};
+}
+
 }  // namespace
 
 size_t ValidUtf8Prefix(absl::string_view text) {
@@ -61,6 +100,26 @@ absl::Status CheckUtf8(absl::string_view text) {
       absl::StrCat("text is not valid UTF-8: byte 0x",
                    absl::Hex(static_cast<unsigned char>(text[valid]), absl::kZeroPad2),
                    " at offset ", valid));
+}
+
+size_t AppendLossyUtf8(absl::string_view bytes, bool more_to_come, std::string& out) {
+  size_t used = 0;
+  while (used < bytes.size()) {
+    const absl::string_view rest = bytes.substr(used);
+    const size_t valid = ValidUtf8Prefix(rest);
+    out.append(rest.data(), valid);
+    used += valid;
+    if (used == bytes.size()) {
+      break;
+    }
+    const Sequence bad = IllFormedPrefix(bytes.substr(used));
+    if (bad.cut_off && more_to_come) {
+      break;
+    }
+    out.append(kReplacement.data(), kReplacement.size());
+    used += bad.length;
+  }
+  return used;
 }
 
 void AppendUtf8(char32_t c, std::string& out) {

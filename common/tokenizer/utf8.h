@@ -46,4 +46,9 @@ inline char32_t PreviousCodePoint(absl::string_view text, size_t end) {
 
 void AppendUtf8(char32_t c, std::string& out);
 
+// Appends `bytes` with U+FFFD in the place of each maximal part that is not UTF-8, as Unicode
+// recommends (section 3.9, "U+FFFD Substitution of Maximal Subparts"). With `more_to_come`, a
+// character that is only cut off at the end stays out; returns how many bytes were used.
+size_t AppendLossyUtf8(absl::string_view bytes, bool more_to_come, std::string& out);
+
 }  // namespace terminus::tokenizer

@@ -36,7 +36,7 @@ Json Document(const Json& pre_tokenizer) {
   return {{"model", {{"type", "BPE"}, {"vocab", vocabulary}, {"merges", merges}}},
           {"pre_tokenizer", pre_tokenizer},
           {"decoder", {{"type", "ByteLevel"}}},
-          {"added_tokens", {{{"id", 300}, {"content", "<|end|>"}, {"special", true}}}}};
+          {"added_tokens", {{{"id", 263}, {"content", "<|end|>"}, {"special", true}}}}};
 }
 
 std::vector<std::unique_ptr<const Tokenizer>> MakeTokenizers() {

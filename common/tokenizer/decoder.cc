@@ -1,0 +1,190 @@
+#include "common/tokenizer/decoder.h"
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
+#include "common/base/status_macros.h"
+#include "common/tokenizer/byte_level.h"
+#include "common/tokenizer/json_node.h"
+#include "common/tokenizer/token_stages.h"
+#include "common/tokenizer/utf8.h"
+
+namespace terminus::tokenizer {
+namespace {
+
+constexpr absl::string_view kReplacement = "\xef\xbf\xbd";
+
+// The byte that a token such as <0x0A> stands for.
+absl::optional<char> ByteOf(absl::string_view token) {
+  uint32_t byte = 0;
+  if (token.size() != 6 || !absl::StartsWith(token, "<0x") || token[5] != '>' ||
+      !absl::ascii_isxdigit(static_cast<unsigned char>(token[4])) ||
+      !(absl::ascii_isxdigit(static_cast<unsigned char>(token[3])) || token[3] == '+') ||
+      !absl::SimpleHexAtoi(token[3] == '+' ? token.substr(4, 1) : token.substr(3, 2), &byte)) {
+    return absl::nullopt;
+  }
+  return static_cast<char>(byte);
+}
+
+}  // namespace
+
+// Puts the sections of a decoder in the places that it has for them.
+class DecoderReader {
+ public:
+  absl::StatusOr<std::unique_ptr<const Decoder>> Read(const JsonNode& section) {
+    if (section.IsNull()) {
+      decoder_->stages_.push_back(MakeBlankStage());
+      return std::move(decoder_);
+    }
+    TERMINUS_ASSIGN_OR_RETURN(const auto flat, section.Flattened("decoders"));
+    for (const JsonNode& element : flat) {
+      TERMINUS_RETURN_IF_ERROR(
+          element.ExpectType({"BPEDecoder", "ByteFallback", "ByteLevel", "Fuse", "Metaspace",
+                              "Replace", "Sequence", "Strip", "WordPiece"}));
+      if (element.HasType("BPEDecoder") && flat.size() > 1) {
+        return element.Error("BPEDecoder is supported only alone");
+      }
+      TERMINUS_RETURN_IF_ERROR(ReadOne(element));
+    }
+    return std::move(decoder_);
+  }
+
+ private:
+  absl::Status ReadOne(const JsonNode& element) {
+    if (element.HasType("Fuse")) {
+      joined_ = true;
+      return absl::OkStatus();
+    }
+    if (joined_) {
+      if (!element.HasType("Strip") || decoder_->strip_count_ > 0) {
+        return element.Error("behind Fuse and ByteLevel one Strip is supported, and nothing else");
+      }
+      TERMINUS_ASSIGN_OR_RETURN(StripOptions options, StripOptionsFromJson(element));
+      decoder_->strip_ = std::move(options.content);
+      decoder_->strip_count_ = options.count;
+      return absl::OkStatus();
+    }
+    if (decoder_->byte_fallback_) {
+      return element.Error("behind ByteFallback only Fuse is supported");
+    }
+    if (element.HasType("BPEDecoder")) {
+      TERMINUS_ASSIGN_OR_RETURN(decoder_->word_suffix_, element.Member("suffix").String());
+      if (decoder_->word_suffix_.empty()) {
+        return element.Member("suffix").Unexpected("text that is not empty");
+      }
+      return absl::OkStatus();
+    }
+    if (element.HasType("ByteLevel")) {
+      decoder_->byte_level_ = joined_ = true;
+      return absl::OkStatus();
+    }
+    if (element.HasType("ByteFallback")) {
+      decoder_->byte_fallback_ = true;
+      return absl::OkStatus();
+    }
+    TERMINUS_ASSIGN_OR_RETURN(auto stage, MakeTokenStage(element));
+    decoder_->stages_.push_back(std::move(stage));
+    return absl::OkStatus();
+  }
+
+  std::unique_ptr<Decoder> decoder_ = std::make_unique<Decoder>();
+  bool joined_ = false;  // what comes next sees the whole text
+};
+
+absl::StatusOr<std::unique_ptr<const Decoder>> Decoder::FromJson(const JsonNode& section) {
+  return DecoderReader().Read(section);
+}
+
+void Decoder::Stream::Push(absl::string_view token, std::string& out) {
+  if (decoder_.word_suffix_.empty()) {
+    PushStaged(std::string(token), out);
+    return;
+  }
+  if (held_) PushStaged(absl::StrReplaceAll(*held_, {{decoder_.word_suffix_, " "}}), out);
+  held_ = std::string(token);
+}
+
+void Decoder::Stream::PushStaged(std::string text, std::string& out) {
+  for (const auto& stage : decoder_.stages_) text = stage->Apply(std::move(text), first_);
+  first_ = false;
+  if (decoder_.byte_level_) {
+    // A token with a character that is no byte's stands for itself.
+    const absl::optional<std::string> bytes = BytesOfByteLevel(text);
+    bytes_ += bytes ? *bytes : text;
+    std::string ready;
+    bytes_.erase(0, AppendLossyUtf8(bytes_, /*more_to_come=*/true, ready));
+    Emit(ready, out);
+    return;
+  }
+  if (decoder_.byte_fallback_) {
+    if (const auto byte = ByteOf(text); byte) {
+      PushByte(*byte, out);
+      return;
+    }
+    EndBytes(out);
+  }
+  Emit(text, out);
+}
+
+void Decoder::Stream::PushByte(char byte, std::string& out) {
+  if (broken_ && !whole_) {
+    Emit(kReplacement, out);
+    return;
+  }
+  bytes_.push_back(byte);
+  if (whole_) return;
+  const size_t valid = ValidUtf8Prefix(bytes_);
+  if (valid == bytes_.size()) {
+    Emit(bytes_, out);
+    bytes_.clear();
+    return;
+  }
+  // Either a character that is cut off, or one that can never become complete.
+  std::string lossy;
+  if (AppendLossyUtf8(bytes_, /*more_to_come=*/true, lossy) == 0) return;
+  for (size_t i = 0; i < bytes_.size(); ++i) Emit(kReplacement, out);
+  bytes_.clear();
+  broken_ = true;
+}
+
+void Decoder::Stream::EndBytes(std::string& out) {
+  if (IsValidUtf8(bytes_)) {
+    Emit(bytes_, out);
+  } else {
+    for (size_t i = 0; i < bytes_.size(); ++i) Emit(kReplacement, out);
+  }
+  bytes_.clear();
+  broken_ = false;
+}
+
+void Decoder::Stream::Emit(absl::string_view text, std::string& out) {
+  while (!begun_ && !text.empty()) {
+    if (stripped_ < decoder_.strip_count_ && absl::ConsumePrefix(&text, decoder_.strip_)) {
+      ++stripped_;
+    } else {
+      begun_ = true;
+    }
+  }
+  out.append(text.data(), text.size());
+}
+
+void Decoder::Stream::Flush(std::string& out) {
+  if (held_) PushStaged(absl::StrReplaceAll(*held_, {{decoder_.word_suffix_, ""}}), out);
+  if (decoder_.byte_level_) {
+    std::string ready;
+    AppendLossyUtf8(bytes_, /*more_to_come=*/false, ready);
+    Emit(ready, out);
+    bytes_.clear();
+  } else {
+    EndBytes(out);
+  }
+  held_.reset();
+  first_ = true;
+  begun_ = false;
+  stripped_ = 0;
+}
+
+}  // namespace terminus::tokenizer

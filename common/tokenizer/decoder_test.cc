@@ -1,0 +1,106 @@
+#include "common/tokenizer/decoder.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "common/tokenizer/json_node.h"
+
+namespace terminus::tokenizer {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using Json = nlohmann::json;
+
+constexpr char kLlama[] = R"({"type": "Sequence", "decoders": [
+    {"type": "Replace", "pattern": {"String": "▁"}, "content": " "},
+    {"type": "ByteFallback"}, {"type": "Fuse"},
+    {"type": "Strip", "content": " ", "start": 1, "stop": 0}]})";
+
+std::unique_ptr<const Decoder> Make(const std::string& json) {
+  const Json section = Json::parse(json);
+  auto decoder = Decoder::FromJson(JsonNode(section));
+  EXPECT_TRUE(decoder.ok()) << decoder.status();
+  return *std::move(decoder);
+}
+
+// What each token brings, and the end.
+std::vector<std::string> Pieces(const std::string& json, const std::vector<std::string>& tokens,
+                                bool whole = false) {
+  const auto decoder = Make(json);
+  Decoder::Stream stream(decoder.get(), whole);
+  std::vector<std::string> pieces;
+  for (const std::string& token : tokens) stream.Push(token, pieces.emplace_back());
+  stream.Flush(pieces.emplace_back());
+  return pieces;
+}
+
+TEST(DecoderTest, OnlyTheFirstBlankIsStripped) {
+  EXPECT_THAT(Pieces(kLlama, {"▁", "▁a", "▁b"}), ElementsAre("", " a", " b", ""));
+  EXPECT_THAT(Pieces(kLlama, {"a", "▁b"}), ElementsAre("a", " b", ""));
+}
+
+TEST(DecoderTest, CharactersOfBytesComeOnceComplete) {
+  EXPECT_THAT(Pieces(kLlama, {"<0x20>", "<0xC3>", "<0xA9>", "<0x41>", "x"}),
+              ElementsAre("", "", "é", "A", "x", ""));
+}
+
+TEST(DecoderTest, BrokenBytesAreReplacedOneByOne) {
+  const std::vector<std::string> tokens = {"<0xC3>", "<0xA9>", "<0xFF>", "<0x41>", "x", "<0xC3>"};
+  EXPECT_THAT(Pieces(kLlama, tokens), ElementsAre("", "é", "\ufffd", "\ufffd", "x", "", "\ufffd"));
+  EXPECT_THAT(Pieces(kLlama, tokens, /*whole=*/true),
+              ElementsAre("", "", "", "", "\ufffd\ufffd\ufffd\ufffdx", "", "\ufffd"));
+  EXPECT_THAT(Pieces(kLlama, {"<0xC3>", "<0x41>", "x"}), ElementsAre("", "\ufffd\ufffd", "x", ""));
+}
+
+TEST(DecoderTest, AFlushedStreamBeginsAgain) {
+  const auto decoder = Make(kLlama);
+  Decoder::Stream stream(decoder.get(), /*whole=*/false);
+  for (int i = 0; i < 2; ++i) {
+    std::string text;
+    stream.Push("▁a", text);
+    stream.Push("<0xC3>", text);
+    stream.Flush(text);
+    EXPECT_EQ(text, "a\ufffd");
+  }
+}
+
+TEST(DecoderTest, WhatDependsOnTheLastTokenWaits) {
+  EXPECT_THAT(Pieces(R"({"type": "BPEDecoder", "suffix": "</w>"})", {"a", "b</w>", "c</w>"}),
+              ElementsAre("", "a", "b ", "c"));
+}
+
+TEST(DecoderTest, WhatDependsOnTheFirst) {
+  EXPECT_THAT(Pieces("null", {"a", "b"}), ElementsAre("a", " b", ""));
+  EXPECT_THAT(Pieces(R"({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always"})",
+                     {"▁a", "▁b"}),
+              ElementsAre("a", " b", ""));
+  EXPECT_THAT(Pieces(R"({"type": "WordPiece", "prefix": "##", "cleanup": true})",
+                     {"un", "##able", "!", "do not"}),
+              ElementsAre("un", "able", "!", " don't", ""));
+}
+
+std::string FaultOf(const std::string& json) {
+  const Json section = Json::parse(json);
+  return std::string(Decoder::FromJson(JsonNode(section)).status().message());
+}
+
+TEST(DecoderTest, WhatIsNotSupportedIsNamed) {
+  const auto sequence = [](const std::string& decoders) {
+    return FaultOf(R"({"type": "Sequence", "decoders": [)" + decoders + "]}");
+  };
+  EXPECT_THAT(FaultOf(R"({"type": "CTC"})"), HasSubstr("type: found \"CTC\", expected one of"));
+  EXPECT_THAT(sequence(R"({"type": "Fuse"}, {"type": "ByteFallback"})"),
+              HasSubstr("decoders[1]: behind Fuse and ByteLevel one Strip is supported"));
+  EXPECT_THAT(sequence(R"({"type": "ByteFallback"}, {"type": "ByteLevel"})"),
+              HasSubstr("decoders[1]: behind ByteFallback only Fuse is supported"));
+  EXPECT_THAT(sequence(R"({"type": "Fuse"}, {"type": "BPEDecoder", "suffix": "x"})"),
+              HasSubstr("decoders[1]: BPEDecoder is supported only alone"));
+  EXPECT_THAT(FaultOf(R"({"type": "Strip", "content": " ", "start": 0, "stop": 1})"),
+              HasSubstr("stop: found 1, expected the supported 0"));
+}
+
+}  // namespace
+}  // namespace terminus::tokenizer
