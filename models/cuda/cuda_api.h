@@ -72,9 +72,9 @@ struct TerminusCudaApi {
   // beyond 864 tokens.
   int (*attention)(const TerminusCudaAttention* args, void* stream);
   // By cuBLASLt. The first call of a shape tries the algorithms that its heuristic proposes and
-  // keeps the fastest for the process, unless the stream is being captured: then it takes the
-  // heuristic's first. Returns a cudaError_t; cudaErrorNotSupported where there is none, such as
-  // for sizes that are no multiple of 8 (16 in FP8).
+  // keeps the fastest for the process, unless the stream is being captured or 4,096 shapes are
+  // kept: then it takes the heuristic's first. Returns a cudaError_t; cudaErrorNotSupported where
+  // there is none, such as for sizes that are no multiple of 8 (16 in FP8).
   int (*matmul)(const TerminusCudaMatmul* args, void* stream);
 };
 

@@ -15,6 +15,9 @@ namespace {
 constexpr size_t kWorkspaceBytes = size_t{32} << 20;
 constexpr int kCandidates = 16;
 constexpr int kTrials = 5;
+// Shapes whose choice is kept. Ragged batches may bring ever new numbers of rows: what comes after
+// these takes the heuristic's first, and costs neither trials nor memory.
+constexpr size_t kMaxChoices = 4096;
 
 template <auto kDestroy>
 struct Destroy {
@@ -32,20 +35,34 @@ using Event = std::unique_ptr<CUevent_st, Destroy<cudaEventDestroy>>;
 // Device, sizes, and what there is besides the product.
 using Key = std::tuple<int, int64_t, int64_t, int64_t, bool, bool, bool, bool>;
 
-// A handle and its workspace for each thread and device: two threads never share a workspace.
+// A handle and its workspace for each thread and device: two threads never share a workspace. They
+// go with the thread.
 struct Context {
+  Context() = default;
+  ~Context() {
+    if (handle != nullptr) {
+      cublasLtDestroy(handle);
+    }
+    cudaFree(workspace);
+  }
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
   cublasLtHandle_t handle = nullptr;
   void* workspace = nullptr;
 };
 
-Context* FindContext(int device) {
+const Context* FindContext(int device) {
   thread_local std::map<int, Context> contexts;
   Context& context = contexts[device];
-  if (context.handle == nullptr) {
-    if (cublasLtCreate(&context.handle) != CUBLAS_STATUS_SUCCESS ||
-        cudaMalloc(&context.workspace, kWorkspaceBytes) != cudaSuccess) {
-      return nullptr;
-    }
+  if (context.handle == nullptr && cublasLtCreate(&context.handle) != CUBLAS_STATUS_SUCCESS) {
+    context.handle = nullptr;
+    return nullptr;
+  }
+  if (context.workspace == nullptr &&
+      cudaMalloc(&context.workspace, kWorkspaceBytes) != cudaSuccess) {
+    context.workspace = nullptr;
+    return nullptr;
   }
   return &context;
 }
@@ -156,6 +173,11 @@ class Choices {
     return it == algorithms_.end() ? nullptr : &it->second;
   }
 
+  bool Full() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return algorithms_.size() >= kMaxChoices;
+  }
+
   // What is kept is never changed or taken away, so that pointers stay good.
   const cublasLtMatmulAlgo_t* Keep(const Key& key, const cublasLtMatmulAlgo_t& algorithm) {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -220,7 +242,7 @@ cudaError_t Matmul(const TerminusCudaMatmul& args, cudaStream_t stream) {
       return error;
     }
     cublasLtMatmulAlgo_t best;
-    if (capturing == cudaStreamCaptureStatusNone) {
+    if (capturing == cudaStreamCaptureStatusNone && !ProcessChoices().Full()) {
       if (!Choose(*context, problem, args, stream, best)) {
         return cudaErrorNotSupported;
       }

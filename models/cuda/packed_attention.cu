@@ -400,6 +400,9 @@ cudaError_t FindLimits(Limits& limits) {
 }  // namespace
 
 cudaError_t LaunchPackedAttention(const TerminusCudaAttention& args, cudaStream_t stream) {
+  if (args.sequences < 0 || args.max_length < 0 || args.heads < 1) {
+    return cudaErrorInvalidValue;
+  }
   if (args.sequences == 0 || args.max_length == 0) {
     return cudaSuccess;
   }

@@ -137,8 +137,10 @@ TEST_F(TransformerKernelsTest, AttentionOfRaggedLengths) {
 }
 
 TEST_F(TransformerKernelsTest, AttentionRefusesWhatDoesNotFit) {
-  const TerminusCudaAttention args = {.sequences = 1, .max_length = 4096, .heads = 1};
-  EXPECT_NE(api_->attention(&args, nullptr), 0);
+  const TerminusCudaAttention too_long = {.sequences = 1, .max_length = 4096, .heads = 1};
+  EXPECT_NE(api_->attention(&too_long, nullptr), 0);
+  const TerminusCudaAttention headless = {.sequences = 1, .max_length = 16, .heads = 0};
+  EXPECT_NE(api_->attention(&headless, nullptr), 0);
 }
 
 TEST_F(TransformerKernelsTest, Matmul) {
