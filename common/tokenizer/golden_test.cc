@@ -10,6 +10,7 @@
 
 #include "common/base/file.h"
 #include "common/tokenizer/bert_normalizer.h"
+#include "common/tokenizer/golden_files.h"
 #include "common/tokenizer/incremental_decoder.h"
 #include "common/tokenizer/tokenizer.h"
 #include "common/tokenizer/utf8.h"
@@ -18,8 +19,6 @@ namespace terminus::tokenizer {
 namespace {
 
 using Json = nlohmann::json;
-
-constexpr char kFolder[] = "tests/golden/tokenizer/";
 
 struct Variant {
   const char* name;
@@ -34,21 +33,7 @@ constexpr Variant kVariants[] = {
     {"bare", {false, false, true, false}},
 };
 
-Json ReadJson(const std::string& name) {
-  const auto text = base::ReadFile(kFolder + name, 16 << 20);
-  EXPECT_TRUE(text.ok()) << text.status();
-  return Json::parse(*text);
-}
-
-std::vector<Json> ReadLines(const std::string& name) {
-  std::ifstream file(kFolder + name);
-  std::vector<Json> lines;
-  for (std::string line; std::getline(file, line);) lines.push_back(Json::parse(line));
-  EXPECT_GE(lines.size(), 300u);
-  return lines;
-}
-
-std::vector<Json> ReadTexts() { return ReadLines("texts.jsonl"); }
+std::vector<Json> ReadTexts() { return ReadGoldenLines("texts.jsonl", 300u); }
 
 void ExpectSame(const Tokenizer& tokenizer, const Json& line, const char* key) {
   const auto text = line.at("text").get<std::string>();
@@ -68,7 +53,7 @@ void ExpectSame(const Tokenizer& tokenizer, const Json& line, const char* key) {
 }
 
 TEST(TokenizerGoldenTest, SmallVocabularyInEachVariant) {
-  Json document = ReadJson("tokenizer.json");
+  Json document = ReadGoldenJson("tokenizer.json");
   for (const Variant& variant : kVariants) {
     document["normalizer"] = {{"type", "BertNormalizer"},
                               {"clean_text", variant.options.clean_text},
@@ -106,12 +91,12 @@ const Json& BpeVariants() {
 }
 
 TEST(TokenizerGoldenTest, ByteLevelBpeInEachVariant) {
-  Json document = ReadJson("bpe.json");
+  Json document = ReadGoldenJson("bpe.json");
   for (const auto& [name, variant] : BpeVariants().items()) {
     document["pre_tokenizer"] = variant;
     const auto tokenizer = Tokenizer::FromJson(document.dump());
     ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
-    for (const Json& line : ReadLines("bpe_texts.jsonl")) {
+    for (const Json& line : ReadGoldenLines("bpe_texts.jsonl", 300u)) {
       const auto encoding = (*tokenizer)->Encode(line.at("text").get<std::string>());
       ASSERT_TRUE(encoding.ok()) << encoding.status();
       EXPECT_EQ(encoding->ids, line.at(name).get<std::vector<int32_t>>())
@@ -121,9 +106,9 @@ TEST(TokenizerGoldenTest, ByteLevelBpeInEachVariant) {
 }
 
 TEST(TokenizerGoldenTest, ByteLevelDecoder) {
-  const auto tokenizer = Tokenizer::FromJson(ReadJson("bpe.json").dump());
+  const auto tokenizer = Tokenizer::FromJson(ReadGoldenJson("bpe.json").dump());
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
-  for (const Json& line : ReadLines("bpe_texts.jsonl")) {
+  for (const Json& line : ReadGoldenLines("bpe_texts.jsonl", 300u)) {
     const auto ids = line.at("gpt2").get<std::vector<int32_t>>();
     EXPECT_EQ(*(*tokenizer)->Decode(ids, true), line.at("decoded").get<std::string>());
     const auto tail = absl::MakeConstSpan(ids).subspan(ids.size() / 2);
@@ -161,7 +146,7 @@ uint64_t Fnv1a(absl::string_view bytes) {
 
 TEST(TokenizerGoldenTest, EveryCodePoint) {
   constexpr char32_t kBlock = 0x4000;
-  const Json golden = ReadJson("code_points.json");
+  const Json golden = ReadGoldenJson("code_points.json");
   for (const Variant& variant : kVariants) {
     const BertNormalizer normalizer(variant.options);
     const auto expected = golden.at(variant.name).get<std::vector<std::string>>();

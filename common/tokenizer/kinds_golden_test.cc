@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_format.h"
 #include "common/base/file.h"
+#include "common/tokenizer/golden_files.h"
 #include "common/tokenizer/incremental_decoder.h"
 #include "common/tokenizer/tokenizer.h"
 #include "common/tokenizer/utf8.h"
@@ -19,28 +20,12 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr char kFolder[] = "tests/golden/tokenizer/";
-
-Json ReadJson(const std::string& name) {
-  const auto text = base::ReadFile(kFolder + name, 16 << 20);
-  EXPECT_TRUE(text.ok()) << text.status();
-  return Json::parse(*text);
-}
-
-std::vector<Json> ReadLines(const std::string& name) {
-  std::ifstream file(kFolder + name);
-  std::vector<Json> lines;
-  for (std::string line; std::getline(file, line);) lines.push_back(Json::parse(line));
-  EXPECT_GE(lines.size(), 60u);
-  return lines;
-}
-
 // Each variant's file: one of those that are there, some of its sections replaced.
 std::map<std::string, Json> Documents() {
   std::map<std::string, Json> documents;
-  const Json variants = ReadJson("kinds.json");
+  const Json variants = ReadGoldenJson("kinds.json");
   for (const auto& [name, variant] : variants.items()) {
-    Json document = ReadJson(variant.at(0));
+    Json document = ReadGoldenJson(variant.at(0));
     for (const auto& [section, value] : variant.at(1).items()) {
       if (section == "model") {
         document[section].update(value);
@@ -74,7 +59,7 @@ std::string DecodeOneByOne(const Tokenizer& tokenizer, absl::Span<const int32_t>
 }
 
 TEST(TokenizerKindsGoldenTest, TextsThereAndBack) {
-  const auto lines = ReadLines("kinds_texts.jsonl");
+  const auto lines = ReadGoldenLines("kinds_texts.jsonl", 60u);
   for (const auto& [name, document] : Documents()) {
     const auto tokenizer = Tokenizer::FromJson(document.dump());
     ASSERT_TRUE(tokenizer.ok()) << name << ": " << tokenizer.status();
@@ -94,7 +79,7 @@ TEST(TokenizerKindsGoldenTest, TextsThereAndBack) {
 }
 
 TEST(TokenizerKindsGoldenTest, AnyIdsBack) {
-  const auto lines = ReadLines("kinds_ids.jsonl");
+  const auto lines = ReadGoldenLines("kinds_ids.jsonl", 60u);
   for (const auto& [name, document] : Documents()) {
     const auto tokenizer = Tokenizer::FromJson(document.dump());
     ASSERT_TRUE(tokenizer.ok()) << name << ": " << tokenizer.status();

@@ -16,6 +16,7 @@ namespace terminus::models::bundle {
 namespace {
 
 using base::TempFolder;
+using checkpoint::ReadGolden;
 using checkpoint::WriteTestFile;
 using nlohmann::json;
 using testing::AllOf;
@@ -25,10 +26,6 @@ using testing::Pointwise;
 using testing::UnorderedElementsAreArray;
 
 constexpr char kPicture[] = "golden/picture.png";
-
-json ReadGolden(const std::string& name) {
-  return json::parse(std::ifstream("tests/golden/models/" + name + ".json"));
-}
 
 // WordPiece over a handful of words; ids below the model's vocabulary of 101.
 json TinyTokenizer() {

@@ -74,4 +74,25 @@ void WriteTestFile(const std::string& path, const std::string& content) {
   std::ofstream(path) << content;
 }
 
+nlohmann::json ReadGolden(const std::string& name) {
+  return nlohmann::json::parse(std::ifstream("tests/golden/models/" + name + ".json"));
+}
+
+absl::Status WriteGoldenFolder(const nlohmann::json& golden, const std::string& folder) {
+  WriteTestFile(folder + "/config.json", golden["config"].dump());
+  const nlohmann::json files = golden.value("files", nlohmann::json::object());
+  for (const auto& [name, content] : files.items()) {
+    WriteTestFile(folder + "/" + name, content.dump());
+  }
+  return WriteFakeWeights(folder + "/model.safetensors", golden["tensors"]);
+}
+
+double MaxDifference(const float* a, const float* b, size_t count) {
+  double largest = 0;
+  for (size_t i = 0; i < count; ++i) {
+    largest = std::max(largest, std::abs(static_cast<double>(a[i]) - b[i]));
+  }
+  return largest;
+}
+
 }  // namespace terminus::models::checkpoint

@@ -7,7 +7,7 @@
 
 #include "absl/status/status.h"
 
-// For tests only: made-up weights, the same as tests/golden/models/make_goldens.py makes.
+// For tests only: the goldens of tests/golden/models, and made-up weights as its scripts make them.
 namespace terminus::models::checkpoint {
 
 // A well-mixed number for each (seed, index).
@@ -20,5 +20,15 @@ std::vector<float> FakeTensor(const std::string& name, const std::vector<int64_t
 absl::Status WriteFakeWeights(const std::string& path, const nlohmann::json& tensors);
 
 void WriteTestFile(const std::string& path, const std::string& content);
+
+// tests/golden/models/NAME.json, whose "config" and "tensors" describe a folder and whose other
+// keys say what its model makes of what.
+nlohmann::json ReadGolden(const std::string& name);
+
+// That folder: config.json, made-up model.safetensors, and what "files" holds by name.
+absl::Status WriteGoldenFolder(const nlohmann::json& golden, const std::string& folder);
+
+// The largest absolute difference of `count` values.
+double MaxDifference(const float* a, const float* b, size_t count);
 
 }  // namespace terminus::models::checkpoint

@@ -18,12 +18,9 @@ TEST(AtenLlamaGpu, EqualsTransformers) {
   }
   const c10::InferenceMode inference;
   for (const char* name : {"llama_tied", "llama3_scaled", "qwen2", "mistral"}) {
-    const auto golden =
-        nlohmann::json::parse(std::ifstream(std::string("tests/golden/models/") + name + ".json"));
+    const nlohmann::json golden = checkpoint::ReadGolden(name);
     const base::TempFolder folder;
-    checkpoint::WriteTestFile(folder.path() + "/config.json", golden["config"].dump());
-    ASSERT_TRUE(
-        checkpoint::WriteFakeWeights(folder.path() + "/model.safetensors", golden["tensors"]).ok());
+    ASSERT_TRUE(checkpoint::WriteGoldenFolder(golden, folder.path()).ok());
     for (const auto& [dtype, tolerance] :
          {std::pair(ComputeDType::kFloat32, 1e-3), std::pair(ComputeDType::kBFloat16, 0.1)}) {
       auto lm =

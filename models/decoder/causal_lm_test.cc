@@ -19,6 +19,7 @@ namespace terminus::models::decoder {
 namespace {
 
 using base::TempFolder;
+using checkpoint::ReadGolden;
 using checkpoint::WriteTestFile;
 using nlohmann::json;
 using testing::AllOf;
@@ -27,15 +28,6 @@ using testing::HasSubstr;
 using Ids = std::vector<int32_t>;
 
 constexpr int kBlocks = 64;
-
-json ReadGolden(const std::string& name) {
-  return json::parse(std::ifstream("tests/golden/models/" + name + ".json"));
-}
-
-void WriteFolder(const json& golden, const std::string& folder) {
-  WriteTestFile(folder + "/config.json", golden["config"].dump());
-  ASSERT_TRUE(checkpoint::WriteFakeWeights(folder + "/model.safetensors", golden["tensors"]).ok());
-}
 
 // A sequence in the model's cache.
 struct Sequence {
@@ -150,7 +142,7 @@ std::unique_ptr<CausalLm> Make(Kind kind, const std::string& folder, LayerRange 
 class GoldenTest : public testing::TestWithParam<std::tuple<Kind, const char*>> {
  protected:
   GoldenTest() : golden_(ReadGolden(std::get<1>(GetParam()))) {
-    WriteFolder(golden_, folder_.path());
+    EXPECT_TRUE(checkpoint::WriteGoldenFolder(golden_, folder_.path()).ok());
     lm_ = Make(kind(), folder_.path());
     for (const json& prompt : golden_["prompts"]) {
       prompts_.push_back(prompt.get<Ids>());
@@ -283,7 +275,9 @@ INSTANTIATE_TEST_SUITE_P(
 
 class CausalLmTest : public testing::Test {
  protected:
-  CausalLmTest() : golden_(ReadGolden("llama_tied")) { WriteFolder(golden_, folder_.path()); }
+  CausalLmTest() : golden_(ReadGolden("llama_tied")) {
+    EXPECT_TRUE(checkpoint::WriteGoldenFolder(golden_, folder_.path()).ok());
+  }
 
   absl::StatusOr<std::unique_ptr<CausalLm>> Load(const LmOptions& options) {
     return LoadCausalLm(folder_.path(), at::kCPU, options);

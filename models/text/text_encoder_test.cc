@@ -12,15 +12,13 @@ namespace terminus::models::text {
 namespace {
 
 using base::TempFolder;
+using checkpoint::MaxDifference;
+using checkpoint::ReadGolden;
 using checkpoint::WriteTestFile;
 using executor::TextBatch;
 using nlohmann::json;
 using testing::AllOf;
 using testing::HasSubstr;
-
-json ReadGolden(const std::string& name) {
-  return json::parse(std::ifstream("tests/golden/models/" + name + ".json"));
-}
 
 // A sentence-transformers folder, without a tokenizer.
 void WriteFolder(const json& golden, const std::string& folder) {
@@ -36,14 +34,6 @@ void WriteFolder(const json& golden, const std::string& folder) {
   WriteTestFile(folder + "/1_Pooling/config.json",
                 json({{mode, true}, {"pooling_mode_max_tokens", false}}).dump());
   ASSERT_TRUE(checkpoint::WriteFakeWeights(folder + "/model.safetensors", golden["tensors"]).ok());
-}
-
-double MaxDifference(const float* a, const float* b, size_t count) {
-  double largest = 0;
-  for (size_t i = 0; i < count; ++i) {
-    largest = std::max(largest, std::abs(static_cast<double>(a[i]) - b[i]));
-  }
-  return largest;
 }
 
 class GoldenTest : public testing::TestWithParam<const char*> {};

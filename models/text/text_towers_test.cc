@@ -12,39 +12,18 @@
 namespace terminus::models::text {
 namespace {
 
+using checkpoint::MaxDifference;
+using checkpoint::ReadGolden;
 using nlohmann::json;
 using testing::AllOf;
 using testing::HasSubstr;
-
-json ReadGolden(const std::string& name) {
-  return json::parse(std::ifstream("tests/golden/models/" + name + ".json"));
-}
-
-// All that the golden has beside the weights: config.json, and files by name in "files".
-void WriteFolder(const json& golden, const base::TempFolder& folder) {
-  checkpoint::WriteTestFile(folder.Path("config.json"), golden["config"].dump());
-  const json files = golden.value("files", json::object());
-  for (const auto& [name, content] : files.items()) {
-    checkpoint::WriteTestFile(folder.Path(name), content.dump());
-  }
-  ASSERT_TRUE(
-      checkpoint::WriteFakeWeights(folder.Path("model.safetensors"), golden["tensors"]).ok());
-}
-
-double MaxDifference(const float* a, const float* b, size_t count) {
-  double largest = 0;
-  for (size_t i = 0; i < count; ++i) {
-    largest = std::max(largest, std::abs(static_cast<double>(a[i]) - b[i]));
-  }
-  return largest;
-}
 
 class TextTowersTest : public testing::TestWithParam<const char*> {};
 
 TEST_P(TextTowersTest, EqualsTransformersAloneAndTogether) {
   const json golden = ReadGolden(GetParam());
   const base::TempFolder folder;
-  WriteFolder(golden, folder);
+  ASSERT_TRUE(checkpoint::WriteGoldenFolder(golden, folder.path()).ok());
   auto encoder = TextEncoder::Load(folder.path(), at::kCPU);
   ASSERT_TRUE(encoder.ok()) << encoder.status();
   const auto ids = golden["token_ids"].get<std::vector<std::vector<int32_t>>>();
@@ -78,7 +57,7 @@ std::string ErrorOf(const std::string& name, const json& change) {
   json golden = ReadGolden(name);
   golden["config"].merge_patch(change);
   const base::TempFolder folder;
-  WriteFolder(golden, folder);
+  EXPECT_TRUE(checkpoint::WriteGoldenFolder(golden, folder.path()).ok());
   const auto encoder = TextEncoder::Load(folder.path(), at::kCPU);
   EXPECT_FALSE(encoder.ok());
   return std::string(encoder.status().message());
@@ -106,7 +85,7 @@ TEST(Qwen3Test, RefusesWhatWouldChangeResults) {
   json golden = ReadGolden("qwen3");
   golden["files"].erase("modules.json");
   const base::TempFolder folder;
-  WriteFolder(golden, folder);
+  ASSERT_TRUE(checkpoint::WriteGoldenFolder(golden, folder.path()).ok());
   EXPECT_THAT(std::string(TextEncoder::Load(folder.path(), at::kCPU).status().message()),
               HasSubstr("modules.json"));
 }
@@ -117,7 +96,7 @@ std::string TokenizerErrorOf(const json& change, const json& tokenizer = json::o
   golden["files"]["tokenizer_config.json"].merge_patch(change);
   golden["files"]["tokenizer.json"] = tokenizer;
   const base::TempFolder folder;
-  WriteFolder(golden, folder);
+  EXPECT_TRUE(checkpoint::WriteGoldenFolder(golden, folder.path()).ok());
   const auto encoder = TextEncoder::Load(folder.path(), at::kCPU);
   return encoder.ok() ? "" : std::string(encoder.status().message());
 }

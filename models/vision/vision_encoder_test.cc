@@ -12,21 +12,13 @@ namespace terminus::models::vision {
 namespace {
 
 using base::TempFolder;
+using checkpoint::MaxDifference;
+using checkpoint::ReadGolden;
 using checkpoint::WriteTestFile;
 using executor::ImageBatch;
 using nlohmann::json;
 using testing::AllOf;
 using testing::HasSubstr;
-
-json ReadGolden(const std::string& name) {
-  return json::parse(std::ifstream("tests/golden/models/" + name + ".json"));
-}
-
-// A timm folder.
-void WriteFolder(const json& golden, const std::string& folder) {
-  WriteTestFile(folder + "/config.json", golden["config"].dump());
-  ASSERT_TRUE(checkpoint::WriteFakeWeights(folder + "/model.safetensors", golden["tensors"]).ok());
-}
 
 media::ImagePreprocessor Preprocessor(const json& golden) {
   return media::ImagePreprocessor::FromJson(
@@ -60,20 +52,12 @@ double Tolerance(const std::vector<float>& expected) {
   return 1e-4 * largest;
 }
 
-double MaxDifference(const float* a, const float* b, size_t count) {
-  double largest = 0;
-  for (size_t i = 0; i < count; ++i) {
-    largest = std::max(largest, std::abs(static_cast<double>(a[i]) - b[i]));
-  }
-  return largest;
-}
-
 class GoldenTest : public testing::TestWithParam<const char*> {};
 
 TEST_P(GoldenTest, EqualsTimm) {
   const json golden = ReadGolden(GetParam());
   base::TempFolder folder;
-  WriteFolder(golden, folder.path());
+  ASSERT_TRUE(checkpoint::WriteGoldenFolder(golden, folder.path()).ok());
   auto encoder = VisionEncoder::Load(folder.path(), Preprocessor(golden), at::kCPU);
   ASSERT_TRUE(encoder.ok()) << encoder.status();
   const ImageBatch images = FakeImages(golden, 2);
@@ -110,7 +94,7 @@ INSTANTIATE_TEST_SUITE_P(Models, GoldenTest,
 class VisionEncoderTest : public testing::Test {
  protected:
   VisionEncoderTest() : golden_(ReadGolden("tf_efficientnet_lite0")) {
-    WriteFolder(golden_, folder_.path());
+    EXPECT_TRUE(checkpoint::WriteGoldenFolder(golden_, folder_.path()).ok());
   }
 
   std::string LoadError() {

@@ -14,20 +14,12 @@
 namespace terminus::models::vision {
 namespace {
 
+using checkpoint::MaxDifference;
+using checkpoint::ReadGolden;
 using executor::ImageBatch;
 using nlohmann::json;
 using testing::AllOf;
 using testing::HasSubstr;
-
-json ReadGolden(const std::string& name) {
-  return json::parse(std::ifstream("tests/golden/models/" + name + ".json"));
-}
-
-void WriteFolder(const json& golden, const base::TempFolder& folder) {
-  checkpoint::WriteTestFile(folder.Path("config.json"), golden["config"].dump());
-  ASSERT_TRUE(
-      checkpoint::WriteFakeWeights(folder.Path("model.safetensors"), golden["tensors"]).ok());
-}
 
 media::ImagePreprocessor Preprocessor(const json& golden) {
   return media::ImagePreprocessor::FromJson(
@@ -50,21 +42,13 @@ ImageBatch FakeImages(const json& golden, int first, int count) {
   return batch;
 }
 
-double MaxDifference(const float* a, const float* b, size_t count) {
-  double largest = 0;
-  for (size_t i = 0; i < count; ++i) {
-    largest = std::max(largest, std::abs(static_cast<double>(a[i]) - b[i]));
-  }
-  return largest;
-}
-
 class VisionTowersTest : public testing::TestWithParam<const char*> {};
 
 TEST_P(VisionTowersTest, EqualsTransformersAloneAndTogether) {
   const json golden = ReadGolden(GetParam());
   const json& vectors = golden.value("image_vectors", golden["vectors"]);
   const base::TempFolder folder;
-  WriteFolder(golden, folder);
+  EXPECT_TRUE(checkpoint::WriteGoldenFolder(golden, folder.path()).ok());
   auto encoder = VisionEncoder::Load(folder.path(), Preprocessor(golden), at::kCPU);
   ASSERT_TRUE(encoder.ok()) << encoder.status();
   const auto together = (*encoder)->Encode(FakeImages(golden, 0, 3));
@@ -101,7 +85,7 @@ std::string ErrorOf(const std::string& name, const json& change,
   golden["config"].merge_patch(change);
   golden.merge_patch(input);
   const base::TempFolder folder;
-  WriteFolder(golden, folder);
+  EXPECT_TRUE(checkpoint::WriteGoldenFolder(golden, folder.path()).ok());
   const auto encoder = VisionEncoder::Load(folder.path(), Preprocessor(golden), at::kCPU);
   EXPECT_FALSE(encoder.ok());
   return std::string(encoder.status().message());
@@ -147,7 +131,7 @@ TEST(ResNetTest, RefusesWhatWouldChangeResults) {
 TEST(VisionTowersTest, RefusesImagesOfAnotherSize) {
   const json golden = ReadGolden("clip");
   const base::TempFolder folder;
-  WriteFolder(golden, folder);
+  EXPECT_TRUE(checkpoint::WriteGoldenFolder(golden, folder.path()).ok());
   auto encoder = VisionEncoder::Load(folder.path(), Preprocessor(golden), at::kCPU);
   ASSERT_TRUE(encoder.ok()) << encoder.status();
   const absl::Status status =
