@@ -23,13 +23,15 @@ class Loop : public std::enable_shared_from_this<Loop> {
       StartNext(client);
     }
     base::MutexLock lock(mutex_);
-    while (running_ > 0) {
+    while (running_ + starting_ > 0) {
       if (!all_done_.WaitUntil(mutex_, measure_to_ + options_.drain) && running_ > 0) {
         return absl::DeadlineExceededError(
             absl::StrFormat("%d of %d calls in flight were not answered within %s after the end",
                             running_, options_.clients, absl::FormatDuration(options_.drain)));
       }
     }
+    // What the calls need goes on the caller's thread, not with the last callback.
+    start_ = nullptr;
     report_.measured = options_.duration;
     return std::move(report_);
   }
@@ -55,13 +57,22 @@ class Loop : public std::enable_shared_from_this<Loop> {
         Record(now - started, outcome);
       }
       if (now >= measure_to_) {
-        if (--running_ == 0) {
-          all_done_.NotifyAll();
-        }
+        --running_;
+        NotifyIfOver();
         return;
       }
+      ++starting_;
     }
     StartNext(client);
+    base::MutexLock lock(mutex_);
+    --starting_;
+    NotifyIfOver();
+  }
+
+  void NotifyIfOver() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (running_ + starting_ == 0) {
+      all_done_.NotifyAll();
+    }
   }
 
   void Record(absl::Duration latency, const CallOutcome& outcome)
@@ -82,13 +93,16 @@ class Loop : public std::enable_shared_from_this<Loop> {
   }
 
   const LoopOptions options_;
-  const StartCall start_;
+  StartCall start_;
   // Set before the first call starts.
   absl::Time measure_from_;
   absl::Time measure_to_;
   base::Mutex mutex_;
   base::CondVar all_done_;
+  // Clients whose last call was not answered yet.
   int running_ ABSL_GUARDED_BY(mutex_);
+  // Callbacks that are inside start_.
+  int starting_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t next_sequence_ ABSL_GUARDED_BY(mutex_) = 0;
   LoadReport report_ ABSL_GUARDED_BY(mutex_);
 };

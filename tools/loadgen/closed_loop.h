@@ -48,8 +48,9 @@ struct LoadReport {
   double items_per_second() const;
 };
 
-// Runs closed-loop load and blocks until it is over. DEADLINE_EXCEEDED when calls are still
-// unanswered after `drain`; their `done` may still be called later.
+// Runs closed-loop load and blocks until it is over: every call has been answered, and nothing of
+// `start` is left on another thread. DEADLINE_EXCEEDED when calls are still unanswered after
+// `drain`; their `done` may still be called later.
 absl::StatusOr<LoadReport> RunClosedLoop(const LoopOptions& options, StartCall start);
 
 }  // namespace terminus::tools::loadgen

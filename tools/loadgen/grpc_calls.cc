@@ -64,18 +64,24 @@ StartCall MakeStartCall(GrpcCalls calls) {
   TERMINUS_CHECK(!calls.channels.empty() && !calls.requests.empty());
   auto target = std::make_shared<Target>(std::move(calls));
   return [target](int client, int64_t sequence, DoneCallback done) {
-    auto call = std::make_shared<Call>();
-    call->done = std::move(done);
-    call->context.set_deadline(absl::ToChronoTime(absl::Now() + target->calls.timeout));
+    auto owned = std::make_shared<Call>();
+    Call& call = *owned;
+    call.done = std::move(done);
+    call.context.set_deadline(absl::ToChronoTime(absl::Now() + target->calls.timeout));
     target->stubs[client % target->stubs.size()]->UnaryCall(
-        &call->context, target->calls.method, grpc::StubOptions(),
-        &target->requests[sequence % target->requests.size()], &call->answer,
-        [target, call](grpc::Status status) {
+        &call.context, target->calls.method, grpc::StubOptions(),
+        &target->requests[sequence % target->requests.size()], &call.answer,
+        [target, owned = std::move(owned)](const grpc::Status& status) mutable {
           CallOutcome outcome{.code = static_cast<absl::StatusCode>(status.error_code())};
           if (status.ok() && target->calls.count_items) {
-            target->calls.count_items(call->answer, outcome);
+            target->calls.count_items(owned->answer, outcome);
           }
-          call->done(outcome);
+          // Both hold the channel, and gRPC cannot bear that one of its own threads is the last to
+          // let go of one; after `done` the run may be over.
+          const DoneCallback done = std::move(owned->done);
+          owned.reset();
+          target.reset();
+          done(outcome);
         });
   };
 }
