@@ -18,6 +18,7 @@ AREAS = {
     "decode": ("area_decode", ["decode_bench"]),
     "router": ("area_router", ["echo_server", "wire_bench", "terminus", "terminus-router", "terminus-text",
                                "terminus-vision", "terminus-video", "terminus-decoder"]),
+    "gpu": ("area_gpu", ["gpu_encoder_bench", "wire_bench", "terminus", "terminus-router", "terminus-vision"]),
     "video": ("area_video", ["terminus-video", "video_bench"]),
 }
 
@@ -31,6 +32,9 @@ def parse(arguments):
     parser.add_argument("--burst-s", type=float, default=1.0, help="seconds a contender runs each round (default 1)")
     parser.add_argument("--dry-run", action="store_true", help="show the figures, write nothing")
     parser.add_argument("--force", action="store_true", help="write figures down although the machine was busy")
+    parser.add_argument("--only", default="", help="figures whose names begin so (area gpu)")
+    parser.add_argument("--commit", help="what was built, where this is no checkout of it")
+    parser.add_argument("--results", default=os.path.join(figures.ROOT, "bench", "results"), help="where figures go")
     parser.add_argument("--binaries", default=os.path.join(figures.ROOT, "build", "release", "bin"))
     parser.add_argument("--targets", action="store_true", help="print the CMake targets the area needs, and stop")
     return parser.parse_args(arguments)
@@ -42,15 +46,16 @@ def main(arguments):
     if options.targets:
         print(*targets)
         return
+    area = importlib.import_module(module)
     context = {
-        "device": figures.cpu_device(),
-        "commit": figures.commit(),
+        "device": area.device() if hasattr(area, "device") else figures.cpu_device(),
+        "commit": options.commit or figures.commit(),
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "command": shlex.join(["scripts/bench", *arguments]),
     }
     watch = quiet.Watch()
     with tempfile.TemporaryDirectory(prefix="terminus-bench-") as folder:
-        made = importlib.import_module(module).run(options, folder)
+        made = area.run(options, folder)
     others = watch.others_share()
     print(f"\n{context['device']}, commit {context['commit']}, {context['date']}\n")
     print(figures.table(made))
@@ -59,10 +64,12 @@ def main(arguments):
         return
     if others > quiet.MOST_OTHERS and not options.force:
         sys.exit(f"not written down: at most {quiet.MOST_OTHERS:.0%} may; run again when the machine is quiet")
-    path = os.path.join(figures.ROOT, "bench", "results", options.area + ".jsonl")
+    path = os.path.join(options.results, options.area + ".jsonl")
     figures.append(path, made, context)
-    report.update()
-    print(f"{len(made)} lines added to {os.path.relpath(path, figures.ROOT)}; docs/benchmarks.md shows them")
+    print(f"{len(made)} lines added to {path}")
+    if os.path.realpath(options.results) == os.path.join(figures.ROOT, "bench", "results"):
+        report.update()
+        print("docs/benchmarks.md shows them")
 
 
 if __name__ == "__main__":

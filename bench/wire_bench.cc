@@ -1,6 +1,6 @@
 // Puts services under load over gRPC, on behalf of bench/area_router.py:
 //
-//     wire_bench TEXTS        TEXTS: a file with one text a line
+//     wire_bench ITEMS        ITEMS: a file with one text a line, or a folder of images
 //
 // prints "ready", then reads lines until its input ends:
 //     hops SECONDS ROUTER DIRECT PASS ECHO
@@ -8,13 +8,14 @@
 //         PASS (a router in front of ECHO), EncodeBatch at ECHO.
 //         → "hops CALLS ROUTER_US DIRECT_US PASS_US ECHO_US", the medians.
 //     load SECONDS CLIENTS ADDRESS
-//         Closed-loop clients, one text a call: Embed at ADDRESS, after a second of warm-up.
-//         → "load TEXTS_PER_S P50_MS P99_MS"
+//         Closed-loop clients, one item a call: Embed at ADDRESS, after a second of warm-up.
+//         → "load ITEMS_PER_S P50_MS P99_MS"
 // Addresses are gRPC's. Any call that fails ends the run: a figure of failing calls says nothing.
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <functional>
 #include <iostream>
 #include <memory>
@@ -42,7 +43,7 @@ namespace {
 using Times = std::vector<double>;
 
 constexpr int64_t kMaxMessageBytes = 64 << 20;
-constexpr size_t kMaxTextsBytes = 16 << 20;
+constexpr size_t kMaxItemsBytes = 16 << 20;
 constexpr absl::Duration kCallTimeout = absl::Seconds(10);
 // Connections that the clients of a load share.
 constexpr int kConnections = 4;
@@ -127,7 +128,7 @@ absl::StatusOr<std::string> Hops(const std::vector<std::string>& texts, absl::Du
                          Median(times[2]), Median(times[1]), Median(times[3]));
 }
 
-absl::StatusOr<std::string> Load(const std::vector<std::string>& texts, absl::Duration duration,
+absl::StatusOr<std::string> Load(const std::vector<v1::Content>& items, absl::Duration duration,
                                  int clients, const std::string& address) {
   tools::loadgen::GrpcCalls calls{.method = "/terminus.v1.Embedding/Embed",
                                   .timeout = kCallTimeout,
@@ -135,9 +136,9 @@ absl::StatusOr<std::string> Load(const std::vector<std::string>& texts, absl::Du
   for (int i = 0; i < kConnections; ++i) {
     calls.channels.push_back(rpc::MakeChannel(address, kMaxMessageBytes));
   }
-  for (const std::string& text : texts) {
+  for (const v1::Content& item : items) {
     v1::EmbedRequest request;
-    request.add_items()->set_text(text);
+    *request.add_items() = item;
     calls.requests.push_back(request.SerializeAsString());
   }
   TERMINUS_ASSIGN_OR_RETURN(
@@ -154,44 +155,63 @@ absl::StatusOr<std::string> Load(const std::vector<std::string>& texts, absl::Du
                          absl::ToDoubleMilliseconds(report.latency.Quantile(0.99)));
 }
 
-absl::StatusOr<std::string> Answer(const std::vector<std::string>& texts, const std::string& line) {
+absl::StatusOr<std::string> Answer(const std::vector<v1::Content>& items, const std::string& line) {
   std::istringstream fields(line);
   std::string command;
   double seconds = 0;
   fields >> command >> seconds;
   if (command == "hops") {
     std::string router, direct, pass, echo;
-    if (fields >> router >> direct >> pass >> echo) {
+    if (items[0].has_text() && fields >> router >> direct >> pass >> echo) {
+      std::vector<std::string> texts;
+      for (const v1::Content& item : items) {
+        texts.push_back(item.text());
+      }
       return Hops(texts, absl::Seconds(seconds), router, direct, pass, echo);
     }
   } else if (command == "load") {
     int clients = 0;
     std::string address;
     if (fields >> clients >> address) {
-      return Load(texts, absl::Seconds(seconds), clients, address);
+      return Load(items, absl::Seconds(seconds), clients, address);
     }
   }
   return absl::InvalidArgumentError(absl::StrFormat("not a command: %s", line));
 }
 
+// At least one.
+absl::StatusOr<std::vector<v1::Content>> ReadItems(const std::string& path) {
+  std::vector<v1::Content> items;
+  if (std::filesystem::is_directory(path)) {
+    for (const auto& entry : std::filesystem::directory_iterator(path)) {
+      TERMINUS_ASSIGN_OR_RETURN(*items.emplace_back().mutable_image(),
+                                base::ReadFile(entry.path().string(), kMaxItemsBytes));
+    }
+  } else {
+    TERMINUS_ASSIGN_OR_RETURN(const std::string content, base::ReadFile(path, kMaxItemsBytes));
+    for (const absl::string_view text : absl::StrSplit(content, '\n', absl::SkipEmpty())) {
+      items.emplace_back().set_text(std::string(text));
+    }
+  }
+  if (items.empty()) {
+    return absl::InvalidArgumentError(absl::StrFormat("%s holds nothing", path));
+  }
+  return items;
+}
+
 int Main(int argc, char** argv) {
   if (argc != 2) {
-    std::fprintf(stderr, "usage: wire_bench TEXTS\n");
+    std::fprintf(stderr, "usage: wire_bench ITEMS\n");
     return 2;
   }
-  const auto content = base::ReadFile(argv[1], kMaxTextsBytes);
-  if (!content.ok()) {
-    std::fprintf(stderr, "wire_bench: %s\n", content.status().ToString().c_str());
-    return 1;
-  }
-  const std::vector<std::string> texts = absl::StrSplit(*content, '\n', absl::SkipEmpty());
-  if (texts.empty()) {
-    std::fprintf(stderr, "wire_bench: %s holds no text\n", argv[1]);
+  const auto items = ReadItems(argv[1]);
+  if (!items.ok()) {
+    std::fprintf(stderr, "wire_bench: %s\n", items.status().ToString().c_str());
     return 1;
   }
   std::cout << "ready" << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
-    const auto answer = Answer(texts, line);
+    const auto answer = Answer(*items, line);
     if (!answer.ok()) {
       std::fprintf(stderr, "wire_bench: %s\n", answer.status().ToString().c_str());
       return 1;

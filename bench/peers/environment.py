@@ -43,8 +43,8 @@ def terminus_home():
 
 
 def python():
-    """The peers' interpreter."""
-    return os.path.join(terminus_home(), "venv-bench", "bin", "python3")
+    """The peers' interpreter: TERMINUS_BENCH_PYTHON, which then has all they need, or the environment's own."""
+    return os.environ.get("TERMINUS_BENCH_PYTHON") or os.path.join(terminus_home(), "venv-bench", "bin", "python3")
 
 
 def variables(threads):
@@ -101,6 +101,8 @@ def _install_cuda_libraries():
 
 def prepare():
     """Makes the environment, or does nothing where it already is what the requirement files say."""
+    if os.environ.get("TERMINUS_BENCH_PYTHON"):
+        return
     home = terminus_home()
     base = os.path.join(home, "venv", "bin", "python3")
     if not os.path.exists(base):

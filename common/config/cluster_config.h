@@ -80,8 +80,10 @@ struct RouterConfig {
 struct EncoderConfig {
   std::vector<std::string> listen;
   std::string metrics = "127.0.0.1:0";
-  // "cpu", "cuda:N", or "auto". The encoders compute on the CPU only as yet: auto is cpu.
+  // "cpu", "cuda:N", or "auto": the first GPU, or the CPU where there is none.
   std::string device = "auto";
+  // "float32", on a GPU also "bfloat16" and "fp8", or "auto": bfloat16 on a GPU, else float32.
+  std::string precision = "auto";
   // Compute threads of LibTorch; 0: all cores.
   int threads = 0;
   // Threads that decode and resize images or videos, or tokenise. 0: as many as `threads`.

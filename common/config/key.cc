@@ -71,8 +71,8 @@ std::vector<Key> LimitKeys(const std::string& prefix, Member message, Member ite
       TERMINUS_MEMBER(of.max_in_flight), TERMINUS_MEMBER(of.min_time_left)
 
 std::vector<Key> EncoderKeys(const std::string& service, Member listen, Member metrics,
-                             Member device, Member threads, Member preprocess, Member in_flight,
-                             Member drain) {
+                             Member device, Member precision, Member threads, Member preprocess,
+                             Member in_flight, Member drain) {
   return {
       {.path = service + ".listen",
        .member = listen,
@@ -84,8 +84,14 @@ std::vector<Key> EncoderKeys(const std::string& service, Member listen, Member m
        .form = Key::Form::kHostPort},
       {.path = service + ".device",
        .member = device,
-       .help = "cpu, cuda:N, or auto. The encoders compute on the CPU only as yet, so auto is cpu.",
+       .help = "cpu, cuda:N, or auto: the first GPU, or the CPU where there is none.",
        .form = Key::Form::kDevice},
+      {.path = service + ".precision",
+       .member = precision,
+       .help =
+           "float32; on a GPU also bfloat16 and, for image models that are transformers, fp8; or "
+           "auto: bfloat16 on a GPU, float32 on the CPU.",
+       .choices = {"auto", "float32", "bfloat16", "fp8"}},
       {service + ".threads", threads, "Compute threads. 0: all cores.", 0, 1024},
       {service + ".preprocess_threads", preprocess,
        "Threads that tokenise, or decode and resize. 0: as many as the compute threads.", 0, 1024},
@@ -98,8 +104,9 @@ std::vector<Key> EncoderKeys(const std::string& service, Member listen, Member m
 
 #define TERMINUS_ENCODER_MEMBERS(of)                                                   \
   TERMINUS_MEMBER(of.listen), TERMINUS_MEMBER(of.metrics), TERMINUS_MEMBER(of.device), \
-      TERMINUS_MEMBER(of.threads), TERMINUS_MEMBER(of.preprocess_threads),             \
-      TERMINUS_MEMBER(of.max_in_flight), TERMINUS_MEMBER(of.drain_timeout)
+      TERMINUS_MEMBER(of.precision), TERMINUS_MEMBER(of.threads),                      \
+      TERMINUS_MEMBER(of.preprocess_threads), TERMINUS_MEMBER(of.max_in_flight),       \
+      TERMINUS_MEMBER(of.drain_timeout)
 
 std::vector<Key> DecoderKeys() {
   return {

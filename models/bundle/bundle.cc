@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/base/errors.h"
 #include "common/base/status_macros.h"
 #include "common/executor/guard.h"
 #include "models/bundle/device.h"
@@ -19,6 +20,9 @@
 namespace terminus::models::bundle {
 namespace {
 
+// Larger batches are cut: the GPU is long busy with as many.
+constexpr int kMaxGpuBatch = 256;
+
 absl::Status CheckDimension(const BundleManifest& manifest, const std::string& path,
                             int dimension) {
   if (dimension == manifest.space.dimension) {
@@ -30,7 +34,7 @@ absl::Status CheckDimension(const BundleManifest& manifest, const std::string& p
 }
 
 absl::StatusOr<vision::ClassMixture> LoadProjection(const Projection& projection, int classes,
-                                                    int dimension, at::Device device) {
+                                                    int dimension, const nn::Placement& placement) {
   if (classes == 0) {
     return absl::InvalidArgumentError(
         "projection: the image model has no classes, whose names' vectors could be mixed");
@@ -39,18 +43,27 @@ absl::StatusOr<vision::ClassMixture> LoadProjection(const Projection& projection
     return absl::InvalidArgumentError(absl::StrCat("projection.top_k: ", projection.top_k,
                                                    ", the model has ", classes, " classes"));
   }
-  TERMINUS_ASSIGN_OR_RETURN(auto weights, checkpoint::Weights::Open(projection.path, device));
+  TERMINUS_ASSIGN_OR_RETURN(auto weights,
+                            checkpoint::Weights::Open(projection.path, placement.device));
   vision::ClassMixture mixture{
-      .class_vectors = weights.Get("class_vectors", {classes, dimension}).clone(),
+      .class_vectors = weights.Get("class_vectors", {classes, dimension})
+                           .to(placement.dtype, /*non_blocking=*/false, /*copy=*/true),
       .top_k = projection.top_k,
       .temperature = projection.temperature};
   TERMINUS_RETURN_IF_ERROR(weights.Finish());
   return mixture;
 }
 
-absl::Status LoadTextInto(const BundleManifest& manifest, at::Device device, TextModel* model) {
+// The largest difference of an element that rounding makes in vectors of length 1: about what a
+// cosine of 0.999 leaves.
+double ToleranceOf(const nn::Placement& placement) {
+  return placement.dtype == at::kFloat ? 0 : 0.03;
+}
+
+absl::Status LoadTextInto(const BundleManifest& manifest, const nn::Placement& placement,
+                          TextModel* model) {
   const std::string& path = manifest.text->path;
-  TERMINUS_ASSIGN_OR_RETURN(auto encoder, text::TextEncoder::Load(path, device));
+  TERMINUS_ASSIGN_OR_RETURN(auto encoder, text::TextEncoder::Load(path, placement));
   TERMINUS_RETURN_IF_ERROR(CheckDimension(manifest, path, encoder->dimension()));
   const std::string tokenizer = encoder->sentence_config().encoder_folder + "/tokenizer.json";
   TERMINUS_ASSIGN_OR_RETURN(model->tokenizer, tokenizer::Tokenizer::Load(tokenizer));
@@ -66,8 +79,8 @@ absl::Status LoadTextInto(const BundleManifest& manifest, at::Device device, Tex
 }
 
 absl::Status LoadTowerInto(const BundleManifest& manifest, const std::string& path,
-                           const absl::optional<Projection>& projection, at::Device device,
-                           VisionModel* model) {
+                           const absl::optional<Projection>& projection,
+                           const nn::Placement& placement, VisionModel* model) {
   // The pictures of timm folders have always been laid over white.
   TERMINUS_ASSIGN_OR_RETURN(const vision::VisionPlan plan, vision::ReadVisionPlan(path));
   TERMINUS_ASSIGN_OR_RETURN(
@@ -76,13 +89,14 @@ absl::Status LoadTowerInto(const BundleManifest& manifest, const std::string& pa
           path, plan.timm ? media::Conversion::kOverWhite : media::Conversion::kLikeTransformers));
   model->preprocessor = std::make_unique<const media::ImagePreprocessor>(preprocessor);
   TERMINUS_ASSIGN_OR_RETURN(auto encoder,
-                            vision::VisionEncoder::Load(path, *model->preprocessor, device));
+                            vision::VisionEncoder::Load(path, *model->preprocessor, placement));
   if (projection) {
     TERMINUS_ASSIGN_OR_RETURN(auto mixture, LoadProjection(*projection, encoder->classes(),
-                                                           manifest.space.dimension, device));
+                                                           manifest.space.dimension, placement));
     encoder->set_projection(std::move(mixture));
   }
   TERMINUS_RETURN_IF_ERROR(CheckDimension(manifest, path, encoder->dimension()));
+  TERMINUS_RETURN_IF_ERROR(base::Annotate(encoder->Prepare(kMaxGpuBatch), path));
   model->encoder = std::move(encoder);
   return absl::OkStatus();
 }
@@ -104,10 +118,11 @@ absl::StatusOr<TextModel> LoadText(const BundleManifest& manifest, const DeviceO
     return NoSection(manifest, "text");
   }
   executor::SetComputeThreads(options.threads);
-  TERMINUS_ASSIGN_OR_RETURN(const at::Device device, ResolveDevice(options.device));
-  TextModel model{.device = device.str()};
+  TERMINUS_ASSIGN_OR_RETURN(const nn::Placement placement,
+                            ResolvePlacement(options.device, options.precision));
+  TextModel model{.device = placement.device.str(), .tolerance = ToleranceOf(placement)};
   TERMINUS_RETURN_IF_ERROR(
-      executor::RunGuarded([&] { return LoadTextInto(manifest, device, &model); }));
+      executor::RunGuarded([&] { return LoadTextInto(manifest, placement, &model); }));
   return model;
 }
 
@@ -123,10 +138,11 @@ absl::StatusOr<VisionModel> LoadTower(const BundleManifest& manifest, const std:
                                       const absl::optional<Projection>& projection,
                                       const DeviceOptions& options) {
   executor::SetComputeThreads(options.threads);
-  TERMINUS_ASSIGN_OR_RETURN(const at::Device device, ResolveDevice(options.device));
-  VisionModel model{.device = device.str()};
+  TERMINUS_ASSIGN_OR_RETURN(const nn::Placement placement,
+                            ResolvePlacement(options.device, options.precision));
+  VisionModel model{.device = placement.device.str(), .tolerance = ToleranceOf(placement)};
   TERMINUS_RETURN_IF_ERROR(executor::RunGuarded(
-      [&] { return LoadTowerInto(manifest, path, projection, device, &model); }));
+      [&] { return LoadTowerInto(manifest, path, projection, placement, &model); }));
   return model;
 }
 

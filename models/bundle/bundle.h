@@ -18,6 +18,8 @@ namespace terminus::models::bundle {
 struct DeviceOptions {
   // "cpu", "cuda:N", or "auto"; see device.h for what comes of it.
   std::string device = "auto";
+  // "float32", "bfloat16", "fp8" or "auto"; of encoders only.
+  std::string precision = "auto";
   // Compute threads of LibTorch; 0: all cores. They count for the whole process.
   int threads = 0;
 };
@@ -31,12 +33,15 @@ struct TextModel {
   std::map<std::string, std::string> prompts;
   // Where it computes: "cpu" or "cuda:N".
   std::string device;
+  // What rounding alone may change of a vector's elements.
+  double tolerance = 0;
 };
 
 struct VisionModel {
   std::unique_ptr<executor::Encoder<executor::ImageBatch>> encoder;
   std::unique_ptr<const media::ImagePreprocessor> preprocessor;
   std::string device;
+  double tolerance = 0;
 };
 
 struct VideoModel {
@@ -46,6 +51,7 @@ struct VideoModel {
   // Frames of a clip that asks for no number of its own.
   int frames = 0;
   std::string device;
+  double tolerance = 0;
 };
 
 // FAILED_PRECONDITION when the manifest has no such section; says which it has.

@@ -405,6 +405,10 @@ TEST_F(BundleTest, DeviceMustExist) {
             absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(LoadText(*manifest, {.device = "cuda:99"}).status().code(),
             absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(
+      std::string(
+          LoadText(*manifest, {.device = "cpu", .precision = "bfloat16"}).status().message()),
+      AllOf(HasSubstr("bfloat16"), HasSubstr("float32")));
 }
 
 }  // namespace

@@ -95,7 +95,7 @@ absl::Status ReadGenerationConfig(const std::string& folder, int vocab_size, Dec
 
 absl::Status LoadInto(const std::string& folder, const decoder::LmOptions& options,
                       DecoderModel* model) {
-  TERMINUS_ASSIGN_OR_RETURN(const at::Device device, ResolveDecoderDevice(options.device));
+  TERMINUS_ASSIGN_OR_RETURN(const at::Device device, ResolveDevice(options.device));
   model->device = device.str();
   TERMINUS_ASSIGN_OR_RETURN(model->lm, decoder::LoadCausalLm(folder, device, options));
   TERMINUS_ASSIGN_OR_RETURN(const auto config, decoder::ReadLlamaConfig(folder));

@@ -12,13 +12,8 @@ namespace terminus::models::bundle {
 
 namespace {
 
-struct Gpu {
-  at::Device device;
-  std::string name;
-};
-
 // "cuda:N", if there is such a GPU.
-absl::StatusOr<Gpu> FindGpu(const std::string& name) {
+absl::StatusOr<at::Device> FindGpu(const std::string& name) {
   absl::string_view number = name;
   int index = 0;
   if (!absl::ConsumePrefix(&number, "cuda:") || !absl::SimpleAtoi(number, &index) || index < 0 ||
@@ -31,27 +26,37 @@ absl::StatusOr<Gpu> FindGpu(const std::string& name) {
     return absl::FailedPreconditionError(
         absl::StrCat("device \"", name, "\": ", device.status().message()));
   }
-  return Gpu{at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index)), device->name};
+  return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));
 }
 
 }  // namespace
 
 absl::StatusOr<at::Device> ResolveDevice(const std::string& name) {
-  if (name == "cpu" || name == "auto") {
-    return at::Device(at::kCPU);
-  }
-  TERMINUS_ASSIGN_OR_RETURN(const Gpu gpu, FindGpu(name));
-  return absl::UnimplementedError(
-      absl::StrCat("device \"", name, "\" (", gpu.name,
-                   "): the encoders compute on the CPU only; use \"cpu\" or \"auto\""));
-}
-
-absl::StatusOr<at::Device> ResolveDecoderDevice(const std::string& name) {
   if (name == "cpu" || (name == "auto" && !cuda::FindDevice(0).ok())) {
     return at::Device(at::kCPU);
   }
-  TERMINUS_ASSIGN_OR_RETURN(const Gpu gpu, FindGpu(name == "auto" ? "cuda:0" : name));
-  return gpu.device;
+  return FindGpu(name == "auto" ? "cuda:0" : name);
+}
+
+absl::StatusOr<nn::Placement> ResolvePlacement(const std::string& device,
+                                               const std::string& precision) {
+  nn::Placement placement;
+  TERMINUS_ASSIGN_OR_RETURN(placement.device, ResolveDevice(device));
+  const bool gpu = placement.device.is_cuda();
+  if (precision == "float32" || (precision == "auto" && !gpu)) {
+    return placement;
+  }
+  placement.fp8 = precision == "fp8";
+  if (!placement.fp8 && precision != "bfloat16" && precision != "auto") {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "precision \"", precision, "\", expected \"float32\", \"bfloat16\", \"fp8\" or \"auto\""));
+  }
+  if (!gpu) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("precision \"", precision, "\": on the CPU encoders compute in float32"));
+  }
+  placement.dtype = at::kBFloat16;
+  return placement;
 }
 
 }  // namespace terminus::models::bundle

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "common/base/errors.h"
 #include "common/base/file.h"
@@ -60,7 +62,7 @@ absl::Status VerifyText(const BundleManifest& manifest, const TextModel& model,
   }
   return executor::RunGuarded([&] {
     return CompareGoldens(
-        goldens.texts, goldens.tolerance,
+        goldens.texts, std::max(goldens.tolerance, model.tolerance),
         [&](absl::Span<const size_t> indices) {
           executor::TextBatch batch;
           for (const size_t i : indices) {
@@ -85,7 +87,7 @@ absl::Status VerifyVision(const BundleManifest& manifest, const VisionModel& mod
   const size_t bytes = images.pixels.size() / goldens.images.size();
   return executor::RunGuarded([&] {
     return CompareGoldens(
-        goldens.images, goldens.tolerance,
+        goldens.images, std::max(goldens.tolerance, model.tolerance),
         [&](absl::Span<const size_t> indices) {
           executor::ImageBatch batch{.count = static_cast<int>(indices.size()),
                                      .height = images.height,

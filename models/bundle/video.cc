@@ -1,4 +1,5 @@
 // Apart from the others, so that only who serves videos links the libraries that decode them.
+#include <algorithm>
 #include <utility>
 
 #include "common/base/errors.h"
@@ -77,7 +78,8 @@ absl::StatusOr<VideoModel> LoadVideo(const BundleManifest& manifest, const Devic
                                                                      video::Pooling::kMean),
                     .preprocessor = std::move(tower.preprocessor),
                     .frames = manifest.video->frames,
-                    .device = std::move(tower.device)};
+                    .device = std::move(tower.device),
+                    .tolerance = tower.tolerance};
 }
 
 absl::Status VerifyVideo(const BundleManifest& manifest, const VideoModel& model,
@@ -92,7 +94,7 @@ absl::Status VerifyVideo(const BundleManifest& manifest, const VideoModel& model
   }
   return executor::RunGuarded([&] {
     return CompareGoldens(
-        goldens.videos, goldens.tolerance,
+        goldens.videos, std::max(goldens.tolerance, model.tolerance),
         [&](absl::Span<const size_t> indices) {
           return model.encoder->Encode(Select(clips, indices));
         },

@@ -3,6 +3,7 @@
 #include <cuda_runtime_api.h>
 
 #include "models/cuda/elementwise.h"
+#include "models/cuda/graph.h"
 #include "models/cuda/matmul.h"
 #include "models/cuda/normalize_pixels.h"
 #include "models/cuda/packed_attention.h"
@@ -36,8 +37,17 @@ int Matmul(const TerminusCudaMatmul* args, void* stream) {
   return terminus::models::cuda::Matmul(*args, static_cast<cudaStream_t>(stream));
 }
 
-constexpr TerminusCudaApi kApi = {
-    TERMINUS_CUDA_API_VERSION, NormalizePixels, LayerNorm, Activation, Attention, Matmul};
+constexpr TerminusCudaApi kApi = {TERMINUS_CUDA_API_VERSION,
+                                  NormalizePixels,
+                                  LayerNorm,
+                                  Activation,
+                                  Attention,
+                                  Matmul,
+                                  terminus::models::cuda::CurrentStream,
+                                  terminus::models::cuda::BeginGraph,
+                                  terminus::models::cuda::EndGraph,
+                                  terminus::models::cuda::ReplayGraph,
+                                  terminus::models::cuda::DestroyGraph};
 
 }  // namespace
 

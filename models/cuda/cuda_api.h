@@ -7,7 +7,7 @@
 extern "C" {
 
 // Raised with every change of the table; the loader refuses another version.
-#define TERMINUS_CUDA_API_VERSION 3
+#define TERMINUS_CUDA_API_VERSION 4
 
 // Where a kernel's result goes: as bfloat16 to `bf16`, or, for a product in FP8 behind it, as E4M3
 // of the value times `scale`, at most 448 in size, to `fp8`. One of the two is null.
@@ -22,6 +22,7 @@ enum TerminusCudaActivation {
   TERMINUS_CUDA_QUICK_GELU = 1,  // x · σ(1.702 x)
   TERMINUS_CUDA_GELU = 2,        // x · Φ(x)
   TERMINUS_CUDA_GELU_TANH = 3,   // Its approximation with tanh.
+  TERMINUS_CUDA_RELU = 4,
 };
 
 // Softmax attention within each of several sequences that lie one behind the other, in bfloat16
@@ -37,8 +38,9 @@ struct TerminusCudaAttention {
   bool causal;
 };
 
-// y = x · weightᵀ + bias + residual, with sums in float32. Rows lie one behind the other. In FP8 x
-// and weight are E4M3, and what they stand for is that times their scales; all else is bfloat16.
+// y = activation(x · weightᵀ + bias + residual), with sums in float32. Rows lie one behind the
+// other. In FP8 x and weight are E4M3, and what they stand for is that times their scales; all else
+// is bfloat16.
 struct TerminusCudaMatmul {
   const void* x;         // [rows, in]
   const void* weight;    // [out, in]
@@ -51,8 +53,14 @@ struct TerminusCudaMatmul {
   bool fp8;
   const float* x_scale;  // FP8 only: one on the device.
   const float* weight_scale;
-  bool gelu_tanh;  // Of the sum; not with a residual.
+  TerminusCudaActivation activation;
+  // Of the caller's, TERMINUS_CUDA_WORKSPACE_BYTES, its own until the product is done.
+  void* workspace;
 };
+#define TERMINUS_CUDA_WORKSPACE_BYTES (32 << 20)
+
+// What a stream was given to do between graph_begin and graph_end, to be done again and again.
+typedef struct TerminusCudaGraph TerminusCudaGraph;
 
 struct TerminusCudaApi {
   int version;
@@ -71,11 +79,25 @@ struct TerminusCudaApi {
   // cudaErrorInvalidValue where sequences are too long for the device's shared memory: on an H100
   // beyond 864 tokens.
   int (*attention)(const TerminusCudaAttention* args, void* stream);
-  // By cuBLASLt. The first call of a shape tries the algorithms that its heuristic proposes and
-  // keeps the fastest for the process, unless the stream is being captured or 4,096 shapes are
-  // kept: then it takes the heuristic's first. Returns a cudaError_t; cudaErrorNotSupported where
-  // there is none, such as for sizes that are no multiple of 8 (16 in FP8).
+  // By cuBLASLt or, where that has no such activation, by it and a pass or a product of our own.
+  // The first call of a shape tries what there is and keeps the fastest for the process, unless the
+  // stream is being captured or 4,096 shapes are kept: then it takes the heuristic's first. Returns
+  // a cudaError_t; cudaErrorNotSupported where there is none, such as for sizes that are no
+  // multiple of 8 (16 in FP8).
   int (*matmul)(const TerminusCudaMatmul* args, void* stream);
+
+  // LibTorch's: what its operators are put into on this thread. Null for a device that has none.
+  void* (*current_stream)(int device);
+  // Until graph_end, what this thread gives LibTorch's current stream of the device is recorded,
+  // not done; one graph at a time. What LibTorch allocates meanwhile is kept with the graph and, if
+  // `shares` is another graph, may be memory of that one: the two must not run at once. 0, or -1
+  // and why in `error` (host, `size` bytes).
+  int (*graph_begin)(int device, TerminusCudaGraph* shares, TerminusCudaGraph** graph, char* error,
+                     uint64_t size);
+  int (*graph_end)(TerminusCudaGraph* graph, char* error, uint64_t size);
+  // Into LibTorch's current stream.
+  int (*graph_replay)(TerminusCudaGraph* graph, char* error, uint64_t size);
+  void (*graph_destroy)(TerminusCudaGraph* graph);
 };
 
 const TerminusCudaApi* terminus_cuda_api();

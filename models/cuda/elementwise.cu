@@ -119,6 +119,8 @@ __device__ __forceinline__ float Activate(float x) {
       // tanh(y) = 1 − 2 / (1 + e^2y)
       return x * (1.0f - __fdividef(1.0f, 1.0f + __expf(2.0f * inner)));
     }
+    case TERMINUS_CUDA_RELU:
+      return fmaxf(x, 0.0f);
   }
   return x;
 }
@@ -208,6 +210,9 @@ cudaError_t LaunchActivation(const void* x, int64_t count, TerminusCudaActivatio
       break;
     case TERMINUS_CUDA_GELU_TANH:
       launch(Activation<TERMINUS_CUDA_GELU_TANH>);
+      break;
+    case TERMINUS_CUDA_RELU:
+      launch(Activation<TERMINUS_CUDA_RELU>);
       break;
   }
   return cudaGetLastError();

@@ -1,146 +1,52 @@
 #include "models/cuda/matmul.h"
 
-#include <cublasLt.h>
-
 #include <algorithm>
 #include <map>
-#include <memory>
 #include <mutex>
+#include <optional>
 #include <tuple>
+#include <utility>
 #include <vector>
+
+#include "models/cuda/cublaslt.h"
+#include "models/cuda/elementwise.h"
+#include "models/cuda/gemm_activation.h"
 
 namespace terminus::models::cuda {
 namespace {
 
-constexpr size_t kWorkspaceBytes = size_t{32} << 20;
-constexpr int kCandidates = 16;
-constexpr int kTrials = 5;
+// Each is run once; the fastest of these are run more often.
+constexpr int kFinalists = 6;
+constexpr int kFinalTrials = 10;
+constexpr float kFailed = 1e30f;
 // Shapes whose choice is kept. Ragged batches may bring ever new numbers of rows: what comes after
 // these takes the heuristic's first, and costs neither trials nor memory.
 constexpr size_t kMaxChoices = 4096;
 
-template <auto kDestroy>
-struct Destroy {
-  template <class T>
-  void operator()(T* object) const {
-    kDestroy(object);
-  }
-};
-using Operation = std::unique_ptr<cublasLtMatmulDescOpaque_t, Destroy<cublasLtMatmulDescDestroy>>;
-using Layout = std::unique_ptr<cublasLtMatrixLayoutOpaque_t, Destroy<cublasLtMatrixLayoutDestroy>>;
-using Preference =
-    std::unique_ptr<cublasLtMatmulPreferenceOpaque_t, Destroy<cublasLtMatmulPreferenceDestroy>>;
 using Event = std::unique_ptr<CUevent_st, Destroy<cudaEventDestroy>>;
 
 // Device, sizes, and what there is besides the product.
-using Key = std::tuple<int, int64_t, int64_t, int64_t, bool, bool, bool, bool>;
+using Key = std::tuple<int, int64_t, int64_t, int64_t, bool, bool, bool, TerminusCudaActivation>;
 
-// A handle and its workspace for each thread and device: two threads never share a workspace. They
-// go with the thread.
-struct Context {
-  Context() = default;
-  ~Context() {
-    if (handle != nullptr) {
-      cublasLtDestroy(handle);
-    }
-    cudaFree(workspace);
-  }
-  Context(const Context&) = delete;
-  Context& operator=(const Context&) = delete;
+// How a product is computed: by cuBLASLt's algorithm or, without one, by LaunchGemmActivation.
+using Choice = std::optional<cublasLtMatmulAlgo_t>;
 
-  cublasLtHandle_t handle = nullptr;
-  void* workspace = nullptr;
-};
-
-const Context* FindContext(int device) {
-  thread_local std::map<int, Context> contexts;
-  Context& context = contexts[device];
-  if (context.handle == nullptr && cublasLtCreate(&context.handle) != CUBLAS_STATUS_SUCCESS) {
-    context.handle = nullptr;
-    return nullptr;
+cudaError_t Run(const LtProblem& problem, const TerminusCudaMatmul& args, const Choice& choice,
+                cudaStream_t stream) {
+  if (!choice) {
+    return LaunchGemmActivation(args, stream);
   }
-  if (context.workspace == nullptr &&
-      cudaMalloc(&context.workspace, kWorkspaceBytes) != cudaSuccess) {
-    context.workspace = nullptr;
-    return nullptr;
+  const cudaError_t error = problem.Run(args, *choice, stream);
+  if (error != cudaSuccess || LtProblem::Fuses(args.activation)) {
+    return error;
   }
-  return &context;
+  return LaunchActivation(args.y, args.rows * args.out, args.activation,
+                          {.bf16 = args.y, .fp8 = nullptr, .scale = 1}, stream);
 }
 
-Layout MakeLayout(cudaDataType_t type, int64_t rows, int64_t columns) {
-  cublasLtMatrixLayout_t layout = nullptr;
-  cublasLtMatrixLayoutCreate(&layout, type, rows, columns, rows);
-  return Layout(layout);
-}
-
-// The product as cuBLASLt sees it, column by column: yᵀ = weight · xᵀ.
-struct Problem {
-  Operation operation;
-  Layout weight;
-  Layout x;
-  Layout y;
-};
-
-Problem MakeProblem(const TerminusCudaMatmul& args) {
-  const cudaDataType_t type = args.fp8 ? CUDA_R_8F_E4M3 : CUDA_R_16BF;
-  cublasLtMatmulDesc_t desc = nullptr;
-  cublasLtMatmulDescCreate(&desc, CUBLAS_COMPUTE_32F, CUDA_R_32F);
-  const auto set = [desc](cublasLtMatmulDescAttributes_t attribute, const auto& value) {
-    cublasLtMatmulDescSetAttribute(desc, attribute, &value, sizeof(value));
-  };
-  set(CUBLASLT_MATMUL_DESC_TRANSA, CUBLAS_OP_T);
-  if (args.bias != nullptr) {
-    set(CUBLASLT_MATMUL_DESC_EPILOGUE,
-        args.gelu_tanh ? CUBLASLT_EPILOGUE_GELU_BIAS : CUBLASLT_EPILOGUE_BIAS);
-    set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, args.bias);
-    set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, CUDA_R_16BF);
-  } else if (args.gelu_tanh) {
-    set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_GELU);
-  }
-  if (args.fp8) {
-    set(CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, args.weight_scale);
-    set(CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, args.x_scale);
-    set(CUBLASLT_MATMUL_DESC_FAST_ACCUM, int8_t{1});
-  }
-  return {Operation(desc), MakeLayout(type, args.in, args.out),
-          MakeLayout(type, args.in, args.rows), MakeLayout(CUDA_R_16BF, args.out, args.rows)};
-}
-
-cublasStatus_t Run(const Context& context, const Problem& problem, const TerminusCudaMatmul& args,
-                   const cublasLtMatmulAlgo_t& algorithm, cudaStream_t stream) {
-  const float one = 1;
-  const float beta = args.residual == nullptr ? 0 : 1;
-  const void* c = args.residual == nullptr ? args.y : args.residual;
-  return cublasLtMatmul(context.handle, problem.operation.get(), &one, args.weight,
-                        problem.weight.get(), args.x, problem.x.get(), &beta, c, problem.y.get(),
-                        args.y, problem.y.get(), &algorithm, context.workspace, kWorkspaceBytes,
-                        stream);
-}
-
-std::vector<cublasLtMatmulAlgo_t> Candidates(const Context& context, const Problem& problem) {
-  cublasLtMatmulPreference_t raw = nullptr;
-  cublasLtMatmulPreferenceCreate(&raw);
-  const Preference preference(raw);
-  cublasLtMatmulPreferenceSetAttribute(raw, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
-                                       &kWorkspaceBytes, sizeof(kWorkspaceBytes));
-  cublasLtMatmulHeuristicResult_t results[kCandidates];
-  int count = 0;
-  cublasLtMatmulAlgoGetHeuristic(context.handle, problem.operation.get(), problem.weight.get(),
-                                 problem.x.get(), problem.y.get(), problem.y.get(), raw,
-                                 kCandidates, results, &count);
-  std::vector<cublasLtMatmulAlgo_t> found;
-  for (int i = 0; i < count; ++i) {
-    if (results[i].state == CUBLAS_STATUS_SUCCESS) {
-      found.push_back(results[i].algo);
-    }
-  }
-  return found;
-}
-
-// Milliseconds of kTrials runs, or infinity where the algorithm fails.
-float Time(const Context& context, const Problem& problem, const TerminusCudaMatmul& args,
-           const cublasLtMatmulAlgo_t& algorithm, cudaStream_t stream) {
-  constexpr float kFailed = 1e30f;
+// Milliseconds of so many runs, or kFailed.
+float Time(const LtProblem& problem, const TerminusCudaMatmul& args, const Choice& choice,
+           int trials, cudaStream_t stream) {
   cudaEvent_t begin_raw = nullptr;
   cudaEvent_t end_raw = nullptr;
   if (cudaEventCreate(&begin_raw) != cudaSuccess || cudaEventCreate(&end_raw) != cudaSuccess) {
@@ -148,11 +54,11 @@ float Time(const Context& context, const Problem& problem, const TerminusCudaMat
   }
   const Event begin(begin_raw);
   const Event end(end_raw);
-  for (int trial = -1; trial < kTrials; ++trial) {
+  for (int trial = -1; trial < trials; ++trial) {
     if (trial == 0) {
       cudaEventRecord(begin_raw, stream);
     }
-    if (Run(context, problem, args, algorithm, stream) != CUBLAS_STATUS_SUCCESS) {
+    if (Run(problem, args, choice, stream) != cudaSuccess) {
       return kFailed;
     }
   }
@@ -165,28 +71,28 @@ float Time(const Context& context, const Problem& problem, const TerminusCudaMat
   return milliseconds;
 }
 
+// What was chosen, for the whole process.
 class Choices {
  public:
-  const cublasLtMatmulAlgo_t* Find(const Key& key) {
+  std::optional<Choice> Find(const Key& key) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    const auto it = algorithms_.find(key);
-    return it == algorithms_.end() ? nullptr : &it->second;
+    const auto it = choices_.find(key);
+    return it == choices_.end() ? std::nullopt : std::optional<Choice>(it->second);
   }
 
   bool Full() {
     const std::lock_guard<std::mutex> lock(mutex_);
-    return algorithms_.size() >= kMaxChoices;
+    return choices_.size() >= kMaxChoices;
   }
 
-  // What is kept is never changed or taken away, so that pointers stay good.
-  const cublasLtMatmulAlgo_t* Keep(const Key& key, const cublasLtMatmulAlgo_t& algorithm) {
+  void Keep(const Key& key, const Choice& choice) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    return &algorithms_.emplace(key, algorithm).first->second;
+    choices_.emplace(key, choice);
   }
 
  private:
   std::mutex mutex_;
-  std::map<Key, cublasLtMatmulAlgo_t> algorithms_;
+  std::map<Key, Choice> choices_;
 };
 
 Choices& ProcessChoices() {
@@ -194,28 +100,40 @@ Choices& ProcessChoices() {
   return *choices;
 }
 
-// The fastest; `best` stays as it is where there is none.
-bool Choose(const Context& context, const Problem& problem, const TerminusCudaMatmul& args,
-            cudaStream_t stream, cublasLtMatmulAlgo_t& best) {
+// The fastest of all; nothing where none works.
+std::optional<Choice> Try(const LtProblem& problem, const TerminusCudaMatmul& args,
+                          cudaStream_t stream) {
   // Trials write y again and again: with y as the residual they must not write the caller's.
   TerminusCudaMatmul trial = args;
   void* scratch = nullptr;
   if (args.residual == args.y) {
     if (cudaMalloc(&scratch, args.rows * args.out * 2) != cudaSuccess) {
-      return false;
+      return std::nullopt;
     }
     trial.y = scratch;
   }
-  float fastest = 1e30f;
-  for (const cublasLtMatmulAlgo_t& algorithm : Candidates(context, problem)) {
-    const float time = Time(context, problem, trial, algorithm, stream);
-    if (time < fastest) {
-      fastest = time;
-      best = algorithm;
-    }
+  std::vector<std::pair<float, Choice>> timed;
+  const auto time = [&](const Choice& choice) {
+    timed.emplace_back(Time(problem, trial, choice, /*trials=*/1, stream), choice);
+  };
+  for (const cublasLtMatmulAlgo_t& algorithm : problem.Candidates()) {
+    time(algorithm);
+  }
+  if (!LtProblem::Fuses(args.activation)) {
+    time(std::nullopt);
+  }
+  const auto faster = [](const auto& a, const auto& b) { return a.first < b.first; };
+  std::stable_sort(timed.begin(), timed.end(), faster);
+  timed.resize(std::min<size_t>(timed.size(), kFinalists));
+  for (auto& [milliseconds, choice] : timed) {
+    milliseconds = Time(problem, trial, choice, kFinalTrials, stream);
   }
   cudaFree(scratch);
-  return fastest < 1e30f;
+  const auto best = std::min_element(timed.begin(), timed.end(), faster);
+  if (best == timed.end() || best->first >= kFailed) {
+    return std::nullopt;
+  }
+  return best->second;
 }
 
 }  // namespace
@@ -228,39 +146,25 @@ cudaError_t Matmul(const TerminusCudaMatmul& args, cudaStream_t stream) {
   if (const cudaError_t error = cudaGetDevice(&device); error != cudaSuccess) {
     return error;
   }
-  const Context* context = FindContext(device);
-  if (context == nullptr) {
-    return cudaErrorMemoryAllocation;
-  }
-  const Problem problem = MakeProblem(args);
+  const LtProblem problem(args);
   const Key key(device, args.rows, args.in, args.out, args.fp8, args.bias != nullptr,
-                args.residual != nullptr, args.gelu_tanh);
-  const cublasLtMatmulAlgo_t* algorithm = ProcessChoices().Find(key);
-  if (algorithm == nullptr) {
+                args.residual != nullptr, args.activation);
+  std::optional<Choice> choice = ProcessChoices().Find(key);
+  if (!choice) {
     cudaStreamCaptureStatus capturing;
     if (const cudaError_t error = cudaStreamIsCapturing(stream, &capturing); error != cudaSuccess) {
       return error;
     }
-    cublasLtMatmulAlgo_t best;
     if (capturing == cudaStreamCaptureStatusNone && !ProcessChoices().Full()) {
-      if (!Choose(*context, problem, args, stream, best)) {
-        return cudaErrorNotSupported;
+      choice = Try(problem, args, stream);
+      if (choice) {
+        ProcessChoices().Keep(key, *choice);
       }
-      algorithm = ProcessChoices().Keep(key, best);
-    } else {
-      const std::vector<cublasLtMatmulAlgo_t> candidates = Candidates(*context, problem);
-      if (candidates.empty()) {
-        return cudaErrorNotSupported;
-      }
-      best = candidates.front();
-      return Run(*context, problem, args, best, stream) == CUBLAS_STATUS_SUCCESS
-                 ? cudaSuccess
-                 : cudaErrorNotSupported;
+    } else if (const auto candidates = problem.Candidates(); !candidates.empty()) {
+      choice = candidates.front();
     }
   }
-  return Run(*context, problem, args, *algorithm, stream) == CUBLAS_STATUS_SUCCESS
-             ? cudaSuccess
-             : cudaErrorNotSupported;
+  return choice ? Run(problem, args, *choice, stream) : cudaErrorNotSupported;
 }
 
 }  // namespace terminus::models::cuda

@@ -6,7 +6,7 @@
 
 namespace terminus::models::cuda {
 
-// As cuda_api.h says of matmul. For one thread at a time on a stream.
+// As cuda_api.h says of matmul. Thread-safe.
 cudaError_t Matmul(const TerminusCudaMatmul& args, cudaStream_t stream);
 
 }  // namespace terminus::models::cuda

@@ -33,6 +33,11 @@ class TransformerKernelsTest : public testing::Test {
     return at::empty(shape, at::TensorOptions().device(at::kCUDA).dtype(at::kFloat8_e4m3fn));
   }
 
+  static at::Tensor Workspace() {
+    return at::empty({TERMINUS_CUDA_WORKSPACE_BYTES},
+                     at::TensorOptions().device(at::kCUDA).dtype(at::kByte));
+  }
+
   // A rounding of bfloat16 is 2^-9 of a value; sums of rounded parts differ by a few.
   static void ExpectNear(const at::Tensor& got, const at::Tensor& expected, double relative) {
     const at::Tensor difference = (got.to(at::kFloat) - expected).abs();
@@ -85,7 +90,8 @@ TEST_F(TransformerKernelsTest, Activation) {
       {TERMINUS_CUDA_NONE, wide},
       {TERMINUS_CUDA_QUICK_GELU, wide * at::sigmoid(1.702 * wide)},
       {TERMINUS_CUDA_GELU, at::gelu(wide)},
-      {TERMINUS_CUDA_GELU_TANH, at::gelu(wide, "tanh")}};
+      {TERMINUS_CUDA_GELU_TANH, at::gelu(wide, "tanh")},
+      {TERMINUS_CUDA_RELU, at::relu(wide)}};
   for (const auto& [activation, expected] : cases) {
     SCOPED_TRACE(activation);
     at::Tensor y = x.clone();
@@ -148,24 +154,39 @@ TEST_F(TransformerKernelsTest, Matmul) {
   const at::Tensor weight = Random({512, 1024}, 0.03);
   const at::Tensor bias = Random({512}, 1);
   const at::Tensor residual = Random({3001, 512}, 1);
+  const at::Tensor workspace = Workspace();
   const at::Tensor product = at::matmul(x.to(at::kFloat), weight.to(at::kFloat).t());
   const at::Tensor sum = product + bias.to(at::kFloat);
-  TerminusCudaMatmul args = {
-      .x = x.data_ptr(), .weight = weight.data_ptr(), .rows = 3001, .in = 1024, .out = 512};
+  TerminusCudaMatmul args = {.x = x.data_ptr(),
+                             .weight = weight.data_ptr(),
+                             .rows = 3001,
+                             .in = 1024,
+                             .out = 512,
+                             .workspace = workspace.data_ptr()};
   at::Tensor y = Empty({3001, 512});
   args.y = y.data_ptr();
   ASSERT_EQ(api_->matmul(&args, nullptr), 0);
   ExpectNear(y, product, 0.01);
   args.bias = bias.data_ptr();
-  ASSERT_EQ(api_->matmul(&args, nullptr), 0);
-  ExpectNear(y, sum, 0.01);
-  args.gelu_tanh = true;
-  ASSERT_EQ(api_->matmul(&args, nullptr), 0);
-  ExpectNear(y, at::gelu(sum, "tanh"), 0.01);
-  args.gelu_tanh = false;
-  // In place; trials of algorithms must not add to it.
+  const std::pair<TerminusCudaActivation, at::Tensor> cases[] = {
+      {TERMINUS_CUDA_NONE, sum},
+      {TERMINUS_CUDA_QUICK_GELU, sum * at::sigmoid(1.702 * sum)},
+      {TERMINUS_CUDA_GELU, at::gelu(sum)},
+      {TERMINUS_CUDA_GELU_TANH, at::gelu(sum, "tanh")},
+      {TERMINUS_CUDA_RELU, at::relu(sum)}};
+  for (const auto& [activation, expected] : cases) {
+    SCOPED_TRACE(activation);
+    args.activation = activation;
+    ASSERT_EQ(api_->matmul(&args, nullptr), 0);
+    ExpectNear(y, expected, 0.01);
+  }
+  // In place; trials of algorithms must not add to it. ReLU comes behind the residual.
   y.copy_(residual);
   args.residual = y.data_ptr();
+  ASSERT_EQ(api_->matmul(&args, nullptr), 0);
+  ExpectNear(y, at::relu(sum + residual.to(at::kFloat)), 0.01);
+  args.activation = TERMINUS_CUDA_NONE;
+  y.copy_(residual);
   ASSERT_EQ(api_->matmul(&args, nullptr), 0);
   ExpectNear(y, sum + residual.to(at::kFloat), 0.01);
 }
@@ -176,6 +197,7 @@ TEST_F(TransformerKernelsTest, MatmulInFp8) {
   const at::Tensor x_scale = at::full({1}, 0.01, at::kFloat).to(at::kCUDA);
   const at::Tensor weight_scale = at::full({1}, 0.001, at::kFloat).to(at::kCUDA);
   at::Tensor y = Empty({300, 128});
+  const at::Tensor workspace = Workspace();
   const TerminusCudaMatmul args = {.x = x.data_ptr(),
                                    .weight = weight.data_ptr(),
                                    .y = y.data_ptr(),
@@ -184,7 +206,8 @@ TEST_F(TransformerKernelsTest, MatmulInFp8) {
                                    .out = 128,
                                    .fp8 = true,
                                    .x_scale = x_scale.data_ptr<float>(),
-                                   .weight_scale = weight_scale.data_ptr<float>()};
+                                   .weight_scale = weight_scale.data_ptr<float>(),
+                                   .workspace = workspace.data_ptr()};
   ASSERT_EQ(api_->matmul(&args, nullptr), 0);
   ExpectNear(y, at::matmul(x.to(at::kFloat), weight.to(at::kFloat).t()) * 1e-5, 0.01);
 }

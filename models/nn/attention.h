@@ -2,17 +2,19 @@
 
 #include <ATen/ATen.h>
 
-#include <cstdint>
-#include <vector>
+#include <optional>
+
+#include "models/nn/sequences.h"
 
 namespace terminus::models::nn {
 
-// Self-attention over texts that lie one behind the other, without padding: of each token to its
-// whole text or, if `causal`, to what comes before it and itself. The patches of images are texts
-// of equal length, which other devices than the CPU attend to in one go.
-// qkv [tokens, 3 · heads · head_dim] (queries, keys, values; heads inside each); `offsets` holds
-// the first token of each text and behind them the number of tokens. → [tokens, heads · head_dim].
-at::Tensor PackedSelfAttention(const at::Tensor& qkv, const std::vector<int32_t>& offsets,
-                               int heads, bool causal = false);
+// Self-attention within sequences: of each token to its whole sequence or, if `causal`, to what
+// comes before it and itself. qkv [rows, 3 · heads · head_dim] (queries, keys, values; heads inside
+// each) → [rows, heads · head_dim]; rows of no sequence are left undefined. With `fp8_scale`, where
+// AttentionWritesFp8 says so, the result is E4M3 of the values times it.
+at::Tensor PackedSelfAttention(const at::Tensor& qkv, const Sequences& sequences, int heads,
+                               bool causal = false, std::optional<float> fp8_scale = std::nullopt);
+
+bool AttentionWritesFp8(const at::Tensor& qkv, const Sequences& sequences, int heads);
 
 }  // namespace terminus::models::nn

@@ -6,6 +6,24 @@
 #include "common/base/check.h"
 
 namespace terminus::models::nn {
+namespace {
+
+void Activate(at::Tensor& y, Activation activation) {
+  switch (activation) {
+    case Activation::kNone:
+      return;
+    case Activation::kRelu:
+      y.relu_();
+      return;
+    case Activation::kRelu6:
+      y.clamp_(0, 6);
+      return;
+    default:
+      TERMINUS_CHECK(false);
+  }
+}
+
+}  // namespace
 
 Pads Convolution::PadsFor(const Options& options, int64_t size) {
   if (options.padding == Padding::kSymmetric) {
@@ -22,7 +40,8 @@ Convolution::Convolution(const Options& options, const at::Tensor& weight, const
   if (options.kernel == 1 && !options.depthwise) {
     linear_.emplace(weight.flatten(1).contiguous(), bias);
   } else {
-    weight_ = weight.contiguous();
+    weight_ = weight.contiguous(weight.is_cuda() ? at::MemoryFormat::ChannelsLast
+                                                 : at::MemoryFormat::Contiguous);
     bias_ = bias.contiguous();
   }
 }
@@ -36,45 +55,48 @@ at::Tensor Convolution::Strided(const at::Tensor& x) const {
       .contiguous();
 }
 
+at::Tensor Convolution::Convolve(const at::Tensor& x) const {
+  const Pads rows = PadsFor(options_, x.size(1));
+  const Pads columns = PadsFor(options_, x.size(2));
+  // The same memory, seen as [batch, channels, height, width] in channels-last order.
+  at::Tensor image = x.permute({0, 3, 1, 2});
+  std::array<int64_t, 2> padding = {rows.before, columns.before};
+  if (rows.before != rows.after || columns.before != columns.after) {
+    image = at::constant_pad_nd(x, {0, 0, columns.before, columns.after, rows.before, rows.after})
+                .permute({0, 3, 1, 2});
+    padding = {0, 0};
+  }
+  const std::array<int64_t, 2> stride = {options_.stride, options_.stride};
+  const std::array<int64_t, 2> dilation = {1, 1};
+  const int64_t groups = options_.depthwise ? x.size(3) : 1;
+  if (image.is_cuda() && groups == 1 && options_.activation == Activation::kRelu) {
+    return at::cudnn_convolution_relu(image, weight_, bias_, stride, padding, dilation, groups);
+  }
+  at::Tensor y = at::conv2d(image, weight_, bias_, stride, padding, dilation, groups);
+  Activate(y, options_.activation);
+  return y;
+}
+
 at::Tensor Convolution::Forward(const at::Tensor& x) const {
   if (linear_) {
     const at::Tensor seen = Strided(x);
     const at::Tensor y = linear_->Forward(seen.view({-1, x.size(3)}), options_.activation);
     return y.view({x.size(0), seen.size(1), seen.size(2), -1});
   }
-  const Pads rows = PadsFor(options_, x.size(1));
-  const Pads columns = PadsFor(options_, x.size(2));
-  const at::Tensor padded =
-      at::constant_pad_nd(x, {0, 0, columns.before, columns.after, rows.before, rows.after});
-  // The same memory, seen as [batch, channels, height, width] in channels-last order.
-  const at::Tensor image = padded.permute({0, 3, 1, 2});
-  const std::array<int64_t, 2> stride = {options_.stride, options_.stride};
-  const std::array<int64_t, 2> no_padding = {0, 0};
-  const std::array<int64_t, 2> dilation = {1, 1};
-  at::Tensor y = at::conv2d(image, weight_, bias_, stride, no_padding, dilation,
-                            options_.depthwise ? x.size(3) : 1);
-  switch (options_.activation) {
-    case Activation::kNone:
-      break;
-    case Activation::kRelu:
-      y.relu_();
-      break;
-    case Activation::kRelu6:
-      y.clamp_(0, 6);
-      break;
-    default:
-      TERMINUS_CHECK(false);
-  }
-  return y.permute({0, 2, 3, 1}).contiguous();
+  return Convolve(x).permute({0, 2, 3, 1}).contiguous();
 }
 
-at::Tensor Convolution::ForwardAdd(const at::Tensor& x, const at::Tensor& residual) const {
+at::Tensor Convolution::ForwardAdd(const at::Tensor& x, const at::Tensor& residual,
+                                   Activation activation) const {
   TERMINUS_CHECK(options_.activation == Activation::kNone);
   if (!linear_) {
-    return Forward(x).add_(residual);
+    at::Tensor y = Forward(x).add_(residual);
+    Activate(y, activation);
+    return y;
   }
   return linear_
-      ->ForwardAdd(Strided(x).view({-1, x.size(3)}), residual.view({-1, residual.size(3)}))
+      ->ForwardAdd(Strided(x).view({-1, x.size(3)}), residual.view({-1, residual.size(3)}),
+                   activation)
       .view(residual.sizes());
 }
 

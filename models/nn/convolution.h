@@ -44,10 +44,14 @@ class Convolution {
   // x [batch, height, width, in] → [batch, height / stride, width / stride, out], rounded up.
   at::Tensor Forward(const at::Tensor& x) const;
 
-  // The same plus `residual`, of the same shape; without activation only.
-  at::Tensor ForwardAdd(const at::Tensor& x, const at::Tensor& residual) const;
+  // activation(convolution(x) + residual), `residual` of the result's shape; for convolutions
+  // without an activation of their own.
+  at::Tensor ForwardAdd(const at::Tensor& x, const at::Tensor& residual,
+                        Activation activation = Activation::kNone) const;
 
  private:
+  // Of any other kind, bias and activation included.
+  at::Tensor Convolve(const at::Tensor& x) const;
   // Of a pointwise convolution's input, the pixels that it looks at.
   at::Tensor Strided(const at::Tensor& x) const;
 

@@ -1,10 +1,16 @@
 #include "models/nn/layer_norm.h"
 
+#include "common/base/check.h"
 #include "models/kernels/norm/layer_norm.h"
+#include "models/nn/cuda_ops.h"
 
 namespace terminus::models::nn {
 
-at::Tensor LayerNorm::Forward(const at::Tensor& x) const {
+at::Tensor LayerNorm::Forward(const at::Tensor& x, std::optional<float> fp8_scale) const {
+  if (cuda_ops::Serves(x) && x.is_contiguous() && cuda_ops::TakesLayerNorm(weight.numel())) {
+    return cuda_ops::LayerNorm(x, weight, bias, eps, fp8_scale);
+  }
+  TERMINUS_CHECK(!fp8_scale);
   if (!x.device().is_cpu() || x.scalar_type() != at::kFloat || !x.is_contiguous()) {
     return at::layer_norm(x, weight.sizes(), weight, bias, eps);
   }

@@ -63,11 +63,14 @@ TEST(AttentionTest, TextsDoNotSeeEachOther) {
   for (const int head_dim : {16, 6}) {
     const int heads = 4;
     const at::Tensor qkv = at::randn({12, 3 * heads * head_dim});
-    const at::Tensor all = PackedSelfAttention(qkv, {0, 5, 12}, heads);
-    const at::Tensor first = PackedSelfAttention(qkv.slice(0, 0, 5).contiguous(), {0, 5}, heads);
-    const at::Tensor second = PackedSelfAttention(qkv.slice(0, 5, 12).contiguous(), {0, 7}, heads);
+    const at::Tensor all = PackedSelfAttention(qkv, Sequences({0, 5, 12}, at::kCPU), heads);
+    const at::Tensor first =
+        PackedSelfAttention(qkv.slice(0, 0, 5).contiguous(), Sequences({0, 5}, at::kCPU), heads);
+    const at::Tensor second =
+        PackedSelfAttention(qkv.slice(0, 5, 12).contiguous(), Sequences({0, 7}, at::kCPU), heads);
     EXPECT_LT(MaxDifference(all, at::cat({first, second})), 1e-6);
-    EXPECT_GT(MaxDifference(all, PackedSelfAttention(qkv, {0, 12}, heads)), 1e-2);
+    EXPECT_GT(MaxDifference(all, PackedSelfAttention(qkv, Sequences({0, 12}, at::kCPU), heads)),
+              1e-2);
   }
 }
 

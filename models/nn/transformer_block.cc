@@ -21,6 +21,8 @@ at::Tensor LoadScale(const BlockConfig& config, const std::string& name, const L
   return config.layer_scale ? loader.GetFloat(name, {config.mlp.hidden}) : at::Tensor();
 }
 
+double Largest(const at::Tensor& x) { return x.abs().max().to(at::kFloat).item<float>(); }
+
 // Queries, keys and values in one product.
 Linear LoadQkv(const BlockConfig& config, const BlockNames& names, const std::string& prefix,
                const Loader& loader) {
@@ -41,12 +43,19 @@ Mlp Mlp::Load(const MlpConfig& config, const std::string& up, const std::string&
           .down = LoadScaled(down, inner, config.hidden, out_scale, loader)};
 }
 
-at::Tensor Mlp::ForwardAdd(const at::Tensor& x, const at::Tensor& residual) const {
-  if (!config.gated) {
-    return down.ForwardAdd(up.Forward(x, config.activation), residual);
+at::Tensor Mlp::ForwardAdd(const at::Tensor& x, const at::Tensor& residual,
+                           double* inner_range) const {
+  at::Tensor inner;
+  if (config.gated) {
+    const auto parts = up.Forward(x).chunk(2, 1);
+    inner = at::silu(parts[0]) * parts[1];
+  } else {
+    inner = up.Forward(x, config.activation, down.input_scale());
   }
-  const auto parts = up.Forward(x).chunk(2, 1);
-  return down.ForwardAdd(at::silu(parts[0]) * parts[1], residual);
+  if (inner_range != nullptr) {
+    *inner_range = Largest(inner);
+  }
+  return down.ForwardAdd(inner, residual);
 }
 
 TransformerBlock::TransformerBlock(const BlockConfig& config, const BlockNames& names,
@@ -60,12 +69,32 @@ TransformerBlock::TransformerBlock(const BlockConfig& config, const BlockNames& 
       mlp_(Mlp::Load(config.mlp, prefix + names.up, prefix + names.down,
                      LoadScale(config, prefix + names.scale2, loader), loader)) {}
 
-at::Tensor TransformerBlock::Forward(const at::Tensor& x,
-                                     const std::vector<int32_t>& offsets) const {
-  const at::Tensor qkv = qkv_.Forward(norm1_.Forward(x));
-  const at::Tensor attended = PackedSelfAttention(qkv, offsets, config_.heads, config_.causal);
+at::Tensor TransformerBlock::Run(const at::Tensor& x, const Sequences& sequences,
+                                 Ranges* ranges) const {
+  const at::Tensor normed = norm1_.Forward(x, qkv_.input_scale());
+  const at::Tensor qkv = qkv_.Forward(normed);
+  // Where attention cannot write FP8, the product behind it makes it.
+  const std::optional<float> scale = AttentionWritesFp8(qkv, sequences, config_.heads)
+                                         ? attention_out_.input_scale()
+                                         : std::nullopt;
+  const at::Tensor attended =
+      PackedSelfAttention(qkv, sequences, config_.heads, config_.causal, scale);
   const at::Tensor y = attention_out_.ForwardAdd(attended, x);
-  return mlp_.ForwardAdd(norm2_.Forward(y), y);
+  const at::Tensor normed_again = norm2_.Forward(y, mlp_.up.input_scale());
+  if (ranges == nullptr) {
+    return mlp_.ForwardAdd(normed_again, y);
+  }
+  ranges->qkv = Largest(normed);
+  ranges->attention_out = Largest(attended);
+  ranges->up = Largest(normed_again);
+  return mlp_.ForwardAdd(normed_again, y, &ranges->down);
+}
+
+bool TransformerBlock::UseFp8(at::Tensor& x, const Sequences& sequences) {
+  Ranges ranges;
+  x = Run(x, sequences, &ranges);
+  return qkv_.UseFp8(ranges.qkv) && attention_out_.UseFp8(ranges.attention_out) &&
+         mlp_.up.UseFp8(ranges.up) && mlp_.down.UseFp8(ranges.down);
 }
 
 }  // namespace terminus::models::nn

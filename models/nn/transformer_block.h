@@ -2,14 +2,13 @@
 
 #include <ATen/ATen.h>
 
-#include <cstdint>
 #include <string>
-#include <vector>
 
 #include "models/nn/activation.h"
 #include "models/nn/layer_norm.h"
 #include "models/nn/linear.h"
 #include "models/nn/loader.h"
+#include "models/nn/sequences.h"
 
 namespace terminus::models::nn {
 
@@ -32,8 +31,10 @@ struct Mlp {
   static Mlp Load(const MlpConfig& config, const std::string& up, const std::string& down,
                   const at::Tensor& out_scale, const Loader& loader);
 
-  // x, residual [rows, hidden] → mlp(x) + residual.
-  at::Tensor ForwardAdd(const at::Tensor& x, const at::Tensor& residual) const;
+  // x, residual [rows, hidden] → mlp(x) + residual. With `inner_range`, the largest magnitude of
+  // what goes into `down`.
+  at::Tensor ForwardAdd(const at::Tensor& x, const at::Tensor& residual,
+                        double* inner_range = nullptr) const;
 };
 
 struct BlockConfig {
@@ -82,12 +83,28 @@ class TransformerBlock {
   TransformerBlock(const BlockConfig& config, const BlockNames& names, const std::string& prefix,
                    const Loader& loader);
 
-  // x [tokens, hidden], sequences one behind the other as `offsets` says (PackedSelfAttention) →
-  // the same shape. Depends on nothing but its arguments and never waits for a device; sequences of
-  // one length take the same operators whatever is in them.
-  at::Tensor Forward(const at::Tensor& x, const std::vector<int32_t>& offsets) const;
+  // x [rows, hidden] → the same shape. Depends on nothing but its arguments and never waits for a
+  // device; sequences of one length take the same operators whatever is in them.
+  at::Tensor Forward(const at::Tensor& x, const Sequences& sequences) const {
+    return Run(x, sequences, nullptr);
+  }
+
+  // The same, and from now on products are in FP8, for inputs of up to twice the size of those that
+  // came up here (Linear::UseFp8). False: they stay as they were, some or all.
+  bool UseFp8(at::Tensor& x, const Sequences& sequences);
 
  private:
+  // Largest magnitude of what goes into each product.
+  struct Ranges {
+    double qkv = 0;
+    double attention_out = 0;
+    double up = 0;
+    double down = 0;
+  };
+
+  // Notes in `ranges`, if there are any, what came up.
+  at::Tensor Run(const at::Tensor& x, const Sequences& sequences, Ranges* ranges) const;
+
   BlockConfig config_;
   LayerNorm norm1_;
   Linear qkv_;

@@ -144,7 +144,7 @@ TEST(TransformerBlockTest, EqualsTheFormulaInEveryDType) {
         ASSERT_TRUE(weights.ok()) << weights.status();
         const TransformerBlock block(config, kNames, "", Loader(*weights, dtype));
         ASSERT_TRUE(weights->Finish().ok()) << weights->Finish();
-        const at::Tensor y = block.Forward(x.to(dtype), kOffsets);
+        const at::Tensor y = block.Forward(x.to(dtype), Sequences(kOffsets, at::kCPU));
         EXPECT_EQ(y.scalar_type(), dtype);
         EXPECT_LT(MaxDifference(y, expected), tolerance) << heads << " heads, " << dtype;
       }
@@ -156,9 +156,10 @@ TEST(AttentionTest, TextsOfOneLengthEqualEachAlone) {
   at::manual_seed(1);
   const at::Tensor qkv = at::randn({12, 3 * 4 * 6});
   for (const bool causal : {false, true}) {
-    const at::Tensor all = PackedSelfAttention(qkv, {0, 4, 8, 12}, 4, causal);
+    const at::Tensor all = PackedSelfAttention(qkv, Sequences({0, 4, 8, 12}, at::kCPU), 4, causal);
     for (int64_t i = 0; i < 12; i += 4) {
-      const at::Tensor one = PackedSelfAttention(qkv.slice(0, i, i + 4), {0, 4}, 4, causal);
+      const at::Tensor one =
+          PackedSelfAttention(qkv.slice(0, i, i + 4), Sequences({0, 4}, at::kCPU), 4, causal);
       EXPECT_LT(MaxDifference(all.slice(0, i, i + 4), one), 1e-6);
     }
   }

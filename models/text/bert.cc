@@ -90,9 +90,10 @@ at::Tensor Bert::Forward(const PackedTexts& texts) const {
   at::Tensor x = at::index_select(words_, 0, ToDevice(texts.ids, words_));
   x.add_(at::index_select(positions_, 0, ToDevice(texts.positions, positions_)));
   x = embedding_norm_.Forward(x);
+  const nn::Sequences sequences(texts.offsets, x.device());
   for (const Layer& layer : layers_) {
     const at::Tensor qkv = layer.qkv.Forward(x);
-    const at::Tensor attended = nn::PackedSelfAttention(qkv, texts.offsets, config_.heads);
+    const at::Tensor attended = nn::PackedSelfAttention(qkv, sequences, config_.heads);
     x = layer.attention_norm.Forward(layer.attention_out.ForwardAdd(attended, x));
     const at::Tensor inner = layer.up.Forward(x, config_.activation);
     x = layer.norm.Forward(layer.down.ForwardAdd(inner, x));

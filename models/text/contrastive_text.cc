@@ -45,8 +45,9 @@ int64_t ContrastiveText::Pooled(const PackedTexts& texts, int32_t begin, int32_t
 at::Tensor ContrastiveText::Forward(const PackedTexts& texts) const {
   at::Tensor x = at::index_select(tokens_, 0, ToDevice(texts.ids, tokens_));
   x.add_(at::index_select(positions_, 0, ToDevice(texts.positions, positions_)));
+  const nn::Sequences sequences(texts.offsets, x.device());
   for (const nn::TransformerBlock& block : blocks_) {
-    x = block.Forward(x, texts.offsets);
+    x = block.Forward(x, sequences);
   }
   std::vector<int64_t> rows;
   for (size_t i = 0; i + 1 < texts.offsets.size(); ++i) {

@@ -80,7 +80,7 @@ Qwen3::Turn Qwen3::TurnFor(const PackedTexts& texts) const {
 }
 
 at::Tensor Qwen3::Attend(const Layer& layer, const Turn& turn, const at::Tensor& x,
-                         const std::vector<int32_t>& offsets) const {
+                         const nn::Sequences& sequences) const {
   const at::Tensor qkv = layer.qkv.Forward(x);
   const auto part = [&](int64_t begin, int64_t size) {
     return qkv.slice(1, begin, begin + size).unflatten(1, {-1, config_.head_dim});
@@ -95,14 +95,15 @@ at::Tensor Qwen3::Attend(const Layer& layer, const Turn& turn, const at::Tensor&
   };
   const at::Tensor value = part(q_size + kv_size, kv_size);
   const at::Tensor all = at::cat({query, spread(key), spread(value)}, 1);
-  return nn::PackedSelfAttention(all.flatten(1), offsets, config_.heads, /*causal=*/true);
+  return nn::PackedSelfAttention(all.flatten(1), sequences, config_.heads, /*causal=*/true);
 }
 
 at::Tensor Qwen3::Forward(const PackedTexts& texts) const {
   at::Tensor x = at::index_select(tokens_, 0, ToDevice(texts.ids, tokens_));
   const Turn turn = TurnFor(texts);
+  const nn::Sequences sequences(texts.offsets, x.device());
   for (const Layer& layer : layers_) {
-    const at::Tensor attended = Attend(layer, turn, layer.attention_norm.Forward(x), texts.offsets);
+    const at::Tensor attended = Attend(layer, turn, layer.attention_norm.Forward(x), sequences);
     x = layer.attention_out.ForwardAdd(attended, x);
     x = layer.mlp.ForwardAdd(layer.mlp_norm.Forward(x), x);
   }

@@ -53,7 +53,7 @@ class Qwen3 : public TextTower {
   Turn TurnFor(const PackedTexts& texts) const;
   // Normalised hidden states [tokens, hidden] → [tokens, heads · head_dim].
   at::Tensor Attend(const Layer& layer, const Turn& turn, const at::Tensor& x,
-                    const std::vector<int32_t>& offsets) const;
+                    const nn::Sequences& sequences) const;
 
   decoder::LlamaConfig config_;
   Pooling pooling_;

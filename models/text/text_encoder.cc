@@ -26,6 +26,18 @@ constexpr size_t kTokensPerThread = 64;
 // working for long when the others are done.
 constexpr size_t kTokensPerSharedPass = 128;
 
+// On a GPU: enough to keep it busy with one pass, few enough that the hidden states fit beside the
+// weights. The number of tokens is filled up to a multiple, by tokens of no text, so that the
+// products come in few shapes, for each of which the fastest algorithm is tried once.
+constexpr size_t kTokensPerGpuPass = 32768;
+constexpr size_t kSmallStep = 64;
+constexpr size_t kLargeStep = 512;
+
+size_t FilledUp(size_t tokens) {
+  const size_t step = tokens <= kLargeStep * 2 ? kSmallStep : kLargeStep;
+  return (tokens + step - 1) / step * step;
+}
+
 // Texts [begin, end) of a batch.
 struct Range {
   size_t begin;
@@ -70,14 +82,17 @@ std::vector<Range> CutEvenly(const executor::TextBatch& batch, size_t tokens, si
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TextEncoder>> TextEncoder::Load(const std::string& folder,
-                                                               at::Device device,
-                                                               at::ScalarType dtype) {
+                                                               const nn::Placement& placement) {
+  if (placement.fp8) {
+    return absl::UnimplementedError("texts are not encoded in FP8");
+  }
   TERMINUS_ASSIGN_OR_RETURN(SentenceConfig sentence_config, ReadSentenceConfig(folder));
   TERMINUS_ASSIGN_OR_RETURN(const TextPlan plan, ReadTextPlan(sentence_config));
-  TERMINUS_ASSIGN_OR_RETURN(auto weights,
-                            checkpoint::Weights::Open(sentence_config.encoder_folder, device));
+  TERMINUS_ASSIGN_OR_RETURN(
+      auto weights, checkpoint::Weights::Open(sentence_config.encoder_folder, placement.device));
   auto encoder = std::unique_ptr<TextEncoder>(
-      new TextEncoder(std::move(sentence_config), plan.build(nn::Loader(weights, dtype)), device));
+      new TextEncoder(std::move(sentence_config), plan.build(nn::Loader(weights, placement.dtype)),
+                      placement.device));
   TERMINUS_RETURN_IF_ERROR(weights.Finish());
   return encoder;
 }
@@ -138,7 +153,8 @@ executor::Embeddings TextEncoder::EncodeChecked(const executor::TextBatch& batch
   }
   // One long text would keep one thread working while the others wait.
   if (threads == 1 || tokens < threads * std::max(kTokensPerThread, 2 * longest)) {
-    for (const Range& range : CutFull(batch, kTokensPerPass)) {
+    for (const Range& range :
+         CutFull(batch, device_.is_cpu() ? kTokensPerPass : kTokensPerGpuPass)) {
       encode(range);
     }
     return out;
@@ -169,6 +185,10 @@ void TextEncoder::EncodeRange(const executor::TextBatch& batch, size_t begin, si
       texts.positions.push_back(static_cast<int64_t>(position));
     }
     texts.offsets.push_back(static_cast<int32_t>(texts.ids.size()));
+  }
+  if (!device_.is_cpu()) {
+    texts.ids.resize(FilledUp(texts.ids.size()), 0);
+    texts.positions.resize(texts.ids.size(), 0);
   }
   at::Tensor pooled = tower_->Forward(texts).to(at::kFloat);
   if (sentence_config_.normalize) {

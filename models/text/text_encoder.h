@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/executor/encoder.h"
+#include "models/nn/placement.h"
 #include "models/text/sentence_config.h"
 #include "models/text/text_tower.h"
 
@@ -19,8 +20,7 @@ class TextEncoder : public executor::Encoder<executor::TextBatch> {
   // Reads a sentence-transformers folder or that of a model alone, of any of TextFamilies(), to
   // compute in `dtype`.
   static absl::StatusOr<std::unique_ptr<TextEncoder>> Load(const std::string& folder,
-                                                           at::Device device,
-                                                           at::ScalarType dtype = at::kFloat);
+                                                           const nn::Placement& placement = {});
 
   absl::StatusOr<executor::Embeddings> Encode(const executor::TextBatch& batch) override;
 

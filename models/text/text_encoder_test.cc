@@ -42,7 +42,7 @@ TEST_P(GoldenTest, EqualsTransformersAloneAndTogether) {
   const json golden = ReadGolden(GetParam());
   base::TempFolder folder;
   WriteFolder(golden, folder.path());
-  auto encoder = TextEncoder::Load(folder.path(), at::kCPU);
+  auto encoder = TextEncoder::Load(folder.path());
   ASSERT_TRUE(encoder.ok()) << encoder.status();
   const auto ids = golden["token_ids"].get<std::vector<std::vector<int32_t>>>();
   const auto together = (*encoder)->Encode({ids});
@@ -67,7 +67,7 @@ class TextEncoderTest : public testing::Test {
   TextEncoderTest() : golden_(ReadGolden("bert_mean")) { WriteFolder(golden_, folder_.path()); }
 
   std::string LoadError() {
-    const auto encoder = TextEncoder::Load(folder_.path(), at::kCPU);
+    const auto encoder = TextEncoder::Load(folder_.path());
     EXPECT_FALSE(encoder.ok());
     return std::string(encoder.status().message());
   }
@@ -77,7 +77,7 @@ class TextEncoderTest : public testing::Test {
 };
 
 TEST_F(TextEncoderTest, ManyPassesEqualOne) {
-  auto encoder = TextEncoder::Load(folder_.path(), at::kCPU);
+  auto encoder = TextEncoder::Load(folder_.path());
   ASSERT_TRUE(encoder.ok()) << encoder.status();
   TextBatch batch;
   for (int i = 0; i < 60; ++i) {
@@ -96,7 +96,7 @@ TEST_F(TextEncoderTest, ManyPassesEqualOne) {
 
 TEST_F(TextEncoderTest, RefusesBadBatches) {
   WriteTestFile(folder_.path() + "/sentence_bert_config.json", R"({"max_seq_length": 10})");
-  auto encoder = TextEncoder::Load(folder_.path(), at::kCPU);
+  auto encoder = TextEncoder::Load(folder_.path());
   ASSERT_TRUE(encoder.ok()) << encoder.status();
   EXPECT_EQ((*encoder)->max_tokens(), 10);
   const auto code = [&](std::vector<int32_t> ids) {

@@ -14,9 +14,9 @@ namespace terminus::models::text {
 
 // Token ids of several texts, one behind the other.
 struct PackedTexts {
-  std::vector<int64_t> ids;        // [tokens]
+  std::vector<int64_t> ids;        // [tokens], those of no text behind the others.
   std::vector<int64_t> positions;  // [tokens]: place of each token in its text.
-  std::vector<int32_t> offsets;    // [texts + 1]: first token of each text, then their number.
+  std::vector<int32_t> offsets;    // [texts + 1]: first token of each text, then the last's end.
 };
 
 // Texts to which a tower wants tokens of no meaning added, until they have this length.

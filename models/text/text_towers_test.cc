@@ -24,7 +24,7 @@ TEST_P(TextTowersTest, EqualsTransformersAloneAndTogether) {
   const json golden = ReadGolden(GetParam());
   const base::TempFolder folder;
   ASSERT_TRUE(checkpoint::WriteGoldenFolder(golden, folder.path()).ok());
-  auto encoder = TextEncoder::Load(folder.path(), at::kCPU);
+  auto encoder = TextEncoder::Load(folder.path());
   ASSERT_TRUE(encoder.ok()) << encoder.status();
   const auto ids = golden["token_ids"].get<std::vector<std::vector<int32_t>>>();
   const auto together = (*encoder)->Encode({ids});
@@ -40,7 +40,7 @@ TEST_P(TextTowersTest, EqualsTransformersAloneAndTogether) {
     EXPECT_LT(MaxDifference(row, alone->values.data(), expected.size()), 1e-5) << "text " << i;
   }
   // In half the precision the same, but for rounding.
-  auto half = TextEncoder::Load(folder.path(), at::kCPU, at::kBFloat16);
+  auto half = TextEncoder::Load(folder.path(), {.dtype = at::kBFloat16});
   ASSERT_TRUE(half.ok()) << half.status();
   const auto rough = (*half)->Encode({ids});
   ASSERT_TRUE(rough.ok()) << rough.status();
@@ -58,7 +58,7 @@ std::string ErrorOf(const std::string& name, const json& change) {
   golden["config"].merge_patch(change);
   const base::TempFolder folder;
   EXPECT_TRUE(checkpoint::WriteGoldenFolder(golden, folder.path()).ok());
-  const auto encoder = TextEncoder::Load(folder.path(), at::kCPU);
+  const auto encoder = TextEncoder::Load(folder.path());
   EXPECT_FALSE(encoder.ok());
   return std::string(encoder.status().message());
 }
@@ -86,7 +86,7 @@ TEST(Qwen3Test, RefusesWhatWouldChangeResults) {
   golden["files"].erase("modules.json");
   const base::TempFolder folder;
   ASSERT_TRUE(checkpoint::WriteGoldenFolder(golden, folder.path()).ok());
-  EXPECT_THAT(std::string(TextEncoder::Load(folder.path(), at::kCPU).status().message()),
+  EXPECT_THAT(std::string(TextEncoder::Load(folder.path()).status().message()),
               HasSubstr("modules.json"));
 }
 
@@ -97,7 +97,7 @@ std::string TokenizerErrorOf(const json& change, const json& tokenizer = json::o
   golden["files"]["tokenizer.json"] = tokenizer;
   const base::TempFolder folder;
   EXPECT_TRUE(checkpoint::WriteGoldenFolder(golden, folder.path()).ok());
-  const auto encoder = TextEncoder::Load(folder.path(), at::kCPU);
+  const auto encoder = TextEncoder::Load(folder.path());
   return encoder.ok() ? "" : std::string(encoder.status().message());
 }
 

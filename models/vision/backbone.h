@@ -48,7 +48,7 @@ class Backbone {
  public:
   virtual ~Backbone() = default;
 
-  // Pixels → pooled features [batch, features] on the device. For one thread at a time.
+  // Pixels → pooled features [batch, features]. For weights on the CPU, one thread at a time.
   virtual at::Tensor Features(const executor::ImageBatch& batch) = 0;
 };
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/check.h"
 #include "common/base/status_macros.h"
 #include "models/checkpoint/json_file.h"
 #include "models/vision/depth_first.h"
@@ -154,11 +155,16 @@ EfficientNetLite::EfficientNetLite(const EfficientNetLiteConfig& config,
       classifier_(loader.GetLinear("classifier", kFeatures, config.classes)) {
   const Layers layers = LoadLayers(config, loader);
   if (DepthFirst::Supports(layers)) {
-    backbone_ =
+    depth_first_ =
         std::make_unique<DepthFirst>(layers, transform, *kernels::SupportedRowKernels().front());
   } else {
-    backbone_ = std::make_unique<Layerwise>(layers, transform);
+    layerwise_ = std::make_unique<Layerwise>(layers, transform);
   }
+}
+
+at::Tensor EfficientNetLite::EmbedPixels(const at::Tensor& pixels) const {
+  TERMINUS_CHECK(layerwise_ != nullptr);
+  return layerwise_->FeaturesOf(pixels);
 }
 
 }  // namespace terminus::models::vision

@@ -8,7 +8,8 @@
 
 #include "absl/status/statusor.h"
 #include "models/nn/linear.h"
-#include "models/vision/backbone.h"
+#include "models/vision/depth_first.h"
+#include "models/vision/layerwise.h"
 #include "models/vision/vision_tower.h"
 
 namespace terminus::models::vision {
@@ -47,15 +48,18 @@ class EfficientNetLite : public VisionTower {
   }
   // → pooled features.
   at::Tensor Embed(const executor::ImageBatch& batch) override {
-    return backbone_->Features(batch);
+    return depth_first_ ? depth_first_->Features(batch) : layerwise_->Features(batch);
   }
+  at::Tensor EmbedPixels(const at::Tensor& pixels) const override;
   int dimension() const override { return kFeatures; }
   const nn::Linear* classifier() const override { return &classifier_; }
   int classes() const override { return classes_; }
 
  private:
   int classes_;
-  std::unique_ptr<Backbone> backbone_;
+  // One of the two: the first on processors that have what it needs.
+  std::unique_ptr<DepthFirst> depth_first_;
+  std::unique_ptr<Layerwise> layerwise_;
   nn::Linear classifier_;
 };
 

@@ -30,7 +30,7 @@ at::Tensor MaxPool(const at::Tensor& x) {
 
 Layerwise::Layerwise(const Layers& layers, const kernels::PixelTransform& transform)
     : transform_(transform),
-      options_(layers.stem.weight.options()),
+      dtype_(layers.stem.weight.scalar_type()),
       stem_(Ready(layers.stem)),
       max_pool_(layers.max_pool),
       head_(Ready(layers.head)) {
@@ -46,26 +46,35 @@ Layerwise::Layerwise(const Layers& layers, const kernels::PixelTransform& transf
   }
 }
 
-at::Tensor Layerwise::Run(const ReadyBlock& block, const at::Tensor& x) {
+at::Tensor Layerwise::RunBlock(const ReadyBlock& block, const at::Tensor& x) {
   at::Tensor y = x;
   for (size_t i = 0; i + 1 < block.convolutions.size(); ++i) {
     y = block.convolutions[i].Forward(y);
   }
   const nn::Convolution& last = block.convolutions.back();
-  y = block.shortcut ? last.ForwardAdd(y, block.projection ? block.projection->Forward(x) : x)
-                     : last.Forward(y);
-  return block.activation == nn::Activation::kRelu ? y.relu_() : y;
+  if (!block.shortcut) {
+    return last.Forward(y);
+  }
+  return last.ForwardAdd(y, block.projection ? block.projection->Forward(x) : x, block.activation);
 }
 
-at::Tensor Layerwise::Features(const executor::ImageBatch& batch) {
-  at::Tensor x = stem_.Forward(Normalize(batch, transform_).to(options_));
+at::Tensor Layerwise::Run(const at::Tensor& pixels) const {
+  at::Tensor x = stem_.Forward(pixels);
   if (max_pool_) {
     x = MaxPool(x);
   }
   for (const ReadyBlock& block : blocks_) {
-    x = Run(block, x);
+    x = RunBlock(block, x);
   }
   return (head_ ? head_->Forward(x) : x).mean({1, 2});
+}
+
+at::Tensor Layerwise::Features(const executor::ImageBatch& batch) {
+  return Run(Normalize(batch, transform_).to(dtype_));
+}
+
+at::Tensor Layerwise::FeaturesOf(const at::Tensor& pixels) const {
+  return Run(NormalizePixels(pixels, transform_, dtype_).permute({0, 2, 3, 1}).contiguous());
 }
 
 }  // namespace terminus::models::vision

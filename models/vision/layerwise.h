@@ -15,6 +15,9 @@ class Layerwise : public Backbone {
 
   at::Tensor Features(const executor::ImageBatch& batch) override;
 
+  // uint8 pixels [images, height, width, 3] on the device of the weights → [images, features].
+  at::Tensor FeaturesOf(const at::Tensor& pixels) const;
+
  private:
   struct ReadyBlock {
     std::vector<nn::Convolution> convolutions;
@@ -23,10 +26,12 @@ class Layerwise : public Backbone {
     nn::Activation activation;
   };
 
-  static at::Tensor Run(const ReadyBlock& block, const at::Tensor& x);
+  static at::Tensor RunBlock(const ReadyBlock& block, const at::Tensor& x);
+  // Normalised pixels [images, height, width, 3] → [images, features].
+  at::Tensor Run(const at::Tensor& pixels) const;
 
   kernels::PixelTransform transform_;
-  at::TensorOptions options_;
+  at::ScalarType dtype_;
   nn::Convolution stem_;
   bool max_pool_;
   std::vector<ReadyBlock> blocks_;

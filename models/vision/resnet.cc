@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "models/checkpoint/json_file.h"
-#include "models/vision/layerwise.h"
 
 namespace terminus::models::vision {
 namespace {

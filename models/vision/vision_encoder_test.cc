@@ -58,7 +58,7 @@ TEST_P(GoldenTest, EqualsTimm) {
   const json golden = ReadGolden(GetParam());
   base::TempFolder folder;
   ASSERT_TRUE(checkpoint::WriteGoldenFolder(golden, folder.path()).ok());
-  auto encoder = VisionEncoder::Load(folder.path(), Preprocessor(golden), at::kCPU);
+  auto encoder = VisionEncoder::Load(folder.path(), Preprocessor(golden));
   ASSERT_TRUE(encoder.ok()) << encoder.status();
   const ImageBatch images = FakeImages(golden, 2);
   const auto features = (*encoder)->Encode(images);
@@ -98,7 +98,7 @@ class VisionEncoderTest : public testing::Test {
   }
 
   std::string LoadError() {
-    const auto encoder = VisionEncoder::Load(folder_.path(), Preprocessor(golden_), at::kCPU);
+    const auto encoder = VisionEncoder::Load(folder_.path(), Preprocessor(golden_));
     EXPECT_FALSE(encoder.ok());
     return std::string(encoder.status().message());
   }
@@ -108,7 +108,7 @@ class VisionEncoderTest : public testing::Test {
 };
 
 TEST_F(VisionEncoderTest, BatchEqualsEachAlone) {
-  auto encoder = VisionEncoder::Load(folder_.path(), Preprocessor(golden_), at::kCPU);
+  auto encoder = VisionEncoder::Load(folder_.path(), Preprocessor(golden_));
   ASSERT_TRUE(encoder.ok()) << encoder.status();
   const ImageBatch images = FakeImages(golden_, 7);
   const auto all = (*encoder)->Encode(images);
@@ -125,7 +125,7 @@ TEST_F(VisionEncoderTest, BatchEqualsEachAlone) {
 }
 
 TEST_F(VisionEncoderTest, RefusesBadBatches) {
-  auto encoder = VisionEncoder::Load(folder_.path(), Preprocessor(golden_), at::kCPU);
+  auto encoder = VisionEncoder::Load(folder_.path(), Preprocessor(golden_));
   ASSERT_TRUE(encoder.ok()) << encoder.status();
   const auto code = [&](const ImageBatch& batch) {
     return (*encoder)->Encode(batch).status().code();

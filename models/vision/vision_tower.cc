@@ -1,6 +1,7 @@
 #include "models/vision/vision_tower.h"
 
 #include "absl/strings/str_cat.h"
+#include "models/nn/cuda_ops.h"
 
 namespace terminus::models::vision {
 namespace {
@@ -9,6 +10,26 @@ constexpr int kMinSide = 32;
 constexpr int kMaxSide = 2048;
 
 }  // namespace
+
+absl::Status VisionTower::UseFp8(const at::Tensor& /*pixels*/) {
+  return absl::UnimplementedError("this family of image models has no products in FP8");
+}
+
+at::Tensor NormalizePixels(const at::Tensor& pixels, const kernels::PixelTransform& transform,
+                           at::ScalarType dtype) {
+  if (nn::cuda_ops::Serves(pixels.device(), dtype)) {
+    return nn::cuda_ops::NormalizePixels(pixels, transform);
+  }
+  at::Tensor planes = at::empty({pixels.size(0), 3, pixels.size(1), pixels.size(2)},
+                                pixels.options().dtype(at::kFloat));
+  for (int c = 0; c < 3; ++c) {
+    planes.select(1, c)
+        .copy_(pixels.select(3, c))
+        .mul_(transform.scale[c])
+        .add_(transform.shift[c]);
+  }
+  return planes.to(dtype);
+}
 
 at::Tensor Normalize(const executor::ImageBatch& batch, const kernels::PixelTransform& transform) {
   at::Tensor images = at::empty({batch.count, batch.height, batch.width, 3}, at::kFloat);

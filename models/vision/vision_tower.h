@@ -28,8 +28,16 @@ class VisionTower {
   // INVALID_ARGUMENT for images of a size that it does not take.
   virtual absl::Status CheckSize(int height, int width) const = 0;
 
-  // Images of a size that it takes → [images, dimension], on the device of the weights.
+  // Images of a size that it takes → [images, dimension]. For weights on the CPU.
   virtual at::Tensor Embed(const executor::ImageBatch& batch) = 0;
+
+  // The same of pixels uint8 [images, height, width, 3] on the device of the weights. Depends on
+  // nothing but the tensor, and never waits for the device.
+  virtual at::Tensor EmbedPixels(const at::Tensor& pixels) const = 0;
+
+  // From now on products are in FP8, for what such pixels bring about and twice as much.
+  // UNIMPLEMENTED for towers, devices and sizes that have none.
+  virtual absl::Status UseFp8(const at::Tensor& pixels);
 
   virtual int dimension() const = 0;
 
@@ -52,6 +60,11 @@ struct VisionPlan {
 
 // Pixels as a tower takes them: [images, height, width, 3] float32 on the host.
 at::Tensor Normalize(const executor::ImageBatch& batch, const kernels::PixelTransform& transform);
+
+// The same on the device of `pixels`, uint8 [images, height, width, 3] → [images, 3, height, width]
+// in `dtype`.
+at::Tensor NormalizePixels(const at::Tensor& pixels, const kernels::PixelTransform& transform,
+                           at::ScalarType dtype);
 
 // CheckSize of towers that take any image of 32 to 2048 pixels a side.
 absl::Status CheckAnySize(int height, int width);

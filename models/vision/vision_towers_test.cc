@@ -8,6 +8,7 @@
 #include "gtest/gtest.h"
 #include "models/checkpoint/fake_checkpoint.h"
 #include "models/vision/families.h"
+#include "models/vision/golden_images.h"
 #include "models/vision/vision_encoder.h"
 #include "models/vision/vit.h"
 
@@ -16,31 +17,9 @@ namespace {
 
 using checkpoint::MaxDifference;
 using checkpoint::ReadGolden;
-using executor::ImageBatch;
 using nlohmann::json;
 using testing::AllOf;
 using testing::HasSubstr;
-
-media::ImagePreprocessor Preprocessor(const json& golden) {
-  return media::ImagePreprocessor::FromJson(
-             json({{"do_resize", true},
-                   {"size", {{"height", golden["height"]}, {"width", golden["width"]}}},
-                   {"do_center_crop", false},
-                   {"do_normalize", true},
-                   {"image_mean", golden["mean"]},
-                   {"image_std", golden["std"]}})
-                 .dump())
-      .value();
-}
-
-ImageBatch FakeImages(const json& golden, int first, int count) {
-  ImageBatch batch{.count = count, .height = golden["height"], .width = golden["width"]};
-  const size_t bytes = static_cast<size_t>(batch.height) * batch.width * 3;
-  for (size_t i = first * bytes; i < (first + count) * bytes; ++i) {
-    batch.pixels.push_back(static_cast<uint8_t>(checkpoint::FakeHash(7, static_cast<uint32_t>(i))));
-  }
-  return batch;
-}
 
 class VisionTowersTest : public testing::TestWithParam<const char*> {};
 
@@ -49,27 +28,28 @@ TEST_P(VisionTowersTest, EqualsTransformersAloneAndTogether) {
   const json& vectors = golden.value("image_vectors", golden["vectors"]);
   const base::TempFolder folder;
   EXPECT_TRUE(checkpoint::WriteGoldenFolder(golden, folder.path()).ok());
-  auto encoder = VisionEncoder::Load(folder.path(), Preprocessor(golden), at::kCPU);
+  auto encoder = VisionEncoder::Load(folder.path(), GoldenPreprocessor(golden));
   ASSERT_TRUE(encoder.ok()) << encoder.status();
-  const auto together = (*encoder)->Encode(FakeImages(golden, 0, 3));
+  const auto together = (*encoder)->Encode(GoldenImages(golden, 0, 3));
   ASSERT_TRUE(together.ok()) << together.status();
   for (int i = 0; i < 3; ++i) {
     const auto expected = vectors[i].get<std::vector<float>>();
     ASSERT_EQ(expected.size(), static_cast<size_t>(together->dimension));
     const float* row = together->values.data() + i * expected.size();
     EXPECT_LT(MaxDifference(row, expected.data(), expected.size()), 1e-4) << "image " << i;
-    const auto alone = (*encoder)->Encode(FakeImages(golden, i, 1));
+    const auto alone = (*encoder)->Encode(GoldenImages(golden, i, 1));
     ASSERT_TRUE(alone.ok()) << alone.status();
     EXPECT_LT(MaxDifference(row, alone->values.data(), expected.size()), 1e-5) << "image " << i;
   }
   // In half the precision the same, but for rounding.
-  auto half = VisionEncoder::Load(folder.path(), Preprocessor(golden), at::kCPU, at::kBFloat16);
+  auto half =
+      VisionEncoder::Load(folder.path(), GoldenPreprocessor(golden), {.dtype = at::kBFloat16});
   ASSERT_TRUE(half.ok()) << half.status();
-  const auto rough = (*half)->Encode(FakeImages(golden, 0, 3));
+  const auto rough = (*half)->Encode(GoldenImages(golden, 0, 3));
   ASSERT_TRUE(rough.ok()) << rough.status();
   EXPECT_LT(MaxDifference(rough->values.data(), together->values.data(), together->values.size()),
             0.15);
-  EXPECT_EQ((*encoder)->Encode(FakeImages(golden, 0, 0))->count, 0);
+  EXPECT_EQ((*encoder)->Encode(GoldenImages(golden, 0, 0))->count, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, VisionTowersTest,
@@ -86,7 +66,7 @@ std::string ErrorOf(const std::string& name, const json& change,
   golden.merge_patch(input);
   const base::TempFolder folder;
   EXPECT_TRUE(checkpoint::WriteGoldenFolder(golden, folder.path()).ok());
-  const auto encoder = VisionEncoder::Load(folder.path(), Preprocessor(golden), at::kCPU);
+  const auto encoder = VisionEncoder::Load(folder.path(), GoldenPreprocessor(golden));
   EXPECT_FALSE(encoder.ok());
   return std::string(encoder.status().message());
 }
@@ -132,7 +112,7 @@ TEST(VisionTowersTest, RefusesImagesOfAnotherSize) {
   const json golden = ReadGolden("clip");
   const base::TempFolder folder;
   EXPECT_TRUE(checkpoint::WriteGoldenFolder(golden, folder.path()).ok());
-  auto encoder = VisionEncoder::Load(folder.path(), Preprocessor(golden), at::kCPU);
+  auto encoder = VisionEncoder::Load(folder.path(), GoldenPreprocessor(golden));
   ASSERT_TRUE(encoder.ok()) << encoder.status();
   const absl::Status status =
       (*encoder)

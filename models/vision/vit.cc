@@ -50,13 +50,8 @@ nn::Linear LoadPatches(const VitConfig& config, const nn::Loader& loader) {
   return loader.MakeLinear(weight, loader.GetFloat(name + ".bias", {hidden}));
 }
 
-// First row of each image's tokens, and behind them the number of all.
-std::vector<int32_t> Offsets(int64_t images, int64_t tokens) {
-  std::vector<int32_t> offsets;
-  for (int64_t i = 0; i <= images; ++i) {
-    offsets.push_back(static_cast<int32_t>(i * tokens));
-  }
-  return offsets;
+nn::Sequences SequencesOf(const at::Tensor& x, int64_t images) {
+  return nn::Sequences::OfLength(images, x.size(0) / images, x.device());
 }
 
 absl::Status WrongSize(int height, int width, const std::string& expected) {
@@ -139,8 +134,23 @@ absl::Status Vit::CheckSize(int height, int width) const {
 }
 
 at::Tensor Vit::Embed(const executor::ImageBatch& batch) {
-  const at::Tensor pixels = Normalize(batch, input_.transform).permute({0, 3, 1, 2});
-  return Forward(pixels.to(positions_.device(), dtype_));
+  return Forward(Normalize(batch, input_.transform).permute({0, 3, 1, 2}).to(dtype_));
+}
+
+at::Tensor Vit::EmbedPixels(const at::Tensor& pixels) const {
+  return Forward(NormalizePixels(pixels, input_.transform, dtype_));
+}
+
+absl::Status Vit::UseFp8(const at::Tensor& pixels) {
+  at::Tensor x = EmbedPatches(NormalizePixels(pixels, input_.transform, dtype_));
+  const auto sequences = SequencesOf(x, pixels.size(0));
+  for (nn::TransformerBlock& block : blocks_) {
+    if (!block.UseFp8(x, sequences)) {
+      return absl::UnimplementedError(
+          "products in FP8 need a GPU, bfloat16, and sizes that are multiples of 16");
+    }
+  }
+  return absl::OkStatus();
 }
 
 at::Tensor Vit::EmbedPatches(const at::Tensor& pixels) const {
@@ -158,7 +168,8 @@ at::Tensor Vit::EmbedPatches(const at::Tensor& pixels) const {
   if (class_token_.defined()) {
     x = at::cat({class_token_.expand({images, 1, -1}), x}, 1);
   }
-  return x.add_(positions_).view({-1, x.size(2)});
+  x = x.add_(positions_).view({-1, x.size(2)});
+  return pre_norm_ ? pre_norm_->Forward(x) : x;
 }
 
 at::Tensor Vit::AttendTo(const at::Tensor& x) const {
@@ -177,13 +188,10 @@ at::Tensor Vit::AttendTo(const at::Tensor& x) const {
 
 at::Tensor Vit::Forward(const at::Tensor& pixels) const {
   at::Tensor x = EmbedPatches(pixels);
-  if (pre_norm_) {
-    x = pre_norm_->Forward(x);
-  }
   const int64_t images = pixels.size(0);
-  const std::vector<int32_t> offsets = Offsets(images, x.size(0) / images);
+  const nn::Sequences sequences = SequencesOf(x, images);
   for (const nn::TransformerBlock& block : blocks_) {
-    x = block.Forward(x, offsets);
+    x = block.Forward(x, sequences);
   }
   const at::Tensor grid = x.view({images, -1, x.size(1)});
   x = config_.pooling == VitPooling::kClass ? post_norm_.Forward(grid.select(1, 0).contiguous())

@@ -61,6 +61,8 @@ class Vit : public VisionTower {
 
   absl::Status CheckSize(int height, int width) const override;
   at::Tensor Embed(const executor::ImageBatch& batch) override;
+  at::Tensor EmbedPixels(const at::Tensor& pixels) const override;
+  absl::Status UseFp8(const at::Tensor& pixels) override;
   int dimension() const override { return config_.dimension(); }
 
   // Normalised pixels [images, 3, height, width] on the device and in the dtype of the weights →
@@ -81,7 +83,8 @@ class Vit : public VisionTower {
 
   static AttentionHead LoadHead(const VitConfig& config, const nn::Loader& loader);
 
-  // → patches and class token with their positions, [images · tokens, hidden].
+  // → what the first block takes: patches and class token with their positions,
+  // [images · tokens, hidden].
   at::Tensor EmbedPatches(const at::Tensor& pixels) const;
   // x [images, tokens, hidden] → [images, hidden].
   at::Tensor AttendTo(const at::Tensor& x) const;

@@ -14,9 +14,10 @@ absl::StatusOr<Loaded> Load(const config::ClusterConfig& config,
                             const config::EncoderConfig& options) {
   TERMINUS_ASSIGN_OR_RETURN(const models::bundle::BundleManifest manifest,
                             models::bundle::ReadManifest(config.bundle));
-  TERMINUS_ASSIGN_OR_RETURN(
-      models::bundle::TextModel model,
-      models::bundle::LoadText(manifest, {.device = options.device, .threads = options.threads}));
+  TERMINUS_ASSIGN_OR_RETURN(models::bundle::TextModel model,
+                            models::bundle::LoadText(manifest, {.device = options.device,
+                                                                .precision = options.precision,
+                                                                .threads = options.threads}));
   TERMINUS_RETURN_IF_ERROR(models::bundle::VerifyText(manifest, model));
   Loaded loaded;
   loaded.info = {.name = manifest.name,
