@@ -33,13 +33,14 @@ class Contenders:
     def __init__(self, options, stack, folder):
         self._options, self._stack, self._folder = options, stack, folder
         self._processes = {}
+        self._loading = {}
         self._reference = {}
 
     def ours(self, name, precision="bfloat16"):
         modality = "text" if name == "clip_text" else "image"
         process = self._start(("ours", name, precision), [
             os.path.join(self._options.binaries, "gpu_encoder_bench"), "--modality", modality, "--folder",
-            self._path(name), "--inputs", self._path("inputs"), "--precision", precision])
+            self.path(name), "--inputs", self.path("inputs"), "--precision", precision])
         if ("agreed", name, precision) not in self._processes:
             case = "encode" if modality == "text" else "device"
             cosine = figures.smallest_cosine(self._reference_of(name), *self._vectors(process, case))
@@ -51,17 +52,28 @@ class Contenders:
         return process
 
     def peer(self, name, engine="eager", dtype="bfloat16"):
-        model = {"clip_text": "clip-text", "resnet50": "resnet"}.get(name, "clip-vision")
-        return self._start((name, engine, dtype), [
-            environment.python(), os.path.join(figures.ROOT, "bench", "peers", "gpu_encoders.py"), "--model", model,
-            "--engine", engine, "--dtype", dtype, "--folder", self._path(name), "--inputs", self._path("inputs")])
+        return self._start((name, engine, dtype), self._peer_command(name, engine, dtype))
 
-    def _path(self, name):
+    def begin_peers(self, keys):
+        """Starts several peers side by side, and comes back when all are ready: ours try out algorithms while they
+        load, for which they need the GPU alone."""
+        for key in keys:
+            self._loading[key] = self._stack.enter_context(LineProcess(self._peer_command(*key), log=sys.stderr))
+        for key in keys:
+            self.peer(*key)
+
+    def _peer_command(self, name, engine, dtype):
+        model = {"clip_text": "clip-text", "resnet50": "resnet"}.get(name, "clip-vision")
+        return [environment.python(), os.path.join(figures.ROOT, "bench", "peers", "gpu_encoders.py"), "--model", model,
+                "--engine", engine, "--dtype", dtype, "--folder", self.path(name), "--inputs", self.path("inputs")]
+
+    def path(self, name):
         return os.path.join(self._folder, name)
 
     def _start(self, key, command):
         if key not in self._processes:
-            process = self._stack.enter_context(LineProcess(command, log=sys.stderr))
+            process = self._loading.pop(key, None)
+            process = process or self._stack.enter_context(LineProcess(command, log=sys.stderr))
             print("  ready:", *key, *process.expect("ready", 300), flush=True)
             self._processes[key] = process
         return self._processes[key]
@@ -72,12 +84,18 @@ class Contenders:
         return self._reference[name]
 
     def _vectors(self, process, case):
-        path = self._path("vectors.f32")
+        path = self.path("vectors.f32")
         rows, columns = map(int, process.ask(f"outputs {case} {AGREE_ON} {path}", "wrote"))
         vectors = array.array("f")
         with open(path, "rb") as file:
             vectors.fromfile(file, rows * columns)
         return vectors, columns
+
+
+def _peers_of(name):
+    """Key of each peer of a model."""
+    keys = [(name, "eager", "float32"), (name, "eager", "bfloat16")]
+    return [*keys, (name, "compile", "bfloat16")] if name in VISION else keys
 
 
 def _rates(contenders, batch, options):
@@ -159,7 +177,7 @@ def _load(load, address, options):
     return rate, gpu.stop_watching()
 
 
-def _through_router(made, wanted, contenders, options, folder):
+def _through_router(made, wanted, contenders, options):
     """Single-image requests through the router, batched and not, beside the bare model."""
     for name, least_model in (("vit_l14", True), ("resnet50", False)):
         figure = f"gpu.{name}.through_router"
@@ -170,12 +188,12 @@ def _through_router(made, wanted, contenders, options, folder):
         common = ["router.limits.max_items=4096", f"router.batching.vision.max_batch_cost={LARGE * 1024}"]
         with contextlib.ExitStack() as stack:
             load = stack.enter_context(LineProcess([os.path.join(options.binaries, "wire_bench"),
-                                                    os.path.join(folder, "inputs", "jpeg")], log=sys.stderr))
+                                                    contenders.path("inputs/jpeg")], log=sys.stderr))
             load.expect("ready", 30)
-            options.bundle = os.path.join(folder, name)
-            cluster = stack.enter_context(Cluster(options, os.path.join(folder, f"{name}-up"), [
+            options.bundle = contenders.path(name)
+            cluster = stack.enter_context(Cluster(options, contenders.path(f"{name}-up"), [
                 *common, f"router.batching.vision.max_batch_items={LARGE}"]))
-            single = stack.enter_context(Cluster(options, os.path.join(folder, f"{name}-single"), [
+            single = stack.enter_context(Cluster(options, contenders.path(f"{name}-single"), [
                 f'router.replicas.vision=["{cluster.vision}"]', *common, "router.batching.vision.max_batch_items=1"],
                 ["--replicas", "vision=0"]))
             _load(load, cluster.router, options)
@@ -199,13 +217,22 @@ def run(options, folder):
     made = []
 
     def wanted(name):
-        return name.startswith(options.only)
+        return name.startswith(tuple(options.only.split(",")))
+
+    def wanted_any(model):
+        return any(f"gpu.{model}".startswith(each) or each.startswith(f"gpu.{model}")
+                   for each in options.only.split(","))
 
     with contextlib.ExitStack() as stack:
         contenders = Contenders(options, stack, folder)
+        contenders.begin_peers([key for name in (*VISION, "clip_text", "resnet50") if wanted_any(name)
+                                for key in _peers_of(name)])
         started = time.monotonic()
-        for part in (_vision, _text, _per_joule):
-            part(made, wanted, contenders, options)
+        for part in (_vision, _text, _per_joule, _through_router):
+            try:
+                part(made, wanted, contenders, options)
+            except (RuntimeError, TimeoutError) as error:
+                # What has been measured stands: GPU time is dear.
+                print(f"  {part.__name__} is cut short: {error}", flush=True)
             print(f"  {part.__name__}: done after {time.monotonic() - started:.0f} s", flush=True)
-        _through_router(made, wanted, contenders, options, folder)
     return made

@@ -32,7 +32,7 @@ def parse(arguments):
     parser.add_argument("--burst-s", type=float, default=1.0, help="seconds a contender runs each round (default 1)")
     parser.add_argument("--dry-run", action="store_true", help="show the figures, write nothing")
     parser.add_argument("--force", action="store_true", help="write figures down although the machine was busy")
-    parser.add_argument("--only", default="", help="figures whose names begin so (area gpu)")
+    parser.add_argument("--only", default="", help="figures whose names begin so, separated by commas (area gpu)")
     parser.add_argument("--commit", help="what was built, where this is no checkout of it")
     parser.add_argument("--results", default=os.path.join(figures.ROOT, "bench", "results"), help="where figures go")
     parser.add_argument("--binaries", default=os.path.join(figures.ROOT, "build", "release", "bin"))

@@ -21,6 +21,14 @@ at::Tensor LoadScale(const BlockConfig& config, const std::string& name, const L
   return config.layer_scale ? loader.GetFloat(name, {config.mlp.hidden}) : at::Tensor();
 }
 
+// Also of FP8, which LibTorch does not select from.
+at::Tensor SelectRows(const at::Tensor& x, const at::Tensor& rows) {
+  if (x.scalar_type() != at::kFloat8_e4m3fn) {
+    return at::index_select(x, 0, rows);
+  }
+  return at::index_select(x.view(at::kByte), 0, rows).view(at::kFloat8_e4m3fn);
+}
+
 double Largest(const at::Tensor& x) { return x.abs().max().to(at::kFloat).item<float>(); }
 
 // Queries, keys and values in one product.
@@ -70,16 +78,20 @@ TransformerBlock::TransformerBlock(const BlockConfig& config, const BlockNames& 
                      LoadScale(config, prefix + names.scale2, loader), loader)) {}
 
 at::Tensor TransformerBlock::Run(const at::Tensor& x, const Sequences& sequences,
-                                 Ranges* ranges) const {
+                                 const at::Tensor& rows, Ranges* ranges) const {
   const at::Tensor normed = norm1_.Forward(x, qkv_.input_scale());
   const at::Tensor qkv = qkv_.Forward(normed);
   // Where attention cannot write FP8, the product behind it makes it.
   const std::optional<float> scale = AttentionWritesFp8(qkv, sequences, config_.heads)
                                          ? attention_out_.input_scale()
                                          : std::nullopt;
-  const at::Tensor attended =
-      PackedSelfAttention(qkv, sequences, config_.heads, config_.causal, scale);
-  const at::Tensor y = attention_out_.ForwardAdd(attended, x);
+  at::Tensor attended = PackedSelfAttention(qkv, sequences, config_.heads, config_.causal, scale);
+  at::Tensor residual = x;
+  if (rows.defined()) {
+    attended = SelectRows(attended, rows);
+    residual = SelectRows(x, rows);
+  }
+  const at::Tensor y = attention_out_.ForwardAdd(attended, residual);
   const at::Tensor normed_again = norm2_.Forward(y, mlp_.up.input_scale());
   if (ranges == nullptr) {
     return mlp_.ForwardAdd(normed_again, y);
@@ -92,7 +104,7 @@ at::Tensor TransformerBlock::Run(const at::Tensor& x, const Sequences& sequences
 
 bool TransformerBlock::UseFp8(at::Tensor& x, const Sequences& sequences) {
   Ranges ranges;
-  x = Run(x, sequences, &ranges);
+  x = Run(x, sequences, /*rows=*/{}, &ranges);
   return qkv_.UseFp8(ranges.qkv) && attention_out_.UseFp8(ranges.attention_out) &&
          mlp_.up.UseFp8(ranges.up) && mlp_.down.UseFp8(ranges.down);
 }

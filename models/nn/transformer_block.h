@@ -86,7 +86,14 @@ class TransformerBlock {
   // x [rows, hidden] → the same shape. Depends on nothing but its arguments and never waits for a
   // device; sequences of one length take the same operators whatever is in them.
   at::Tensor Forward(const at::Tensor& x, const Sequences& sequences) const {
-    return Run(x, sequences, nullptr);
+    return Run(x, sequences, /*rows=*/{}, nullptr);
+  }
+
+  // Of the result only `rows`, int64 indices on x's device → [rows, hidden]: behind the attention
+  // nothing else is computed. For the last block of a stack of which few rows are looked at.
+  at::Tensor ForwardRows(const at::Tensor& x, const Sequences& sequences,
+                         const at::Tensor& rows) const {
+    return Run(x, sequences, rows, nullptr);
   }
 
   // The same, and from now on products are in FP8, for inputs of up to twice the size of those that
@@ -102,8 +109,9 @@ class TransformerBlock {
     double down = 0;
   };
 
-  // Notes in `ranges`, if there are any, what came up.
-  at::Tensor Run(const at::Tensor& x, const Sequences& sequences, Ranges* ranges) const;
+  // All rows unless `rows` is defined. Notes in `ranges`, if there are any, what came up.
+  at::Tensor Run(const at::Tensor& x, const Sequences& sequences, const at::Tensor& rows,
+                 Ranges* ranges) const;
 
   BlockConfig config_;
   LayerNorm norm1_;

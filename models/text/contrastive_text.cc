@@ -46,14 +46,15 @@ at::Tensor ContrastiveText::Forward(const PackedTexts& texts) const {
   at::Tensor x = at::index_select(tokens_, 0, ToDevice(texts.ids, tokens_));
   x.add_(at::index_select(positions_, 0, ToDevice(texts.positions, positions_)));
   const nn::Sequences sequences(texts.offsets, x.device());
-  for (const nn::TransformerBlock& block : blocks_) {
-    x = block.Forward(x, sequences);
-  }
-  std::vector<int64_t> rows;
+  std::vector<int64_t> pooled;
   for (size_t i = 0; i + 1 < texts.offsets.size(); ++i) {
-    rows.push_back(Pooled(texts, texts.offsets[i], texts.offsets[i + 1]));
+    pooled.push_back(Pooled(texts, texts.offsets[i], texts.offsets[i + 1]));
   }
-  return head_.Forward(final_norm_.Forward(at::index_select(x, 0, ToDevice(rows, x))));
+  const at::Tensor rows = ToDevice(pooled, x);
+  for (size_t i = 0; i + 1 < blocks_.size(); ++i) {
+    x = blocks_[i].Forward(x, sequences);
+  }
+  return head_.Forward(final_norm_.Forward(blocks_.back().ForwardRows(x, sequences, rows)));
 }
 
 }  // namespace terminus::models::text

@@ -190,12 +190,18 @@ at::Tensor Vit::Forward(const at::Tensor& pixels) const {
   at::Tensor x = EmbedPatches(pixels);
   const int64_t images = pixels.size(0);
   const nn::Sequences sequences = SequencesOf(x, images);
-  for (const nn::TransformerBlock& block : blocks_) {
-    x = block.Forward(x, sequences);
+  const bool class_only = config_.pooling == VitPooling::kClass;
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    if (class_only && i + 1 == blocks_.size()) {
+      const at::Tensor rows =
+          at::arange(images, x.options().dtype(at::kLong)).mul_(sequences.longest());
+      x = blocks_[i].ForwardRows(x, sequences, rows);
+    } else {
+      x = blocks_[i].Forward(x, sequences);
+    }
   }
-  const at::Tensor grid = x.view({images, -1, x.size(1)});
-  x = config_.pooling == VitPooling::kClass ? post_norm_.Forward(grid.select(1, 0).contiguous())
-                                            : AttendTo(post_norm_.Forward(grid));
+  x = class_only ? post_norm_.Forward(x)
+                 : AttendTo(post_norm_.Forward(x.view({images, -1, x.size(1)})));
   return projection_ ? projection_->Forward(x) : x;
 }
 
