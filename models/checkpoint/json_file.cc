@@ -19,8 +19,17 @@ absl::StatusOr<JsonFile> JsonFile::Read(const std::string& path) {
 
 absl::StatusOr<JsonFile> JsonFile::Parse(const std::string& path, const std::string& text) {
   nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded() || !json.is_structured()) {
+  if (!json.is_object()) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": not a JSON object"));
+  }
+  return JsonFile(path, std::move(json));
+}
+
+absl::StatusOr<JsonFile> JsonFile::ReadArray(const std::string& path) {
+  TERMINUS_ASSIGN_OR_RETURN(const std::string text, base::ReadFile(path, kMaxFileBytes));
+  nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_array()) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": not a JSON array"));
   }
   return JsonFile(path, std::move(json));
 }

@@ -15,12 +15,14 @@ namespace terminus::models::checkpoint {
 // key. Not thread-safe.
 class JsonFile {
  public:
-  // NOT_FOUND when there is no such file; INVALID_ARGUMENT when it is not JSON, or not an object
-  // or array.
+  // NOT_FOUND when there is no such file; INVALID_ARGUMENT when it is not JSON, or not an object.
   static absl::StatusOr<JsonFile> Read(const std::string& path);
 
   // The same from text at hand; `path` is what messages call it.
   static absl::StatusOr<JsonFile> Parse(const std::string& path, const std::string& text);
+
+  // Of a file that holds an array, to be looked at through json().
+  static absl::StatusOr<JsonFile> ReadArray(const std::string& path);
 
   // `key` may be absent only where a default is given. Outside [min, max] is an error.
   int64_t Int(const std::string& key, int64_t min, int64_t max);

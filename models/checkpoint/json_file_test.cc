@@ -54,7 +54,16 @@ TEST_F(JsonFileTest, ListsAllFaultsWithFileAndKey) {
 TEST_F(JsonFileTest, RefusesWhatIsNoJsonObject) {
   EXPECT_EQ(JsonFile::Read(Write("{\"a\": ")).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(JsonFile::Read(Write("3")).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(JsonFile::Read(Write("[]")).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(JsonFile::Read("/nonexistent.json").status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(JsonFileTest, ReadsAnArrayOnRequest) {
+  const auto file = JsonFile::ReadArray(Write("[{}, 3]"));
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(file->json().size(), 2);
+  EXPECT_EQ(JsonFile::ReadArray(Write("{}")).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(JsonFile::ReadArray(Write("[")).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "models/text/sentence_config.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "absl/strings/match.h"
@@ -12,8 +13,20 @@ namespace {
 
 using checkpoint::JsonFile;
 
+// Of a module's path, which is one folder or two.
+constexpr size_t kMaxPathBytes = 255;
+
 std::string Join(const std::string& folder, const std::string& path) {
   return path.empty() ? folder : absl::StrCat(folder, "/", path);
+}
+
+// Whether a module lies where the folder's own files do.
+bool IsInside(const std::string& path) {
+  if (path.size() > kMaxPathBytes || absl::StartsWith(path, "/")) {
+    return false;
+  }
+  const std::filesystem::path parts = path;
+  return std::find(parts.begin(), parts.end(), "..") == parts.end();
 }
 
 absl::StatusOr<Pooling> ReadPooling(const std::string& folder) {
@@ -45,7 +58,8 @@ absl::StatusOr<Pooling> ReadPooling(const std::string& folder) {
 }
 
 absl::Status ReadModules(const std::string& folder, SentenceConfig* config) {
-  TERMINUS_ASSIGN_OR_RETURN(JsonFile file, JsonFile::Read(absl::StrCat(folder, "/modules.json")));
+  TERMINUS_ASSIGN_OR_RETURN(JsonFile file,
+                            JsonFile::ReadArray(absl::StrCat(folder, "/modules.json")));
   for (const nlohmann::json& module : file.json()) {
     if (!module.is_object() || !module.value("type", nlohmann::json()).is_string() ||
         !module.value("path", nlohmann::json("")).is_string()) {
@@ -55,6 +69,11 @@ absl::Status ReadModules(const std::string& folder, SentenceConfig* config) {
     const std::string type = module["type"].get<std::string>();
     const std::string path = module.value("path", "");
     const std::string name = type.substr(type.rfind('.') + 1);
+    if (!IsInside(path)) {
+      file.Fault("path", absl::StrCat("\"", path.substr(0, kMaxPathBytes),
+                                      "\", expected a folder inside of this one"));
+      return file.status();
+    }
     if (name == "Transformer") {
       config->encoder_folder = Join(folder, path);
     } else if (name == "Pooling") {
@@ -86,7 +105,8 @@ absl::Status ReadPrompts(const std::string& path, SentenceConfig* config) {
   for (const auto& [name, prompt] : prompts->items()) {
     if (!prompt.is_string()) {
       file.Fault(absl::StrCat("prompts.", name), "expected a string");
-    } else if (!name.empty() && !prompt.get<std::string>().empty()) {
+    } else if (!name.empty()) {
+      // An empty one is a name too: documents of Qwen3-Embedding have it.
       config->prompts[name] = prompt.get<std::string>();
     }
   }

@@ -37,7 +37,8 @@ absl::StatusOr<int64_t> FindAddedToken(const std::string& folder, const JsonFile
   TERMINUS_ASSIGN_OR_RETURN(const JsonFile tokenizer, JsonFile::Read(folder + "/tokenizer.json"));
   const json tokens = tokenizer.json().value("added_tokens", json::array());
   for (const json& entry : tokens) {
-    if (ContentOf(entry) == token && entry.value("id", json()).is_number_integer()) {
+    if (entry.is_object() && ContentOf(entry) == token &&
+        entry.value("id", json()).is_number_integer()) {
       return entry["id"].get<int64_t>();
     }
   }

@@ -143,11 +143,24 @@ TEST_F(TextEncoderTest, PlainFolderIsMeanPooledAndMayHavePrompts) {
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->pooling, Pooling::kMean);
   EXPECT_FALSE(config->normalize);
-  EXPECT_THAT(config->prompts, testing::ElementsAre(testing::Pair("query", "query: ")));
+  // A prompt without text is one that a request may name all the same.
+  EXPECT_THAT(config->prompts, testing::ElementsAre(testing::Pair("document", ""),
+                                                    testing::Pair("query", "query: ")));
 
   WriteTestFile(folder_.path() + "/config_sentence_transformers.json",
                 R"({"prompts": {"query": "query: "}, "default_prompt_name": "query"})");
   EXPECT_THAT(LoadError(), HasSubstr("default_prompt_name"));
+}
+
+TEST_F(TextEncoderTest, ModulesLieInside) {
+  for (const std::string path : {std::string("../other"), std::string("/other"),
+                                 std::string("a/../../b"), std::string(300, 'x')}) {
+    WriteTestFile(
+        folder_.path() + "/modules.json",
+        R"([{"type": "sentence_transformers.models.Transformer", "path": ")" + path + "\"}]");
+    const auto config = ReadSentenceConfig(folder_.path());
+    EXPECT_THAT(std::string(config.status().message()), HasSubstr("inside of this one"));
+  }
 }
 
 }  // namespace

@@ -111,6 +111,8 @@ TEST(SiglipTextTest, PaddingIsTheTokenizers) {
   EXPECT_THAT(TokenizerErrorOf({{"pad_token", "<pad>"}},
                                {{"added_tokens", {{{"id", 101}, {"content", "<pad>"}}}}}),
               HasSubstr("has the id 101"));
+  EXPECT_THAT(TokenizerErrorOf({{"pad_token", "<pad>"}}, {{"added_tokens", {"<pad>"}}}),
+              HasSubstr("has the id -1"));
   EXPECT_EQ(TokenizerErrorOf({{"pad_token", {{"content", "<pad>"}}}, {"model_max_length", 1e30}},
                              {{"added_tokens", {{{"id", 0}, {"content", "<pad>"}}}}}),
             "");

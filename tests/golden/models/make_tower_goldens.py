@@ -82,9 +82,6 @@ def both(name, model, side, texts, embed_text, **more):
     model, config, tensors = build(model)
     golden, pixels = images(3, side)
     features = model.get_image_features(pixel_values=pixels).pooler_output
-    if "service_token_ids" in more:
-        more["service_vectors"] = [rounded(embed_text(model, ids))
-                                   for ids in more["service_token_ids"]]
     write(name, {"config": config, **golden, "tensors": tensors,
                  "image_vectors": [rounded(row) for row in features],
                  "token_ids": texts, "vectors": [rounded(embed_text(model, ids)) for ids in texts],
@@ -109,9 +106,7 @@ def clip():
     for name, eos, act in (("clip", 100, "quick_gelu"), ("clip_legacy", 2, "gelu")):
         both(name, transformers.CLIPModel(transformers.CLIPConfig(
             text_config=dict(TEXT, eos_token_id=eos, hidden_act=act),
-            vision_config=dict(IMAGE, hidden_act=act), projection_dim=24)), 48, texts, embed,
-            # What the tokenizer of tests/integration/clip_test.py makes of two words.
-            service_token_ids=[[2, 0, 19, 100], [3, 14, 6, 18, 100]])
+            vision_config=dict(IMAGE, hidden_act=act), projection_dim=24)), 48, texts, embed)
     text("clip_text", transformers.CLIPTextModelWithProjection(
         transformers.CLIPTextConfig(**TEXT, projection_dim=20, eos_token_id=100)), texts,
         lambda model, ids: model(input_ids=torch.tensor([ids])).text_embeds[0])
