@@ -138,9 +138,10 @@ def _vision(made, wanted, contenders, options):
 def _text(made, wanted, contenders, options):
     name = f"gpu.clip_text.texts_per_s.b{LARGE}"
     if wanted(name):
-        ours, eager = _rates([(contenders.ours("clip_text"), "encode"), (contenders.peer("clip_text"), "device")],
-                             LARGE, options)
-        made.append(figures.against(name, "texts/s", "transformers eager", ours, eager))
+        ours, encode, eager = _rates([(contenders.ours("clip_text"), "device"), (contenders.ours("clip_text"), "encode"),
+                                      (contenders.peer("clip_text"), "device")], LARGE, options)
+        made += [figures.against(name, "texts/s", "transformers eager", ours, eager),
+                 figures.alone(f"gpu.clip_text.encode_texts_per_s.b{LARGE}", "texts/s", encode)]
 
 
 def _per_joule(made, wanted, contenders, options):

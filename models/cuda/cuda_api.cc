@@ -5,16 +5,13 @@
 #include "models/cuda/elementwise.h"
 #include "models/cuda/graph.h"
 #include "models/cuda/matmul.h"
-#include "models/cuda/normalize_pixels.h"
 #include "models/cuda/packed_attention.h"
+#include "models/cuda/patches.h"
 
 namespace {
 
-int NormalizePixels(const uint8_t* pixels, int64_t count, int64_t area, const float* scale,
-                    const float* shift, void* out, void* stream) {
-  return terminus::models::cuda::LaunchNormalizePixels(
-      pixels, count, area, {scale[0], scale[1], scale[2]}, {shift[0], shift[1], shift[2]},
-      static_cast<__nv_bfloat16*>(out), static_cast<cudaStream_t>(stream));
+int Patches(const TerminusCudaPatches* args, void* stream) {
+  return terminus::models::cuda::LaunchPatches(*args, static_cast<cudaStream_t>(stream));
 }
 
 int LayerNorm(const void* x, const void* weight, const void* bias, int64_t rows, int width,
@@ -38,7 +35,7 @@ int Matmul(const TerminusCudaMatmul* args, void* stream) {
 }
 
 constexpr TerminusCudaApi kApi = {TERMINUS_CUDA_API_VERSION,
-                                  NormalizePixels,
+                                  Patches,
                                   LayerNorm,
                                   Activation,
                                   Attention,

@@ -62,13 +62,27 @@ struct TerminusCudaMatmul {
 // What a stream was given to do between graph_begin and graph_end, to be done again and again.
 typedef struct TerminusCudaGraph TerminusCudaGraph;
 
+// Images cut into squares of `side` pixels, whatever does not fill one at the end left out: a row
+// for each, from left to right and top to bottom, of three planes [side, side], each value times
+// scale[colour] plus shift[colour], and zeros up to `row` values. Squares of one pixel are the
+// image itself, [height, width, 3].
+struct TerminusCudaPatches {
+  const uint8_t* pixels;  // [count, height, width, 3]
+  void* out;              // [count, height / side, width / side, row] bfloat16
+  int64_t count;
+  int height;
+  int width;
+  float scale[3];
+  float shift[3];
+  int side;
+  int row;  // At least 3 · side².
+};
+
 struct TerminusCudaApi {
   int version;
-  // uint8 pixels [count, height * width, 3] to bf16 planes [count, 3, height * width], each value
-  // times scale[c] plus shift[c] (host arrays of 3), on a cudaStream_t. Returns a cudaError_t.
-  int (*normalize_pixels_bf16)(const uint8_t* pixels, int64_t count, int64_t area,
-                               const float* scale, const float* shift, void* out, void* stream);
-  // The three below take bfloat16 and return a cudaError_t.
+  // Streams are cudaStream_t. What works on data returns a cudaError_t.
+  int (*patches)(const TerminusCudaPatches* args, void* stream);
+  // The three below take bfloat16.
   // x [rows, width] → (x − mean) / √(variance + eps) · weight + bias, a row by itself. `width` is a
   // multiple of 8, at most 2,048.
   int (*layer_norm)(const void* x, const void* weight, const void* bias, int64_t rows, int width,

@@ -129,16 +129,24 @@ at::Tensor Activate(const at::Tensor& x, Activation activation, std::optional<fl
   return result.tensor;
 }
 
-at::Tensor NormalizePixels(const at::Tensor& pixels, const kernels::PixelTransform& transform) {
-  const int64_t height = pixels.size(1);
-  const int64_t width = pixels.size(2);
+at::Tensor Patches(const at::Tensor& pixels, const kernels::PixelTransform& transform,
+                   int64_t side) {
+  const int64_t values = 3 * side * side;
+  const int64_t row = side == 1 ? values : (values + kAlignment - 1) / kAlignment * kAlignment;
+  const int64_t patches = (pixels.size(1) / side) * (pixels.size(2) / side);
   at::Tensor out =
-      at::empty({pixels.size(0), 3, height, width}, pixels.options().dtype(at::kBFloat16));
-  Check(FindApi()->normalize_pixels_bf16(pixels.const_data_ptr<uint8_t>(), pixels.size(0),
-                                         height * width, transform.scale.data(),
-                                         transform.shift.data(), out.mutable_data_ptr(),
-                                         StreamOf(pixels)),
-        "normalisation");
+      at::empty({pixels.size(0) * patches, row}, pixels.options().dtype(at::kBFloat16));
+  const TerminusCudaPatches call = {
+      .pixels = pixels.const_data_ptr<uint8_t>(),
+      .out = out.mutable_data_ptr(),
+      .count = pixels.size(0),
+      .height = static_cast<int>(pixels.size(1)),
+      .width = static_cast<int>(pixels.size(2)),
+      .scale = {transform.scale[0], transform.scale[1], transform.scale[2]},
+      .shift = {transform.shift[0], transform.shift[1], transform.shift[2]},
+      .side = static_cast<int>(side),
+      .row = static_cast<int>(row)};
+  Check(FindApi()->patches(&call, StreamOf(pixels)), "cutting into patches");
   return out;
 }
 

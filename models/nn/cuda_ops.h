@@ -45,9 +45,12 @@ at::Tensor Matmul(const MatmulArgs& args);
 // In place without a scale.
 at::Tensor Activate(const at::Tensor& x, Activation activation, std::optional<float> fp8_scale);
 
-// uint8 [images, height, width, 3] → [images, 3, height, width], each value times the scale of its
-// colour plus the shift.
-at::Tensor NormalizePixels(const at::Tensor& pixels, const kernels::PixelTransform& transform);
+// uint8 [images, height, width, 3] → squares of `side` pixels, each a row of three planes:
+// [images · height / side · width / side, 3 · side²], with zeros behind up to a multiple of 8
+// unless `side` is 1, which gives the images' own layout. Each value times the scale of its colour
+// plus the shift.
+at::Tensor Patches(const at::Tensor& pixels, const kernels::PixelTransform& transform,
+                   int64_t side);
 
 // Whether the kernel takes heads of this size and sequences of this length.
 bool TakesAttention(int64_t head_dim, int32_t longest);

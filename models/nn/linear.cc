@@ -142,7 +142,7 @@ at::Tensor Linear::Forward(const at::Tensor& x, Activation activation,
       break;
   }
   TERMINUS_CHECK(!fp8_scale);
-  return Activated(at::linear(x, weight_, bias_), activation);
+  return Activated(at::linear(x.slice(1, 0, in_), weight_, bias_), activation);
 }
 
 at::Tensor Linear::ForwardAdd(const at::Tensor& x, const at::Tensor& residual,

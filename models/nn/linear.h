@@ -15,8 +15,8 @@ class Linear {
   // weight [out, in], bias [out] or none; both on the device to compute on.
   Linear(const at::Tensor& weight, const std::optional<at::Tensor>& bias);
 
-  // x [rows, in] → [rows, out]. With `fp8_scale`, on a GPU and in bfloat16, the result is E4M3 of
-  // the values times it.
+  // x [rows, in] → [rows, out]; on a GPU zeros may follow in a row of x. With `fp8_scale`, on a GPU
+  // and in bfloat16, the result is E4M3 of the values times it.
   at::Tensor Forward(const at::Tensor& x, Activation activation = Activation::kNone,
                      std::optional<float> fp8_scale = std::nullopt) const;
 

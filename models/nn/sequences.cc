@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "models/nn/to_device.h"
+
 namespace terminus::models::nn {
 
 Sequences::Sequences(std::vector<int32_t> offsets, at::Device device)
@@ -16,8 +18,7 @@ Sequences::Sequences(std::vector<int32_t> offsets, at::Device device)
   if (shortest == longest_ && offsets_.front() == 0) {
     equal_length_ = longest_;
   } else if (!device.is_cpu()) {
-    on_device_ = at::from_blob(offsets_.data(), {static_cast<int64_t>(offsets_.size())}, at::kInt)
-                     .to(device);
+    on_device_ = ToDevice(offsets_, device);
   }
 }
 

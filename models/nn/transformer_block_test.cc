@@ -148,8 +148,7 @@ TEST(TransformerBlockTest, EqualsTheFormulaInEveryDType) {
         EXPECT_EQ(y.scalar_type(), dtype);
         EXPECT_LT(MaxDifference(y, expected), tolerance) << heads << " heads, " << dtype;
         const at::Tensor rows = at::tensor({14, 5}, at::kLong);
-        const at::Tensor some =
-            block.ForwardRows(x.to(dtype), Sequences(kOffsets, at::kCPU), rows);
+        const at::Tensor some = block.ForwardRows(x.to(dtype), Sequences(kOffsets, at::kCPU), rows);
         EXPECT_LT(MaxDifference(some, expected.index_select(0, rows)), tolerance);
       }
     }

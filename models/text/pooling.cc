@@ -1,5 +1,7 @@
 #include "models/text/pooling.h"
 
+#include "models/nn/to_device.h"
+
 namespace terminus::models::text {
 namespace {
 
@@ -12,9 +14,7 @@ at::Tensor PoolTogether(const at::Tensor& hidden, const std::vector<int32_t>& of
                      : pooling == Pooling::kCls ? offsets[i]
                                                 : offsets[i + 1] - 1);
   }
-  const at::Tensor on_device =
-      at::from_blob(values.data(), {static_cast<int64_t>(values.size())}, at::kLong)
-          .to(hidden.device());
+  const at::Tensor on_device = nn::ToDevice(values, hidden.device());
   if (pooling != Pooling::kMean) {
     return at::index_select(hidden, 0, on_device);
   }

@@ -176,6 +176,11 @@ executor::Embeddings TextEncoder::EncodeChecked(const executor::TextBatch& batch
 
 void TextEncoder::EncodeRange(const executor::TextBatch& batch, size_t begin, size_t end,
                               float* out) const {
+  const at::Tensor vectors = Forward(batch, begin, end);
+  at::from_blob(out, vectors.sizes(), at::kFloat).copy_(vectors);
+}
+
+at::Tensor TextEncoder::Forward(const executor::TextBatch& batch, size_t begin, size_t end) const {
   PackedTexts texts;
   texts.offsets.push_back(0);
   for (size_t i = begin; i < end; ++i) {
@@ -194,7 +199,7 @@ void TextEncoder::EncodeRange(const executor::TextBatch& batch, size_t begin, si
   if (sentence_config_.normalize) {
     pooled.div_(pooled.norm(2, {1}, /*keepdim=*/true).clamp_min_(1e-12));
   }
-  at::from_blob(out, pooled.sizes(), at::kFloat).copy_(pooled);
+  return pooled;
 }
 
 }  // namespace terminus::models::text

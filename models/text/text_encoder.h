@@ -24,6 +24,10 @@ class TextEncoder : public executor::Encoder<executor::TextBatch> {
 
   absl::StatusOr<executor::Embeddings> Encode(const executor::TextBatch& batch) override;
 
+  // Texts [begin, end), which are as Encode takes them and few enough for one pass → their vectors,
+  // [end − begin, dimension] float32 on the device, which is not waited for.
+  at::Tensor Forward(const executor::TextBatch& batch, size_t begin, size_t end) const;
+
   int dimension() const override { return tower_->dimension(); }
 
   // Longest text in tokens, special tokens included.

@@ -41,7 +41,7 @@ TEST_P(TextGpuTest, EqualsTransformersAloneAndTogether) {
 
 INSTANTIATE_TEST_SUITE_P(Models, TextGpuTest,
                          testing::Values("clip", "clip_legacy", "siglip", "qwen3", "bge",
-                                         "bert_cls", "bert_mean"));
+                                         "bert_mean"));
 
 }  // namespace
 }  // namespace terminus::models::text

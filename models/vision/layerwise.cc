@@ -74,7 +74,7 @@ at::Tensor Layerwise::Features(const executor::ImageBatch& batch) {
 }
 
 at::Tensor Layerwise::FeaturesOf(const at::Tensor& pixels) const {
-  return Run(NormalizePixels(pixels, transform_, dtype_).permute({0, 2, 3, 1}).contiguous());
+  return Run(NormalizePixels(pixels, transform_, dtype_));
 }
 
 }  // namespace terminus::models::vision

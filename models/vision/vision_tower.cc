@@ -18,17 +18,16 @@ absl::Status VisionTower::UseFp8(const at::Tensor& /*pixels*/) {
 at::Tensor NormalizePixels(const at::Tensor& pixels, const kernels::PixelTransform& transform,
                            at::ScalarType dtype) {
   if (nn::cuda_ops::Serves(pixels.device(), dtype)) {
-    return nn::cuda_ops::NormalizePixels(pixels, transform);
+    return nn::cuda_ops::Patches(pixels, transform, /*side=*/1).view(pixels.sizes());
   }
-  at::Tensor planes = at::empty({pixels.size(0), 3, pixels.size(1), pixels.size(2)},
-                                pixels.options().dtype(at::kFloat));
+  at::Tensor values = at::empty(pixels.sizes(), pixels.options().dtype(at::kFloat));
   for (int c = 0; c < 3; ++c) {
-    planes.select(1, c)
+    values.select(3, c)
         .copy_(pixels.select(3, c))
         .mul_(transform.scale[c])
         .add_(transform.shift[c]);
   }
-  return planes.to(dtype);
+  return values.to(dtype);
 }
 
 at::Tensor Normalize(const executor::ImageBatch& batch, const kernels::PixelTransform& transform) {

@@ -61,8 +61,7 @@ struct VisionPlan {
 // Pixels as a tower takes them: [images, height, width, 3] float32 on the host.
 at::Tensor Normalize(const executor::ImageBatch& batch, const kernels::PixelTransform& transform);
 
-// The same on the device of `pixels`, uint8 [images, height, width, 3] → [images, 3, height, width]
-// in `dtype`.
+// The same on the device of `pixels`, uint8 [images, height, width, 3] → the same shape in `dtype`.
 at::Tensor NormalizePixels(const at::Tensor& pixels, const kernels::PixelTransform& transform,
                            at::ScalarType dtype);
 

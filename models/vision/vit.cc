@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "models/nn/cuda_ops.h"
 
 namespace terminus::models::vision {
 namespace {
@@ -138,11 +139,11 @@ at::Tensor Vit::Embed(const executor::ImageBatch& batch) {
 }
 
 at::Tensor Vit::EmbedPixels(const at::Tensor& pixels) const {
-  return Forward(NormalizePixels(pixels, input_.transform, dtype_));
+  return ForwardPatches(PatchesOf(pixels), pixels.size(0));
 }
 
 absl::Status Vit::UseFp8(const at::Tensor& pixels) {
-  at::Tensor x = EmbedPatches(NormalizePixels(pixels, input_.transform, dtype_));
+  at::Tensor x = EmbedPatches(PatchesOf(pixels), pixels.size(0));
   const auto sequences = SequencesOf(x, pixels.size(0));
   for (nn::TransformerBlock& block : blocks_) {
     if (!block.UseFp8(x, sequences)) {
@@ -153,18 +154,27 @@ absl::Status Vit::UseFp8(const at::Tensor& pixels) {
   return absl::OkStatus();
 }
 
-at::Tensor Vit::EmbedPatches(const at::Tensor& pixels) const {
+at::Tensor Vit::PatchesOf(const at::Tensor& pixels) const {
+  if (nn::cuda_ops::Serves(pixels.device(), dtype_)) {
+    return nn::cuda_ops::Patches(pixels, input_.transform, config_.patch_size);
+  }
+  return Patches(NormalizePixels(pixels, input_.transform, dtype_).permute({0, 3, 1, 2}));
+}
+
+at::Tensor Vit::Patches(const at::Tensor& pixels) const {
   const int64_t side = config_.patch_size;
   const int64_t rows = pixels.size(2) / side;
   const int64_t columns = pixels.size(3) / side;
-  const int64_t images = pixels.size(0);
   // What does not fill a patch at the end is not looked at.
-  const at::Tensor patches = pixels.slice(2, 0, rows * side)
-                                 .slice(3, 0, columns * side)
-                                 .reshape({images, 3, rows, side, columns, side})
-                                 .permute({0, 2, 4, 1, 3, 5})
-                                 .reshape({images * rows * columns, 3 * side * side});
-  at::Tensor x = patches_.Forward(patches).view({images, rows * columns, -1});
+  return pixels.slice(2, 0, rows * side)
+      .slice(3, 0, columns * side)
+      .reshape({pixels.size(0), 3, rows, side, columns, side})
+      .permute({0, 2, 4, 1, 3, 5})
+      .reshape({pixels.size(0) * rows * columns, 3 * side * side});
+}
+
+at::Tensor Vit::EmbedPatches(const at::Tensor& patches, int64_t images) const {
+  at::Tensor x = patches_.Forward(patches).view({images, patches.size(0) / images, -1});
   if (class_token_.defined()) {
     x = at::cat({class_token_.expand({images, 1, -1}), x}, 1);
   }
@@ -187,8 +197,11 @@ at::Tensor Vit::AttendTo(const at::Tensor& x) const {
 }
 
 at::Tensor Vit::Forward(const at::Tensor& pixels) const {
-  at::Tensor x = EmbedPatches(pixels);
-  const int64_t images = pixels.size(0);
+  return ForwardPatches(Patches(pixels), pixels.size(0));
+}
+
+at::Tensor Vit::ForwardPatches(const at::Tensor& patches, int64_t images) const {
+  at::Tensor x = EmbedPatches(patches, images);
   const nn::Sequences sequences = SequencesOf(x, images);
   const bool class_only = config_.pooling == VitPooling::kClass;
   for (size_t i = 0; i < blocks_.size(); ++i) {

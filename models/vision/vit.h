@@ -83,9 +83,14 @@ class Vit : public VisionTower {
 
   static AttentionHead LoadHead(const VitConfig& config, const nn::Loader& loader);
 
+  // A row each, [images · patches, 3 · patch_size²]: of normalised pixels [images, 3, height,
+  // width], and of bytes [images, height, width, 3], where zeros may follow in a row.
+  at::Tensor Patches(const at::Tensor& pixels) const;
+  at::Tensor PatchesOf(const at::Tensor& pixels) const;
   // → what the first block takes: patches and class token with their positions,
   // [images · tokens, hidden].
-  at::Tensor EmbedPatches(const at::Tensor& pixels) const;
+  at::Tensor EmbedPatches(const at::Tensor& patches, int64_t images) const;
+  at::Tensor ForwardPatches(const at::Tensor& patches, int64_t images) const;
   // x [images, tokens, hidden] → [images, hidden].
   at::Tensor AttendTo(const at::Tensor& x) const;
 
