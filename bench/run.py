@@ -18,6 +18,8 @@ AREAS = {
     "decode": ("area_decode", ["decode_bench"]),
     "router": ("area_router", ["echo_server", "wire_bench", "terminus", "terminus-router", "terminus-text",
                                "terminus-vision", "terminus-video", "terminus-decoder"]),
+    "families": ("area_families", ["encoder_bench"]),
+    "tokenizers": ("area_tokenizers", ["tokenizer_bench"]),
     "video": ("area_video", ["terminus-video", "video_bench"]),
 }
 
@@ -29,6 +31,9 @@ def parse(arguments):
     parser.add_argument("--bundle", default=os.path.join(home, "bundles", "default"))
     parser.add_argument("--rounds", type=int, default=10, help="interleaved rounds of each comparison (default 10)")
     parser.add_argument("--burst-s", type=float, default=1.0, help="seconds a contender runs each round (default 1)")
+    parser.add_argument("--vocabulary", nargs="+", default=[],
+                        help="area tokenizers: what packages ship, as bench/peers/make_tokenizers.py takes it")
+    parser.add_argument("--family", nargs="+", default=[], help="area families: these alone")
     parser.add_argument("--dry-run", action="store_true", help="show the figures, write nothing")
     parser.add_argument("--force", action="store_true", help="write figures down although the machine was busy")
     parser.add_argument("--binaries", default=os.path.join(figures.ROOT, "build", "release", "bin"))
