@@ -27,13 +27,14 @@ UNITS = {"text": "texts/s", "image": "images/s"}
 PAUSE_S = 0.1
 
 
-def _commands(modality, bundle, inputs, binaries):
+def commands(modality, bundle, inputs, binaries, eager):
+    """Contender → what starts it. `eager` is the library that the eager peer is of."""
     common = ["--modality", modality, "--bundle", bundle, "--inputs", inputs, "--threads", str(THREADS)]
     peer = [environment.python(), os.path.join(figures.ROOT, "bench", "peers", "encoders.py")]
     return {
         "terminus": [os.path.join(binaries, "encoder_bench"), *common],
         "onnxruntime": [*peer, "--engine", "onnxruntime", *common],
-        "timm" if modality == "image" else "transformers": [*peer, "--engine", "torch", *common],
+        eager: [*peer, "--engine", "torch", *common],
     }
 
 
@@ -68,18 +69,18 @@ def _rounds(contenders, case, options):
     return rates
 
 
-def _measure(modality, options, folder):
+def measure(cases, unit, started, options, folder):
+    """The figures of `cases`, case → name, of contenders by what starts them."""
     made = []
-    commands = _commands(modality, options.bundle, folder, options.binaries)
     with contextlib.ExitStack() as stack:
         contenders = {name: stack.enter_context(LineProcess(command, environment.variables(THREADS), sys.stderr))
-                      for name, command in commands.items()}
+                      for name, command in started.items()}
         for name, process in contenders.items():
             print("  ready:", name, *process.expect("ready", 300), flush=True)
-        for case, name in FIGURES[modality].items():
+        for case, name in cases.items():
             _check_agreement(contenders, case, folder)
             rates = _rounds(contenders, case, options)
-            made += [figures.against(name, UNITS[modality], peer, rates["terminus"], rates[peer])
+            made += [figures.against(name, unit, peer, rates["terminus"], rates[peer])
                      for peer in rates if peer != "terminus"]
     return made
 
@@ -89,4 +90,9 @@ def run(options, folder):
     environment.prepare()
     subprocess.run([environment.python(), os.path.join(figures.ROOT, "bench", "peers", "make_inputs.py"),
                     "--bundle", options.bundle, "--out", folder], check=True, env=environment.variables(THREADS))
-    return [figure for modality in FIGURES for figure in _measure(modality, options, folder)]
+    made = []
+    for modality, cases in FIGURES.items():
+        eager = "timm" if modality == "image" else "transformers"
+        made += measure(cases, UNITS[modality], commands(modality, options.bundle, folder, options.binaries, eager),
+                        options, folder)
+    return made

@@ -19,6 +19,8 @@ AREAS = {
     "router": ("area_router", ["echo_server", "wire_bench", "terminus", "terminus-router", "terminus-text",
                                "terminus-vision", "terminus-video", "terminus-decoder"]),
     "gpu": ("area_gpu", ["gpu_encoder_bench", "wire_bench", "terminus", "terminus-router", "terminus-vision"]),
+    "families": ("area_families", ["encoder_bench"]),
+    "tokenizers": ("area_tokenizers", ["tokenizer_bench"]),
     "video": ("area_video", ["terminus-video", "video_bench"]),
 }
 
@@ -30,6 +32,9 @@ def parse(arguments):
     parser.add_argument("--bundle", default=os.path.join(home, "bundles", "default"))
     parser.add_argument("--rounds", type=int, default=10, help="interleaved rounds of each comparison (default 10)")
     parser.add_argument("--burst-s", type=float, default=1.0, help="seconds a contender runs each round (default 1)")
+    parser.add_argument("--vocabulary", nargs="+", default=[],
+                        help="area tokenizers: what packages ship, as bench/peers/make_tokenizers.py takes it")
+    parser.add_argument("--family", nargs="+", default=[], help="area families: these alone")
     parser.add_argument("--dry-run", action="store_true", help="show the figures, write nothing")
     parser.add_argument("--force", action="store_true", help="write figures down although the machine was busy")
     parser.add_argument("--only", default="", help="figures whose names begin so, separated by commas (area gpu)")

@@ -18,7 +18,7 @@ import numpy
 
 
 class TorchEngine:
-    """transformers for text, timm for images, as they come: eager PyTorch, SDPA attention."""
+    """transformers, or timm for a bundle's images, as they come: eager PyTorch, SDPA attention."""
 
     def __init__(self, modality, bundle, threads):
         import torch
@@ -28,14 +28,15 @@ class TorchEngine:
         torch.set_grad_enabled(False)
         self.torch = torch
         self.encoder = reference.load(modality, bundle)
-        if modality == "text":
-            import transformers
-            self.name = f"transformers {transformers.__version__}"
-        else:
-            import timm
+        if modality == "image":
             # What PyTorch recommends for convolutions on a CPU, and faster here than the default layout.
             self.encoder = self.encoder.to(memory_format=torch.channels_last)
+        if modality == "image" and reference.is_bundle(bundle):
+            import timm
             self.name = f"timm {timm.__version__}"
+        else:
+            import transformers
+            self.name = f"transformers {transformers.__version__}"
 
     def prepare(self, arrays):
         tensors = [self.torch.from_numpy(array) for array in arrays]
@@ -46,7 +47,7 @@ class TorchEngine:
 
 
 class OnnxRuntimeEngine:
-    """An ONNX export of the same modules; text with ONNX Runtime's own fusions for BERT."""
+    """An ONNX export of the same modules, with ONNX Runtime's own fusions for transformers where it has them."""
 
     def __init__(self, modality, bundle, threads):
         import onnxruntime
@@ -80,8 +81,10 @@ def pad(batch):
 
 
 def normalised(pixels, bundle):
-    """uint8 [batch, height, width, 3] → float32 [batch, 3, height, width] as the bundle's preprocessor says."""
-    with open(os.path.join(bundle, "vision", "preprocessor_config.json")) as file:
+    """uint8 [batch, height, width, 3] → float32 [batch, 3, height, width] as the model's preprocessor says."""
+    import reference
+    folder = os.path.dirname(reference.weights_of("image", bundle))
+    with open(os.path.join(folder, "preprocessor_config.json")) as file:
         config = json.load(file)
     mean, std = (numpy.array(config[key], numpy.float32) for key in ("image_mean", "image_std"))
     scaled = (pixels.astype(numpy.float32) * config.get("rescale_factor", 1 / 255) - mean) / std

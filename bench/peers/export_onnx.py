@@ -1,4 +1,4 @@
-"""Exports the bundle's encoders to ONNX, once: kept in TERMINUS_HOME/bench by what they were made of."""
+"""Exports encoders to ONNX, once: kept in TERMINUS_HOME/bench by what they were made of."""
 
 import hashlib
 import os
@@ -14,10 +14,11 @@ import reference
 def _digest(modality, bundle):
     """Of everything an export depends on: the weights' identity and the code that exports."""
     digest = hashlib.sha256(f"{torch.__version__} {onnxruntime.__version__} {onnx.__version__}".encode())
-    for path in (__file__, reference.__file__, os.path.join(bundle, "bundle.yaml")):
+    described = os.path.join(bundle, "bundle.yaml" if reference.is_bundle(bundle) else "config.json")
+    for path in (__file__, reference.__file__, described):
         with open(path, "rb") as file:
             digest.update(file.read())
-    weights = os.stat(os.path.join(bundle, "text" if modality == "text" else "vision", "model.safetensors"))
+    weights = os.stat(reference.weights_of(modality, bundle))
     digest.update(f"{weights.st_size} {weights.st_mtime_ns}".encode())
     return digest.hexdigest()[:16]
 
@@ -32,11 +33,27 @@ def _export_text(encoder, path):
                       dynamic_axes={"input_ids": dynamic, "attention_mask": dynamic, "vectors": {0: "batch"}})
 
 
-def _fuse_text(encoder, path):
+def _fusion_of(modality, encoder):
+    """What ONNX Runtime's tool is to look for, and the config of that tower; None where it has nothing for it."""
+    if hasattr(encoder, "bert"):
+        return "bert", encoder.bert.config
+    if modality == "text":
+        config = encoder.model.config
+        return ("clip", config.text_config) if config.model_type == "clip" else None
+    kind = getattr(encoder, "kind", None)
+    if kind == "clip":
+        return "clip", encoder.model.config.vision_config
+    return ("vit", encoder.model.config) if kind in ("vit", "dinov2") else None
+
+
+def _fuse(modality, encoder, path):
     """ONNX Runtime's own tool: one node each for attention, GELU and layer norm with its residual."""
     from onnxruntime.transformers import optimizer
-    config = encoder.bert.config
-    fused = optimizer.optimize_model(path, model_type="bert", num_heads=config.num_attention_heads,
+    fusion = _fusion_of(modality, encoder)
+    if fusion is None:
+        return
+    kind, config = fusion
+    fused = optimizer.optimize_model(path, model_type=kind, num_heads=config.num_attention_heads,
                                      hidden_size=config.hidden_size, opt_level=0)
     fused.save_model_to_file(path)
 
@@ -56,12 +73,9 @@ def exported(modality, bundle):
     os.makedirs(folder, exist_ok=True)
     partial = path + ".partial"
     with torch.no_grad():
-        if modality == "text":
-            # Eager attention: the pattern that the fusion below looks for.
-            encoder = reference.TextEncoder(bundle, attention="eager").eval()
-            _export_text(encoder, partial)
-            _fuse_text(encoder, partial)
-        else:
-            _export_image(reference.load("image", bundle), partial)
+        # Eager attention: the pattern that the fusions look for.
+        encoder = reference.load(modality, bundle, attention="eager")
+        (_export_text if modality == "text" else _export_image)(encoder, partial)
+        _fuse(modality, encoder, partial)
     os.replace(partial, path)
     return path

@@ -1,4 +1,4 @@
-"""The bundle's encoders as PyTorch modules, from the peers' own model code and the bundle's weights."""
+"""Encoders as PyTorch modules, from the peers' own model code: a bundle's, or those of a folder by transformers."""
 
 import json
 import os
@@ -51,7 +51,55 @@ class ImageEncoder(torch.nn.Module):
         return (weights.unsqueeze(-1) * self.class_vectors[classes]).sum(1)
 
 
-def load(modality, bundle):
+class FolderTextEncoder(torch.nn.Module):
+    """token ids and mask [batch, tokens] → CLIP's text features, or the last token's state at length 1."""
+
+    def __init__(self, folder, attention="sdpa"):
+        super().__init__()
+        self.model = transformers.AutoModel.from_pretrained(folder, attn_implementation=attention, dtype=torch.float32)
+
+    def forward(self, input_ids, attention_mask):
+        if hasattr(self.model, "get_text_features"):
+            return self.model.get_text_features(input_ids=input_ids, attention_mask=attention_mask).pooler_output
+        hidden = self.model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).last_hidden_state
+        rows = torch.arange(hidden.shape[0])
+        return torch.nn.functional.normalize(hidden[rows, attention_mask.sum(1) - 1], dim=-1)
+
+
+class FolderImageEncoder(torch.nn.Module):
+    """pixels [batch, 3, 224, 224] → CLIP's image features, the class token's state or the pooled features."""
+
+    def __init__(self, folder, attention="sdpa"):
+        super().__init__()
+        with open(os.path.join(folder, "config.json")) as file:
+            kind = json.load(file)["model_type"]
+        options = {} if kind == "resnet" else {"attn_implementation": attention}
+        if kind == "vit":
+            options["add_pooling_layer"] = False
+        self.model = transformers.AutoModel.from_pretrained(folder, dtype=torch.float32, **options)
+        self.kind = kind
+
+    def forward(self, pixels):
+        if self.kind == "clip":
+            return self.model.get_image_features(pixel_values=pixels).pooler_output
+        if self.kind == "resnet":
+            return self.model(pixel_values=pixels).pooler_output.flatten(1)
+        return self.model(pixel_values=pixels).last_hidden_state[:, 0]
+
+
+def is_bundle(folder):
+    return os.path.exists(os.path.join(folder, "bundle.yaml"))
+
+
+def load(modality, folder, attention="sdpa"):
     """The encoder of `modality`, for inference."""
-    encoder = TextEncoder(bundle) if modality == "text" else ImageEncoder(bundle)
-    return encoder.eval()
+    if not is_bundle(folder):
+        kind = FolderTextEncoder if modality == "text" else FolderImageEncoder
+        return kind(folder, attention).eval()
+    return (TextEncoder(folder, attention) if modality == "text" else ImageEncoder(folder)).eval()
+
+
+def weights_of(modality, folder):
+    """The model.safetensors that holds the encoder."""
+    part = ("text" if modality == "text" else "vision") if is_bundle(folder) else ""
+    return os.path.join(folder, part, "model.safetensors")

@@ -10,6 +10,7 @@
 
 #include "absl/strings/string_view.h"
 #include "common/base/temp_folder.h"
+#include "common/media/decode.h"
 #include "models/bundle/plain_folder.h"
 #include "models/bundle/preprocessor_file.h"
 
