@@ -45,6 +45,16 @@ def parse(arguments):
     return parser.parse_args(arguments)
 
 
+def _command(arguments):
+    """The command as anyone would give it: without what says where things lie on this machine."""
+    kept, skip = [], False
+    for argument in arguments:
+        if not skip and argument not in ("--binaries", "--results", "--commit"):
+            kept.append(argument)
+        skip = not skip and argument in ("--binaries", "--results", "--commit")
+    return shlex.join(["scripts/bench", *kept])
+
+
 def main(arguments):
     options = parse(arguments)
     module, targets = AREAS[options.area]
@@ -56,7 +66,7 @@ def main(arguments):
         "device": area.device() if hasattr(area, "device") else figures.cpu_device(),
         "commit": options.commit or figures.commit(),
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "command": shlex.join(["scripts/bench", *arguments]),
+        "command": _command(arguments),
     }
     watch = quiet.Watch()
     with tempfile.TemporaryDirectory(prefix="terminus-bench-") as folder:
