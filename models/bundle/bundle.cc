@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/base/errors.h"
 #include "common/base/status_macros.h"
 #include "common/executor/guard.h"
 #include "models/bundle/device.h"
@@ -94,9 +95,9 @@ absl::Status NoSection(const BundleManifest& manifest, const char* modality) {
   if (manifest.text) there.push_back("text");
   if (manifest.vision) there.push_back("image");
   if (manifest.video) there.push_back("video");
-  return absl::FailedPreconditionError(
-      absl::StrCat(manifest.folder, " (", manifest.name, ") has no ", modality,
-                   " encoder; it has: ", absl::StrJoin(there, ", ")));
+  return base::MakeError(absl::StatusCode::kFailedPrecondition, base::kReasonNotInBundle,
+                         absl::StrCat(manifest.folder, " (", manifest.name, ") has no ", modality,
+                                      " encoder; it has: ", absl::StrJoin(there, ", ")));
 }
 
 absl::StatusOr<TextModel> LoadText(const BundleManifest& manifest, const DeviceOptions& options) {

@@ -12,7 +12,7 @@ namespace terminus::services::router::discovery {
 // The version of the internal protocol that this router speaks.
 inline constexpr uint32_t kEncoderProtocol = 1;
 
-// Whether a replica is of the right kind, whatever the space. FAILED_PRECONDITION says what it is
+// Whether a replica is of the right kind, whatever the space, or has no model at all. FAILED_PRECONDITION says what it is
 // and what was expected.
 absl::Status CheckKind(const v1::DescribeResponse& description, v1::Modality expected);
 

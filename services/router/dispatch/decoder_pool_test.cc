@@ -13,7 +13,7 @@ namespace {
 class DecoderPoolTest : public ::testing::Test {
  protected:
   void Add(const std::string& address, std::function<void()> on_lost = nullptr) {
-    pool_.AddReplica({.address = address, .space_id = "space", .on_lost = std::move(on_lost)});
+    pool_.AddReplica({.address = address, .space_ids = {"space"}, .on_lost = std::move(on_lost)});
   }
 
   metrics::Registry registry_{"test"};

@@ -57,6 +57,7 @@ class FakeEncoder::Call final : public grpc::ServerUnaryReactor {
     }
     response_->set_preprocess_us(1500);
     response_->set_compute_us(2500);
+    response_->set_space_id(request_->space_id());
     Finish(grpc::Status::OK);
   }
 
@@ -191,7 +192,7 @@ grpc::ServerUnaryReactor* FakeEncoder::Describe(grpc::CallbackServerContext* con
     return reactor;
   }
   response->set_protocol(1);
-  response->set_model("fake");
+  response->set_model(options_.model);
   response->set_modality(options_.modality);
   response->set_space_id(options_.space_id);
   response->set_dimension(options_.dimension);
@@ -212,6 +213,7 @@ grpc::ServerUnaryReactor* FakeEncoder::EncodeBatch(grpc::CallbackServerContext* 
   for (const v1::EncodeItem& item : request->items()) {
     seen.items.push_back(BytesOf(item.content()));
   }
+  seen.space_id = request->space_id();
   seen.request_id = Metadata(*context, "x-request-id");
   seen.traceparent = Metadata(*context, "traceparent");
   Options options;
@@ -221,12 +223,16 @@ grpc::ServerUnaryReactor* FakeEncoder::EncodeBatch(grpc::CallbackServerContext* 
     seen_.push_back(std::move(seen));
     options = options_;
     dead = dead_;
-    if (!dead && !options.open) {
+    if (!dead && !options.open &&
+        (request->space_id().empty() || request->space_id() == options.space_id)) {
       held_.push_back(call);
     }
   }
   changed_.NotifyAll();
-  if (dead) {
+  if (!dead && !request->space_id().empty() && request->space_id() != options.space_id) {
+    call->Finish(rpc::ToGrpc(base::MakeError(absl::StatusCode::kNotFound,
+                                             base::kReasonModelNotLoaded, "another space")));
+  } else if (dead) {
     call->Finish(grpc::Status(grpc::StatusCode::UNAVAILABLE, "Socket closed"));
   } else if (options.open) {
     call->Answer(options);

@@ -22,6 +22,7 @@ namespace terminus::services::router::testing {
 //
 // Its vectors are [n, 1, 1, 1], n the item's bytes. What begins with "bad" fails by itself. One of
 // videos samples 8 frames by default.
+// A batch of another space than its own is answered NOT_FOUND.
 class FakeEncoder final : public v1::Encoder::CallbackService {
  public:
   struct Options {
@@ -33,6 +34,8 @@ class FakeEncoder final : public v1::Encoder::CallbackService {
     bool open = true;
     // Still loading: Describe says so.
     bool loading = false;
+    // What it says it is loaded with.
+    std::string model = "fake";
     // Off the right number of results.
     int results_off_by = 0;
   };
@@ -40,6 +43,7 @@ class FakeEncoder final : public v1::Encoder::CallbackService {
   // What was sent in one EncodeBatch.
   struct Seen {
     std::vector<std::string> items;
+    std::string space_id;
     std::string request_id;
     std::string traceparent;
   };
