@@ -73,8 +73,9 @@ std::vector<Key> LimitKeys(const std::string& prefix, Member message, Member ite
 Key ModelLoadingKey(const std::string& service, Member member, const std::string& what) {
   return {.path = service + ".model_loading",
           .member = member,
-          .help = what + ": on, off, or auto, which is on where listen holds Unix sockets and "
-                         "loopback addresses only.",
+          .help = what +
+                  ": on, off, or auto, which is on where listen holds Unix sockets and "
+                  "loopback addresses only.",
           .choices = {"auto", "on", "off"}};
 }
 

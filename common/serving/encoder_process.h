@@ -101,9 +101,9 @@ int RunEncoderProcess(int argc, char** argv, const EncoderProgram<Batch>& progra
     service.Describe(*model, response->mutable_encoder());
     return service.Host(std::move(model));
   };
-  ModelHost host(service.slots(),
-                 {.enabled = rpc::TakesChanges(options.model_loading, options.listen),
-                  .load = stage});
+  ModelHost host(
+      service.slots(),
+      {.enabled = rpc::TakesChanges(options.model_loading, options.listen), .load = stage});
   return ServeUntilSignal({.server = {.listen = options.listen,
                                       .max_message_bytes = options.limits.max_message_bytes,
                                       .drain_timeout = options.drain_timeout},

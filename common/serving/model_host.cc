@@ -96,8 +96,7 @@ grpc::ServerUnaryReactor* ModelHost::Stage(grpc::CallbackServerContext* context,
   return reactor;
 }
 
-absl::Status ModelHost::Load(const v1::StageModelRequest& request,
-                             v1::StageModelResponse* response,
+absl::Status ModelHost::Load(const v1::StageModelRequest& request, v1::StageModelResponse* response,
                              const std::function<bool()>& abandoned) {
   const absl::Time start = absl::Now();
   absl::StatusOr<HostedModel> loaded = absl::CancelledError("the caller has left");
@@ -118,12 +117,12 @@ absl::Status ModelHost::Load(const v1::StageModelRequest& request,
   const absl::Status status = slots_.End(request.load_id(), std::move(loaded));
   const std::string took = absl::FormatDuration(absl::Now() - start);
   if (status.ok()) {
-    base::LogInfo(absl::StrCat(
-        response->absent() ? "nothing for this service in " : "loaded and verified, not in use yet: ",
-        request.path(), ", ", took));
+    base::LogInfo(absl::StrCat(response->absent() ? "nothing for this service in "
+                                                  : "loaded and verified, not in use yet: ",
+                               request.path(), ", ", took));
   } else {
-    base::LogError(absl::StrCat("cannot load ", request.path(), ", the model in service stays: ",
-                                status.message()));
+    base::LogError(absl::StrCat("cannot load ", request.path(),
+                                ", the model in service stays: ", status.message()));
   }
   return status;
 }
@@ -137,10 +136,9 @@ grpc::ServerUnaryReactor* ModelHost::Commit(grpc::CallbackServerContext* context
   }
   if (status.ok()) {
     const auto served = slots_.served();
-    base::LogInfo(served->model == nullptr
-                      ? "serving no model now"
-                      : absl::StrCat("serving model ", served->name, " of space ",
-                                     served->space_id, " now"));
+    base::LogInfo(served->model == nullptr ? "serving no model now"
+                                           : absl::StrCat("serving model ", served->name,
+                                                          " of space ", served->space_id, " now"));
   }
   return Finished(context, status);
 }

@@ -29,10 +29,10 @@ class ModelHostTest : public ::testing::Test {
 
   void Serve(bool enabled) {
     host_ = std::make_unique<ModelHost>(
-        slots_, ModelHostOptions{.enabled = enabled,
-                                 .load = [this](const auto& request, auto* response) {
-                                   return load_(request, response);
-                                 }});
+        slots_,
+        ModelHostOptions{.enabled = enabled, .load = [this](const auto& request, auto* response) {
+                           return load_(request, response);
+                         }});
     auto server = rpc::Server::Start({.listen = {"127.0.0.1:0"}}, {host_.get()});
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
@@ -182,8 +182,7 @@ TEST_F(ModelHostTest, WhoLeavesTakesTheModelAlong) {
       begun.get_future().wait();
       context.TryCancel();
     });
-    EXPECT_EQ(stub_->Stage(&context, request, &response).error_code(),
-              grpc::StatusCode::CANCELLED);
+    EXPECT_EQ(stub_->Stage(&context, request, &response).error_code(), grpc::StatusCode::CANCELLED);
     cancel.join();
   });
   leaving.join();

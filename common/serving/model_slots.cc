@@ -10,9 +10,9 @@ namespace terminus::serving {
 namespace {
 
 absl::Status UnderWay(const std::string& load_id) {
-  return base::MakeError(absl::StatusCode::kAborted, base::kReasonLoadUnderWay,
-                         absl::StrCat("another model is being loaded here (load ", load_id,
-                                      "); one at a time"));
+  return base::MakeError(
+      absl::StatusCode::kAborted, base::kReasonLoadUnderWay,
+      absl::StrCat("another model is being loaded here (load ", load_id, "); one at a time"));
 }
 
 absl::Status NotLoaded(absl::string_view what) {
@@ -164,8 +164,8 @@ absl::Status ModelSlots::Unload(const std::string& name, absl::Time now) {
     return NotLoaded("no model is loaded here");
   }
   if (served_->name != name) {
-    return NotLoaded(absl::StrCat("no model named '", name, "' is loaded here; '", served_->name,
-                                  "' is"));
+    return NotLoaded(
+        absl::StrCat("no model named '", name, "' is loaded here; '", served_->name, "' is"));
   }
   TERMINUS_RETURN_IF_ERROR(CheckIdle(now));
   load_.reset();

@@ -25,8 +25,8 @@ struct HostedModel {
 
 // Which models a process holds, and which answers whom. Requests hold the model that they got for
 // as long as they need it; the last one to let go frees it, on a thread of this object: a model
-// owns threads, which could not join themselves. Thread-safe. Its destructor waits until all holders
-// have let go.
+// owns threads, which could not join themselves. Thread-safe. Its destructor waits until all
+// holders have let go.
 //
 //            Start                Commit                 Finish
 //   nothing ──────► served     served ──► displaced ────────────► freed

@@ -28,14 +28,15 @@ class ModelSlotsTest : public ::testing::Test {
   HostedModel Probed(const std::string& space) {
     return {.name = "m", .space_id = space, .model = std::make_shared<Probe>(freed_)};
   }
-  bool IsFreed() {
-    return future_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
-  }
+  bool IsFreed() { return future_.wait_for(std::chrono::seconds(0)) == std::future_status::ready; }
   std::string SpaceFor(const std::string& space) const {
     const auto found = slots_.Find(space);
-    return found.ok() ? (*found)->space_id : std::string(absl::StatusCodeToString(found.status().code()));
+    return found.ok() ? (*found)->space_id
+                      : std::string(absl::StatusCodeToString(found.status().code()));
   }
-  absl::Status Begin(const std::string& id) { return slots_.Begin(id, now_ + absl::Minutes(1), now_); }
+  absl::Status Begin(const std::string& id) {
+    return slots_.Begin(id, now_ + absl::Minutes(1), now_);
+  }
   void StageAndCommit(const std::string& id, HostedModel model) {
     ASSERT_TRUE(Begin(id).ok());
     ASSERT_TRUE(slots_.End(id, std::move(model)).ok());

@@ -26,9 +26,8 @@ def hash32(seed, index):
     return h ^ h >> 16
 
 
-def fill(name, shape):
-    """The same weights as models/checkpoint/fake_checkpoint.cc makes."""
-    seed = 0x811C9DC5
+def fill(name, shape, seed=0x811C9DC5):
+    """The same weights as models/checkpoint/fake_checkpoint.cc makes, or others."""
     for byte in name.encode():
         seed = (seed ^ byte) * 0x01000193 & MASK
     count = math.prod(shape)
@@ -42,10 +41,10 @@ def fill(name, shape):
                                        for i in range(count)))
 
 
-def write_safetensors(path, tensors):
+def write_safetensors(path, tensors, **seed):
     header, data = {}, b""
     for name, shape in tensors:
-        content = fill(name, shape)
+        content = fill(name, shape, **seed)
         header[name] = {"dtype": "F32", "shape": shape,
                         "data_offsets": [len(data), len(data) + len(content)]}
         data += content
@@ -79,14 +78,14 @@ def tokenizer():
     }
 
 
-def write_folder(folder):
+def write_folder(folder, **seed):
     (folder / "config.json").write_text(json.dumps(GOLDEN["config"]))
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer()))
     (folder / "preprocessor_config.json").write_text(json.dumps({
         "do_resize": True, "size": {"height": GOLDEN["height"], "width": GOLDEN["width"]},
         "do_center_crop": False, "do_rescale": True, "rescale_factor": 1 / 255,
         "do_normalize": True, "image_mean": GOLDEN["mean"], "image_std": GOLDEN["std"]}))
-    write_safetensors(folder / "model.safetensors", GOLDEN["tensors"])
+    write_safetensors(folder / "model.safetensors", GOLDEN["tensors"], **seed)
 
 
 def png(index):

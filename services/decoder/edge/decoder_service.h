@@ -37,8 +37,8 @@ struct ServiceOptions {
 };
 
 // The Decoder service. A call is answered by the bundle that was there for its space when it came,
-// also if another one takes that one's place meanwhile. gRPC's own threads never wait: they check, and hand over. Must outlive the
-// server it is registered with.
+// also if another one takes that one's place meanwhile. gRPC's own threads never wait: they check,
+// and hand over. Must outlive the server it is registered with.
 class DecoderService final : public v1::Decoder::CallbackService {
  public:
   DecoderService(const ServiceOptions& options, EdgeMetrics& metrics);

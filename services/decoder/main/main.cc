@@ -76,8 +76,7 @@ absl::StatusOr<std::shared_ptr<edge::ServedBundle>> Load(const std::string& fold
   bundle->logit_scale = manifest.space.logit_scale;
   bundle->device = "cpu";
   if (manifest.decoder.has_value()) {
-    TERMINUS_ASSIGN_OR_RETURN(bundle->model,
-                              LoadModel(manifest, options, metrics, bundle->device));
+    TERMINUS_ASSIGN_OR_RETURN(bundle->model, LoadModel(manifest, options, metrics, bundle->device));
   }
   return bundle;
 }
@@ -122,8 +121,8 @@ int Main(int argc, char** argv) {
     service.Serve(std::move(bundle));
     return absl::OkStatus();
   };
-  const auto stage = [&](const v1::StageModelRequest& request, v1::StageModelResponse* response)
-      -> absl::StatusOr<serving::HostedModel> {
+  const auto stage = [&](const v1::StageModelRequest& request,
+                         v1::StageModelResponse* response) -> absl::StatusOr<serving::HostedModel> {
     TERMINUS_ASSIGN_OR_RETURN(std::shared_ptr<edge::ServedBundle> bundle,
                               Load(request.path(), options, engine_metrics));
     if (!request.name().empty()) {
@@ -132,9 +131,9 @@ int Main(int argc, char** argv) {
     service.Describe(*bundle, response->mutable_decoder());
     return service.Host(std::move(bundle));
   };
-  serving::ModelHost host(service.slots(),
-                          {.enabled = rpc::TakesChanges(options.model_loading, options.listen),
-                           .load = stage});
+  serving::ModelHost host(
+      service.slots(),
+      {.enabled = rpc::TakesChanges(options.model_loading, options.listen), .load = stage});
   return serving::ServeUntilSignal({.server = {.listen = options.listen,
                                                .max_message_bytes = options.max_message_bytes,
                                                .drain_timeout = options.drain_timeout},

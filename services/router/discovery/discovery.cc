@@ -1,7 +1,6 @@
 #include "services/router/discovery/discovery.h"
 
 #include <algorithm>
-#include <future>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -14,11 +13,6 @@ namespace {
 // Each replica has few messages under way: more than any cluster can fill, so that a push fails
 // only when the discovery is being destroyed.
 constexpr size_t kMailboxCapacity = 1 << 16;
-
-bool IsAccepted(State state) { return state == State::kVerified || state == State::kReady; }
-
-// It makes vectors: it is not idle.
-bool HasModel(const v1::DescribeResponse& description) { return !description.space_id().empty(); }
 
 v1::ReplicaState WireState(State state) {
   switch (state) {
@@ -142,8 +136,7 @@ Event Discovery::Judge(const Replica& replica, LinkReport& report) {
            (description.modality() != v1::MODALITY_TEXT ||
             other.service->modality == v1::MODALITY_TEXT);
   };
-  if (served != nullptr &&
-      (pinned_ || std::any_of(replicas_.begin(), replicas_.end(), holds))) {
+  if (served != nullptr && (pinned_ || std::any_of(replicas_.begin(), replicas_.end(), holds))) {
     if (absl::Status space = CheckSpace(description, *served); !space.ok()) {
       report.detail = std::string(space.message());
       return Event::kMismatch;
@@ -386,88 +379,6 @@ std::vector<v1::ReplicaStatus> Discovery::replicas() const {
     }
   }
   return replicas;
-}
-
-std::vector<Host> Discovery::hosts() const {
-  base::MutexLock lock(mutex_);
-  return hosts_;
-}
-
-void Discovery::RunThere(const std::function<void()>& body) {
-  std::promise<void> done;
-  const bool posted = mailbox_->TryPush({.run = [&] {
-    body();
-    UpdateView();
-    done.set_value();
-  }});
-  if (posted) {
-    done.get_future().wait();
-  }
-}
-
-void Discovery::Switch(ModelSwitch change) {
-  RunThere([&] { ApplySwitch(change); });
-}
-
-void Discovery::Settle() {
-  RunThere([&] { ApplySettle(); });
-}
-
-void Discovery::Redescribe(Replica& replica, ModelSwitch::Replica& changed) {
-  v1::DescribeResponse& description = replica.description;
-  if (changed.absent) {
-    description.set_idle(true);
-    description.clear_model();
-    description.clear_space_id();
-    description.clear_dimension();
-  } else if (replica.service->decoders != nullptr) {
-    description = InCommonTerms(changed.decoder);
-    replica.decoder = std::move(changed.decoder);
-  } else {
-    description = std::move(changed.description);
-  }
-}
-
-void Discovery::ApplySwitch(ModelSwitch& change) {
-  pinned_ = true;
-  for (ModelSwitch::Replica& changed : change.replicas) {
-    for (Replica& replica : replicas_) {
-      if (replica.service->name == changed.service && replica.address == changed.address) {
-        Redescribe(replica, changed);
-      }
-    }
-  }
-  if (!change.model.has_value()) {
-    catalog_->Clear();
-    return;
-  }
-  catalog_->Set(*std::move(change.model));
-  const std::shared_ptr<const dispatch::ServedModel> served = catalog_->model();
-  for (Replica& replica : replicas_) {
-    if (!IsAccepted(replica.state) || !HasModel(replica.description)) {
-      continue;
-    }
-    if (absl::Status space = CheckSpace(replica.description, *served); !space.ok()) {
-      Apply(replica, Event::kMismatch, std::string(space.message()));
-      continue;
-    }
-    if (replica.published && replica.service->decoders != nullptr) {
-      replica.service->decoders->AddSpace(replica.address, served->space_id);
-    }
-    if (replica.state == State::kReady) {
-      Publish(replica);
-    }
-  }
-}
-
-void Discovery::ApplySettle() {
-  for (Replica& replica : replicas_) {
-    if (replica.published && !HasModel(replica.description)) {
-      Withdraw(replica);
-    } else if (replica.published && replica.service->decoders != nullptr) {
-      replica.service->decoders->KeepSpace(replica.address, replica.description.space_id());
-    }
-  }
 }
 
 bool Discovery::ready() const {

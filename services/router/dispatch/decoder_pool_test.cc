@@ -71,5 +71,17 @@ TEST_F(DecoderPoolTest, CloseWaitsForLeases) {
   EXPECT_FALSE(pool_.Pin("space").ok());
 }
 
+TEST_F(DecoderPoolTest, TwoSpacesWhileAModelIsReplaced) {
+  Add("a");
+  EXPECT_FALSE(pool_.Pin("new").ok());
+  pool_.AddSpace("a", "new");
+  pool_.AddSpace("a", "new");
+  EXPECT_TRUE(pool_.Pin("space").ok());
+  EXPECT_TRUE(pool_.Pin("new").ok());
+  pool_.KeepSpace("a", "new");
+  EXPECT_FALSE(pool_.Pin("space").ok());
+  EXPECT_TRUE(pool_.Pin("new").ok());
+}
+
 }  // namespace
 }  // namespace terminus::services::router::dispatch

@@ -50,8 +50,8 @@ struct ReplicaSpec {
 // Work is done on the threads that bring it: Submit sends a batch at once when a replica is idle,
 // and so does the answer to an earlier batch. Only what nobody would bring (deadlines, the end of
 // the grace, a pause) is on a clock. A batch holds tasks of one space and names it, so that while a
-// model is being replaced each is answered by its own. Every task ends in exactly one OnEncoded, at its deadline at
-// the latest. Thread-safe; calls no owner, sender or replica under its lock.
+// model is being replaced each is answered by its own. Every task ends in exactly one OnEncoded, at
+// its deadline at the latest. Thread-safe; calls no owner, sender or replica under its lock.
 class Pool {
  public:
   // With `clock` given, no thread is started and the owner calls Tick.

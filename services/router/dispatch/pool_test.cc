@@ -334,8 +334,8 @@ TEST_F(PoolTest, AReplicaWhoseModelWasReplacedIsDescribedAnew) {
   auto first = Add("a");
   auto second = Add("b");
   Submit(0);
-  first->End(rpc::ToGrpc(base::MakeError(absl::StatusCode::kNotFound,
-                                         base::kReasonModelNotLoaded, "another space")));
+  first->End(rpc::ToGrpc(
+      base::MakeError(absl::StatusCode::kNotFound, base::kReasonModelNotLoaded, "another space")));
   EXPECT_THAT(lost_, ElementsAre("a"));
   ASSERT_EQ(second->pending.size(), 1u);
   second->Answer();

@@ -75,12 +75,11 @@ absl::Status CheckField(absl::string_view field, const std::string& value, size_
                             absl::StrCat(value.size(), " bytes, at most ", at_most));
   }
   // A name goes into logs and messages.
-  const bool printable = std::none_of(value.begin(), value.end(), [](unsigned char c) {
-    return absl::ascii_iscntrl(c);
-  });
-  return printable ? absl::OkStatus()
-                   : base::FieldError(base::kReasonInvalidRequest, field,
-                                      "it holds control characters");
+  const bool printable = std::none_of(value.begin(), value.end(),
+                                      [](unsigned char c) { return absl::ascii_iscntrl(c); });
+  return printable
+             ? absl::OkStatus()
+             : base::FieldError(base::kReasonInvalidRequest, field, "it holds control characters");
 }
 
 absl::Status CheckLoad(const v1::LoadModelRequest& request) {
@@ -204,8 +203,8 @@ grpc::ServerUnaryReactor* ClusterService::ExplainBatching(grpc::CallbackServerCo
 grpc::ServerUnaryReactor* ClusterService::LoadModel(grpc::CallbackServerContext* context,
                                                     const v1::LoadModelRequest* request,
                                                     v1::LoadModelResponse* response) {
-  auto* call = new ChangeCall<v1::LoadModelResponse>(
-      response, [this](v1::LoadModelResponse& loaded) {
+  auto* call =
+      new ChangeCall<v1::LoadModelResponse>(response, [this](v1::LoadModelResponse& loaded) {
         if (const auto served = parts_.catalog->model(); served != nullptr) {
           FillModel(*served, parts_.services, loaded.mutable_model());
         }

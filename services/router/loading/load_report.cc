@@ -104,10 +104,10 @@ absl::StatusOr<dispatch::ServedModel> Combine(absl::Span<const discovery::Host> 
       first = &hosts[i];
       identity = own;
     } else if (own.space_id != identity.space_id || own.dimension != identity.dimension) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "the folder is not the same everywhere: ", At(*first), " finds space ",
-          identity.space_id, " of dimension ", identity.dimension, " in it, ", At(hosts[i]),
-          " space ", own.space_id, " of dimension ", own.dimension));
+      return absl::FailedPreconditionError(
+          absl::StrCat("the folder is not the same everywhere: ", At(*first), " finds space ",
+                       identity.space_id, " of dimension ", identity.dimension, " in it, ",
+                       At(hosts[i]), " space ", own.space_id, " of dimension ", own.dimension));
     }
     if (IsDecoder(hosts[i])) {
       model.generates = staged.decoder().generates();

@@ -42,6 +42,31 @@ void AddMissing(const discovery::Discovery& discovery, absl::Span<const Host> ho
   }
 }
 
+// Which replicas have the new model, and what came of each.
+discovery::ModelSwitch Committed(absl::Span<const Host> hosts, const StageAnswers& staged,
+                                 const std::vector<absl::Status>& committed,
+                                 v1::LoadModelResponse& response) {
+  discovery::ModelSwitch change;
+  for (size_t i = 0; i < hosts.size(); ++i) {
+    const bool absent = staged[i]->absent();
+    if (!committed[i].ok()) {
+      AddOutcome(hosts[i].service, hosts[i].address, v1::LOAD_OUTCOME_NOT_REACHED,
+                 response.mutable_replicas())
+          ->set_detail(std::string(committed[i].message()));
+      continue;
+    }
+    AddOutcome(hosts[i].service, hosts[i].address,
+               absent ? v1::LOAD_OUTCOME_NOT_IN_BUNDLE : v1::LOAD_OUTCOME_LOADED,
+               response.mutable_replicas());
+    change.replicas.push_back({.service = hosts[i].service,
+                               .address = hosts[i].address,
+                               .absent = absent,
+                               .description = staged[i]->encoder(),
+                               .decoder = staged[i]->decoder()});
+  }
+  return change;
+}
+
 }  // namespace
 
 ModelLoader::ModelLoader(const LoaderOptions& options, discovery::Discovery* discovery,
@@ -184,18 +209,21 @@ std::vector<absl::Status> ModelLoader::Commit(absl::Span<const Host> hosts,
 void ModelLoader::Finish(absl::Span<const Host> hosts, const std::string& load_id) {
   v1::FinishModelRequest request;
   request.set_load_id(load_id);
-  const auto answers = calls_.Ask(hosts, &v1::ModelHost::Stub::Finish, request,
-                                  absl::Now() + options_.step_timeout);
+  const auto answers =
+      calls_.Ask(hosts, &v1::ModelHost::Stub::Finish, request, absl::Now() + options_.step_timeout);
   for (size_t i = 0; i < hosts.size(); ++i) {
     if (!answers[i].ok()) {
-      base::LogWarning(absl::StrCat(hosts[i].service, " at ", hosts[i].address,
-                                    " may still hold a model that is not used: ",
-                                    answers[i].status().message()));
+      base::LogWarning(absl::StrCat(
+          hosts[i].service, " at ", hosts[i].address,
+          " may still hold a model that is not used: ", answers[i].status().message()));
     }
   }
 }
 
 void ModelLoader::Drain(const std::shared_future<void>& ended) {
+  if (!ended.valid()) {
+    return;  // There was no model.
+  }
   const absl::Time deadline = absl::Now() + options_.drain;
   while (ended.wait_for(absl::ToChronoNanoseconds(kDrainStep)) != std::future_status::ready) {
     base::MutexLock lock(mutex_);
@@ -221,11 +249,8 @@ absl::StatusOr<v1::LoadModelResponse> ModelLoader::RunLoad(const v1::LoadModelRe
   const std::string load_id = rpc::NewRequestId();
   StageAnswers staged =
       Stage(hosts, load_id, request.path(), request.name(), deadline, cancellation);
-  absl::Status status = StageStatus(hosts, staged, stays);
-  absl::StatusOr<dispatch::ServedModel> model = status;
-  if (status.ok()) {
-    model = Combine(hosts, staged);
-  }
+  const absl::Status status = StageStatus(hosts, staged, stays);
+  auto model = status.ok() ? Combine(hosts, staged) : absl::StatusOr<dispatch::ServedModel>(status);
   if (model.ok() && cancellation.raised()) {
     model = base::MakeError(absl::StatusCode::kCancelled, base::kReasonCancelled,
                             absl::StrCat("the caller left; ", stays));
@@ -237,27 +262,9 @@ absl::StatusOr<v1::LoadModelResponse> ModelLoader::RunLoad(const v1::LoadModelRe
   }
 
   // From here on nothing is given up: who cannot follow is left behind.
-  const std::vector<absl::Status> committed = Commit(hosts, load_id);
   v1::LoadModelResponse response;
-  discovery::ModelSwitch change{.model = *model};
-  for (size_t i = 0; i < hosts.size(); ++i) {
-    const bool ok = committed[i].ok();
-    v1::ReplicaLoad* load =
-        AddOutcome(hosts[i].service, hosts[i].address,
-                   !ok                   ? v1::LOAD_OUTCOME_NOT_REACHED
-                   : staged[i]->absent() ? v1::LOAD_OUTCOME_NOT_IN_BUNDLE
-                                         : v1::LOAD_OUTCOME_LOADED,
-                   response.mutable_replicas());
-    if (ok) {
-      change.replicas.push_back({.service = hosts[i].service,
-                                 .address = hosts[i].address,
-                                 .absent = staged[i]->absent(),
-                                 .description = staged[i]->encoder(),
-                                 .decoder = staged[i]->decoder()});
-    } else {
-      load->set_detail(std::string(committed[i].message()));
-    }
-  }
+  discovery::ModelSwitch change = Committed(hosts, staged, Commit(hosts, load_id), response);
+  change.model = *model;
   AddMissing(*discovery_, hosts, response.mutable_replicas());
   const std::shared_future<void> ended =
       old == nullptr ? std::shared_future<void>() : old->use->ended();
@@ -267,12 +274,9 @@ absl::StatusOr<v1::LoadModelResponse> ModelLoader::RunLoad(const v1::LoadModelRe
   repair_at_.clear();
   base::LogInfo(absl::StrCat("serving model ", model->name, " of space ", model->space_id,
                              " now, from ", request.path()));
-  if (ended.valid()) {
-    Drain(ended);
-  }
+  Drain(ended);
   discovery_->Settle();
   Finish(hosts, load_id);
-  response.mutable_model()->set_name(model->name);
   return response;
 }
 
@@ -299,16 +303,15 @@ absl::StatusOr<v1::UnloadModelResponse> ModelLoader::RunUnload(
   discovery_->Settle();
   v1::UnloadHostedModelRequest unload;
   unload.set_name(request.name());
-  const auto answers = calls_.Ask(hosts, &v1::ModelHost::Stub::Unload, unload,
-                                  absl::Now() + options_.step_timeout);
+  const auto answers =
+      calls_.Ask(hosts, &v1::ModelHost::Stub::Unload, unload, absl::Now() + options_.step_timeout);
   v1::UnloadModelResponse response;
   for (size_t i = 0; i < hosts.size(); ++i) {
     // One that had nothing has nothing now.
     const bool ok = answers[i].ok() || absl::IsNotFound(answers[i].status());
-    v1::ReplicaLoad* load =
-        AddOutcome(hosts[i].service, hosts[i].address,
-                   ok ? v1::LOAD_OUTCOME_UNLOADED : v1::LOAD_OUTCOME_NOT_REACHED,
-                   response.mutable_replicas());
+    v1::ReplicaLoad* load = AddOutcome(
+        hosts[i].service, hosts[i].address,
+        ok ? v1::LOAD_OUTCOME_UNLOADED : v1::LOAD_OUTCOME_NOT_REACHED, response.mutable_replicas());
     if (!ok) {
       load->set_detail(std::string(answers[i].status().message()));
     }
@@ -344,20 +347,18 @@ void ModelLoader::Repair() {
                                     absl::Now() + options_.timeout, *cancellation);
   std::vector<Host> fit;
   for (size_t i = 0; i < hosts.size(); ++i) {
-    const std::string space =
-        !staged[i].ok()                    ? ""
-        : hosts[i].service == "decoder" ? staged[i]->decoder().space_id()
-                                           : staged[i]->encoder().space_id();
+    const std::string space = !staged[i].ok()                 ? ""
+                              : hosts[i].service == "decoder" ? staged[i]->decoder().space_id()
+                                                              : staged[i]->encoder().space_id();
     if (staged[i].ok() && (staged[i]->absent() || space == wanted_->space_id)) {
       fit.push_back(hosts[i]);
       continue;
     }
     repair_at_[hosts[i].address] = absl::Now() + options_.repair_pause;
-    base::LogWarning(absl::StrCat(
-        hosts[i].service, " at ", hosts[i].address, " cannot serve the cluster's model from ",
-        wanted_->path, ": ",
-        staged[i].ok() ? absl::StrCat("its folder is of space ", space)
-                       : std::string(staged[i].status().message())));
+    base::LogWarning(absl::StrCat(hosts[i].service, " at ", hosts[i].address,
+                                  " cannot serve the cluster's model from ", wanted_->path, ": ",
+                                  staged[i].ok() ? absl::StrCat("its folder is of space ", space)
+                                                 : std::string(staged[i].status().message())));
   }
   Commit(fit, load_id);
   Finish(hosts, load_id);

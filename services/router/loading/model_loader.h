@@ -56,8 +56,7 @@ class ModelLoader {
 
   // Begin a change. ABORTED while another one is under way; `done` is not called then. Else it is,
   // once, on the loader's thread. Raising `cancellation` gives the change up as long as nothing has
-  // been changed. The response of Load has the model's name and vectors' shape, and what came of
-  // each replica.
+  // been changed. The responses say what came of each replica; the model is the catalog's by then.
   absl::Status Load(const v1::LoadModelRequest& request, absl::Time deadline,
                     std::shared_ptr<Cancellation> cancellation, LoadDone done);
   absl::Status Unload(const v1::UnloadModelRequest& request,

@@ -70,9 +70,82 @@ class FakeEncoder::Call final : public grpc::ServerUnaryReactor {
   v1::EncodeBatchResponse* const response_;
 };
 
-FakeEncoder::FakeEncoder(const std::string& address, const Options& options) : options_(options) {
-  auto server =
-      rpc::Server::Start({.listen = {address}, .drain_timeout = absl::ZeroDuration()}, {this});
+class FakeEncoder::Host final : public v1::ModelHost::CallbackService {
+ public:
+  explicit Host(FakeEncoder* encoder) : encoder_(encoder) {}
+
+  grpc::ServerUnaryReactor* Stage(grpc::CallbackServerContext* context,
+                                  const v1::StageModelRequest* request,
+                                  v1::StageModelResponse* response) override {
+    const std::string space = request->path().substr(request->path().rfind('/') + 1);
+    {
+      base::MutexLock lock(encoder_->mutex_);
+      ++encoder_->stages_;
+      encoder_->changed_.NotifyAll();
+      // Blocks a thread of gRPC's, which it has more of.
+      while (encoder_->hold_stage_ && !context->IsCancelled()) {
+        encoder_->changed_.WaitUntil(encoder_->mutex_, absl::Now() + absl::Milliseconds(5));
+      }
+      if (space == "refused") {
+        rpc::ToProto(absl::InvalidArgumentError("a.weight: missing\n  b.weight: differs"),
+                     response->mutable_status());
+      } else {
+        encoder_->load_id_ = request->load_id();
+        encoder_->staged_ = space == "nothing" ? "" : space;
+        response->set_absent(space == "nothing");
+        if (space != "nothing") {
+          *response->mutable_encoder() = encoder_->Description(space);
+          if (!request->name().empty()) {
+            response->mutable_encoder()->set_model(request->name());
+          }
+        }
+      }
+    }
+    return Finished(context);
+  }
+
+  grpc::ServerUnaryReactor* Commit(grpc::CallbackServerContext* context,
+                                   const v1::CommitModelRequest* request,
+                                   v1::CommitModelResponse*) override {
+    base::MutexLock lock(encoder_->mutex_);
+    TERMINUS_CHECK(request->load_id() == encoder_->load_id_);
+    encoder_->displaced_ = std::exchange(encoder_->options_.space_id, encoder_->staged_);
+    return Finished(context);
+  }
+
+  grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context,
+                                   const v1::FinishModelRequest* request,
+                                   v1::FinishModelResponse*) override {
+    base::MutexLock lock(encoder_->mutex_);
+    if (request->load_id() == encoder_->load_id_) {
+      encoder_->load_id_.clear();
+      encoder_->displaced_.clear();
+    }
+    return Finished(context);
+  }
+
+  grpc::ServerUnaryReactor* Unload(grpc::CallbackServerContext* context,
+                                   const v1::UnloadHostedModelRequest*,
+                                   v1::UnloadHostedModelResponse*) override {
+    base::MutexLock lock(encoder_->mutex_);
+    encoder_->options_.space_id.clear();
+    return Finished(context);
+  }
+
+ private:
+  static grpc::ServerUnaryReactor* Finished(grpc::CallbackServerContext* context) {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+
+  FakeEncoder* const encoder_;
+};
+
+FakeEncoder::FakeEncoder(const std::string& address, const Options& options)
+    : options_(options), host_(std::make_unique<Host>(this)) {
+  auto server = rpc::Server::Start({.listen = {address}, .drain_timeout = absl::ZeroDuration()},
+                                   {this, host_.get()});
   TERMINUS_CHECK(server.ok());
   server_ = *std::move(server);
   server_->SetServing(!options.loading);
@@ -152,6 +225,22 @@ void FakeEncoder::WaitForCancels(int count) {
   WaitUntil([=, this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return cancels_ >= count; });
 }
 
+std::string FakeEncoder::space() const {
+  base::MutexLock lock(mutex_);
+  return options_.space_id;
+}
+
+void FakeEncoder::HoldStage(bool hold) {
+  base::MutexLock lock(mutex_);
+  hold_stage_ = hold;
+  changed_.NotifyAll();
+}
+
+void FakeEncoder::WaitForStages(int count) {
+  base::MutexLock lock(mutex_);
+  WaitUntil([=, this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return stages_ >= count; });
+}
+
 std::vector<FakeEncoder::Seen> FakeEncoder::seen() const {
   base::MutexLock lock(mutex_);
   return seen_;
@@ -191,18 +280,28 @@ grpc::ServerUnaryReactor* FakeEncoder::Describe(grpc::CallbackServerContext* con
                                                 base::kReasonNoReplica, "the model is loading")));
     return reactor;
   }
-  response->set_protocol(1);
-  response->set_model(options_.model);
-  response->set_modality(options_.modality);
-  response->set_space_id(options_.space_id);
-  response->set_dimension(options_.dimension);
-  response->set_max_tokens(256);
-  response->add_prompts("query");
-  response->set_default_frames(options_.modality == v1::MODALITY_VIDEO ? 8 : 0);
-  response->set_max_in_flight(options_.max_in_flight);
-  response->set_device("cpu");
+  *response = Description(options_.space_id);
   reactor->Finish(grpc::Status::OK);
   return reactor;
+}
+
+v1::DescribeResponse FakeEncoder::Description(const std::string& space) const {
+  v1::DescribeResponse description;
+  description.set_protocol(1);
+  if (space.empty()) {
+    description.set_idle(true);
+    return description;
+  }
+  description.set_model(options_.model);
+  description.set_modality(options_.modality);
+  description.set_space_id(space);
+  description.set_dimension(options_.dimension);
+  description.set_max_tokens(256);
+  description.add_prompts("query");
+  description.set_default_frames(options_.modality == v1::MODALITY_VIDEO ? 8 : 0);
+  description.set_max_in_flight(options_.max_in_flight);
+  description.set_device("cpu");
+  return description;
 }
 
 grpc::ServerUnaryReactor* FakeEncoder::EncodeBatch(grpc::CallbackServerContext* context,
@@ -218,18 +317,20 @@ grpc::ServerUnaryReactor* FakeEncoder::EncodeBatch(grpc::CallbackServerContext* 
   seen.traceparent = Metadata(*context, "traceparent");
   Options options;
   bool dead = false;
+  bool known = false;
   {
     base::MutexLock lock(mutex_);
     seen_.push_back(std::move(seen));
     options = options_;
     dead = dead_;
-    if (!dead && !options.open &&
-        (request->space_id().empty() || request->space_id() == options.space_id)) {
+    known = dead || request->space_id().empty() || request->space_id() == options.space_id ||
+            request->space_id() == displaced_;
+    if (!dead && !options.open && known) {
       held_.push_back(call);
     }
   }
   changed_.NotifyAll();
-  if (!dead && !request->space_id().empty() && request->space_id() != options.space_id) {
+  if (!known) {
     call->Finish(rpc::ToGrpc(base::MakeError(absl::StatusCode::kNotFound,
                                              base::kReasonModelNotLoaded, "another space")));
   } else if (dead) {
