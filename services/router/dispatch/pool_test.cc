@@ -139,7 +139,7 @@ TEST_F(PoolTest, IdleReplicaGetsAnItemAtOnce) {
   auto replica = Add("a");
   Submit(1);
   ASSERT_EQ(replica->pending.size(), 1u);
-  EXPECT_EQ(replica->pending[0].call->request.model(), "m");
+  EXPECT_EQ(replica->pending[0].call->request.space_id(), "space");
   EXPECT_EQ(replica->pending[0].call->request.items(0).timeout_us(), 60'000'000u);
   replica->Answer();
   EXPECT_EQ(owner_.code(1), absl::StatusCode::kOk);

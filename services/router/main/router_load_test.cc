@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "common/base/errors.h"
 #include "services/router/main/router_fixture.h"
 
 namespace terminus::services::router {

@@ -77,31 +77,28 @@ class FakeEncoder::Host final : public v1::ModelHost::CallbackService {
   grpc::ServerUnaryReactor* Stage(grpc::CallbackServerContext* context,
                                   const v1::StageModelRequest* request,
                                   v1::StageModelResponse* response) override {
-    const std::string space = request->path().substr(request->path().rfind('/') + 1);
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    const auto end = [this, reactor, request, response] {
+      {
+        base::MutexLock lock(encoder_->mutex_);
+        Answer(*request, response);
+      }
+      reactor->Finish(grpc::Status::OK);
+    };
+    bool held = false;
     {
       base::MutexLock lock(encoder_->mutex_);
       ++encoder_->stages_;
-      encoder_->changed_.NotifyAll();
-      // Blocks a thread of gRPC's, which it has more of.
-      while (encoder_->hold_stage_ && !context->IsCancelled()) {
-        encoder_->changed_.WaitUntil(encoder_->mutex_, absl::Now() + absl::Milliseconds(5));
-      }
-      if (space == "refused") {
-        rpc::ToProto(absl::InvalidArgumentError("a.weight: missing\n  b.weight: differs"),
-                     response->mutable_status());
-      } else {
-        encoder_->load_id_ = request->load_id();
-        encoder_->staged_ = space == "nothing" ? "" : space;
-        response->set_absent(space == "nothing");
-        if (space != "nothing") {
-          *response->mutable_encoder() = encoder_->Description(space);
-          if (!request->name().empty()) {
-            response->mutable_encoder()->set_model(request->name());
-          }
-        }
+      held = encoder_->hold_stage_;
+      if (held) {
+        encoder_->held_stages_.push_back(end);
       }
     }
-    return Finished(context);
+    encoder_->changed_.NotifyAll();
+    if (!held) {
+      end();
+    }
+    return reactor;
   }
 
   grpc::ServerUnaryReactor* Commit(grpc::CallbackServerContext* context,
@@ -133,6 +130,25 @@ class FakeEncoder::Host final : public v1::ModelHost::CallbackService {
   }
 
  private:
+  void Answer(const v1::StageModelRequest& request, v1::StageModelResponse* response)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(encoder_->mutex_) {
+    const std::string space = request.path().substr(request.path().rfind('/') + 1);
+    if (space == "refused") {
+      rpc::ToProto(absl::InvalidArgumentError("a.weight: missing\n  b.weight: differs"),
+                   response->mutable_status());
+      return;
+    }
+    encoder_->load_id_ = request.load_id();
+    encoder_->staged_ = space == "nothing" ? "" : space;
+    response->set_absent(space == "nothing");
+    if (space != "nothing") {
+      *response->mutable_encoder() = encoder_->Description(space);
+      if (!request.name().empty()) {
+        response->mutable_encoder()->set_model(request.name());
+      }
+    }
+  }
+
   static grpc::ServerUnaryReactor* Finished(grpc::CallbackServerContext* context) {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     reactor->Finish(grpc::Status::OK);
@@ -154,6 +170,7 @@ FakeEncoder::FakeEncoder(const std::string& address, const Options& options)
 FakeEncoder::~FakeEncoder() { Kill(); }
 
 void FakeEncoder::Kill() {
+  HoldStage(false);
   std::deque<Call*> held;
   {
     base::MutexLock lock(mutex_);
@@ -231,9 +248,17 @@ std::string FakeEncoder::space() const {
 }
 
 void FakeEncoder::HoldStage(bool hold) {
-  base::MutexLock lock(mutex_);
-  hold_stage_ = hold;
-  changed_.NotifyAll();
+  std::vector<std::function<void()>> held;
+  {
+    base::MutexLock lock(mutex_);
+    hold_stage_ = hold;
+    if (!hold) {
+      held.swap(held_stages_);
+    }
+  }
+  for (const auto& end : held) {
+    end();
+  }
 }
 
 void FakeEncoder::WaitForStages(int count) {

@@ -108,6 +108,7 @@ class FakeEncoder final : public v1::Encoder::CallbackService {
   std::deque<Call*> held_ ABSL_GUARDED_BY(mutex_);
   std::vector<Seen> seen_ ABSL_GUARDED_BY(mutex_);
   bool hold_stage_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<std::function<void()>> held_stages_ ABSL_GUARDED_BY(mutex_);
   int stages_ ABSL_GUARDED_BY(mutex_) = 0;
   std::string load_id_ ABSL_GUARDED_BY(mutex_);
   std::string staged_ ABSL_GUARDED_BY(mutex_);
