@@ -36,6 +36,11 @@ inline constexpr char kReasonInvalidRequest[] = "INVALID_REQUEST";
 inline constexpr char kReasonOverloaded[] = "OVERLOADED";
 inline constexpr char kReasonNoReplica[] = "NO_READY_REPLICA";
 inline constexpr char kReasonReplicaLost[] = "REPLICA_LOST";
+// A model that was there is not any more, or another one has taken its place.
+inline constexpr char kReasonModelNotLoaded[] = "MODEL_NOT_LOADED";
+inline constexpr char kReasonNotInBundle[] = "NOT_IN_BUNDLE";
+inline constexpr char kReasonLoadUnderWay[] = "LOAD_UNDER_WAY";
+inline constexpr char kReasonLoadingIsOff[] = "MODEL_LOADING_OFF";
 inline constexpr char kReasonDeadline[] = "DEADLINE_EXCEEDED";
 inline constexpr char kReasonCancelled[] = "CANCELLED";
 inline constexpr char kReasonInternal[] = "INTERNAL";

@@ -71,6 +71,11 @@ struct RouterConfig {
   std::vector<std::string> decoder_replicas;
   // Of encoded contents that calls to the decoder use again; 0: none are kept.
   int64_t cache_max_bytes = 64 << 20;
+  // Whether the served model can be changed by a call: "on", "off", or "auto", which is on where
+  // `listen` holds Unix sockets and loopback addresses only. Likewise of the services.
+  std::string model_loading = "auto";
+  // How long a change may take that comes without a deadline of its own.
+  absl::Duration load_timeout = absl::Minutes(10);
   // For calls that come without a deadline of their own.
   absl::Duration default_deadline = absl::Seconds(60);
   // How long calls in flight may go on after SIGTERM.
@@ -90,6 +95,7 @@ struct EncoderConfig {
   int preprocess_threads = 0;
   // Batches taken in at once; 0: 2 on a GPU, 1 on a CPU. One more is refused.
   int max_in_flight = 0;
+  std::string model_loading = "auto";
   Limits limits;
   absl::Duration drain_timeout = absl::Seconds(10);
 };
@@ -112,6 +118,7 @@ struct DecoderConfig {
   int64_t max_message_bytes = 64 << 20;
   // Text of one request.
   int64_t max_text_bytes = 1 << 20;
+  std::string model_loading = "auto";
   // For calls that come without a deadline of their own.
   absl::Duration default_deadline = absl::Minutes(5);
   absl::Duration drain_timeout = absl::Seconds(10);

@@ -70,9 +70,20 @@ std::vector<Key> LimitKeys(const std::string& prefix, Member message, Member ite
   TERMINUS_MEMBER(of.max_batch_items), TERMINUS_MEMBER(of.max_batch_cost), \
       TERMINUS_MEMBER(of.max_in_flight), TERMINUS_MEMBER(of.min_time_left)
 
+Key ModelLoadingKey(const std::string& service, Member member, const std::string& what) {
+  return {.path = service + ".model_loading",
+          .member = member,
+          .help = what +
+                  ": on, off, or auto, which is on where listen holds Unix sockets and "
+                  "loopback addresses only.",
+          .choices = {"auto", "on", "off"}};
+}
+
+constexpr char kHostLoading[] = "Whether the router may change the model that this process serves";
+
 std::vector<Key> EncoderKeys(const std::string& service, Member listen, Member metrics,
                              Member device, Member precision, Member threads, Member preprocess,
-                             Member in_flight, Member drain) {
+                             Member in_flight, Member model_loading, Member drain) {
   return {
       {.path = service + ".listen",
        .member = listen,
@@ -97,6 +108,7 @@ std::vector<Key> EncoderKeys(const std::string& service, Member listen, Member m
        "Threads that tokenise, or decode and resize. 0: as many as the compute threads.", 0, 1024},
       {service + ".max_in_flight", in_flight,
        "Batches taken in at once. 0: 2 on a GPU, 1 on a CPU. One more is refused.", 0, 16},
+      ModelLoadingKey(service, model_loading, kHostLoading),
       {service + ".drain_timeout_ms", drain, "How long batches may go on after SIGTERM.", 0,
        kHourMs},
   };
@@ -106,7 +118,7 @@ std::vector<Key> EncoderKeys(const std::string& service, Member listen, Member m
   TERMINUS_MEMBER(of.listen), TERMINUS_MEMBER(of.metrics), TERMINUS_MEMBER(of.device), \
       TERMINUS_MEMBER(of.precision), TERMINUS_MEMBER(of.threads),                      \
       TERMINUS_MEMBER(of.preprocess_threads), TERMINUS_MEMBER(of.max_in_flight),       \
-      TERMINUS_MEMBER(of.drain_timeout)
+      TERMINUS_MEMBER(of.model_loading), TERMINUS_MEMBER(of.drain_timeout)
 
 std::vector<Key> DecoderKeys() {
   return {
@@ -141,6 +153,7 @@ std::vector<Key> DecoderKeys() {
        "Largest gRPC message.", 1024, INT32_MAX},
       {"decoder.max_text_bytes", TERMINUS_MEMBER(decoder.max_text_bytes),
        "Text of one request, all messages together.", 1},
+      ModelLoadingKey("decoder", TERMINUS_MEMBER(decoder.model_loading), kHostLoading),
       {"decoder.default_deadline_ms", TERMINUS_MEMBER(decoder.default_deadline),
        "Deadline of calls that bring none.", 1, 24 * kHourMs},
       {"decoder.drain_timeout_ms", TERMINUS_MEMBER(decoder.drain_timeout),
@@ -195,6 +208,12 @@ std::vector<Key> MakeKeys() {
                             TERMINUS_BATCHING_MEMBERS(router.video_batching)));
   keys.push_back({"router.cache.max_bytes", TERMINUS_MEMBER(router.cache_max_bytes),
                   "Encoded contents kept by their hash, for Score and Recognize. 0: none.", 0});
+  keys.push_back(ModelLoadingKey("router", TERMINUS_MEMBER(router.model_loading),
+                                 "Whether Cluster.LoadModel and UnloadModel are answered"));
+  keys.push_back({"router.load_timeout_ms", TERMINUS_MEMBER(router.load_timeout),
+                  "Most time for such a call to load a model in every service, if its own deadline "
+                  "is not earlier.",
+                  1, 24 * kHourMs});
   Append(keys, {{"router.admission.max_items", TERMINUS_MEMBER(router.admission.max_items),
                  "Items admitted and not answered yet; past it calls get RESOURCE_EXHAUSTED.", 1},
                 {"router.admission.max_bytes", TERMINUS_MEMBER(router.admission.max_bytes),

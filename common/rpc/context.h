@@ -10,6 +10,9 @@
 
 namespace terminus::rpc {
 
+// Metadata of a call to a decoder: the space that it belongs to.
+inline constexpr char kSpaceIdKey[] = "terminus-space-id";
+
 // What goes with a request through every hop.
 struct RequestContext {
   // The client's x-request-id when it is at most 128 printable characters, else a new one.

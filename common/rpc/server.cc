@@ -149,6 +149,11 @@ void Server::Shutdown() {
   server_->Wait();
 }
 
+bool TakesChanges(const std::string& setting, const std::vector<std::string>& listen) {
+  return setting == "on" ||
+         (setting == "auto" && std::all_of(listen.begin(), listen.end(), IsOnThisMachine));
+}
+
 void BlockShutdownSignals() {
   sigset_t signals;
   sigemptyset(&signals);

@@ -55,6 +55,11 @@ class Server {
   bool shut_down_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
+// Whether calls that change what a process serves are answered, by its setting: "on", "off", or
+// "auto", which is on where it can be reached from this machine alone: it listens on Unix sockets
+// and loopback addresses only.
+bool TakesChanges(const std::string& setting, const std::vector<std::string>& listen);
+
 // Blocks SIGINT and SIGTERM in this thread and all it starts later: call it first in main.
 void BlockShutdownSignals();
 

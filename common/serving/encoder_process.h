@@ -15,6 +15,7 @@
 #include "common/metrics/metrics.h"
 #include "common/rpc/server.h"
 #include "common/serving/encoder_service.h"
+#include "common/serving/model_host.h"
 #include "common/serving/passive_wait.h"
 #include "common/serving/serve.h"
 
@@ -34,9 +35,10 @@ struct EncoderProgram {
   // "text"; the binary is terminus-text and this its section of the config.
   std::string service;
   config::EncoderConfig config::ClusterConfig::*section;
-  // Loads the model and checks its golden vectors. Runs on a thread of its own, after the server
-  // listens, so that whoever waits for the process can see that it lives.
-  std::function<absl::StatusOr<LoadedModel<Batch>>(const config::ClusterConfig& config,
+  // Loads the model of a folder and checks its golden vectors. Runs on a thread of its own: the
+  // first time after the server listens, so that whoever waits for the process can see that it
+  // lives, later beside the model that is served.
+  std::function<absl::StatusOr<LoadedModel<Batch>>(const std::string& folder,
                                                    const config::EncoderConfig& encoder)>
       load;
 };
@@ -66,10 +68,10 @@ int RunEncoderProcess(int argc, char** argv, const EncoderProgram<Batch>& progra
     return base::kExitFailed;
   }
   EncoderService<Batch> service(preprocess_threads, (*exposer)->address(), serving_metrics);
-  const auto load = [&]() -> absl::Status {
-    const absl::Time start = absl::Now();
+  const auto load =
+      [&](const std::string& folder) -> absl::StatusOr<std::shared_ptr<ServedModel<Batch>>> {
     executor::SetComputeThreads(threads);
-    TERMINUS_ASSIGN_OR_RETURN(LoadedModel<Batch> loaded, program.load(config, options));
+    TERMINUS_ASSIGN_OR_RETURN(LoadedModel<Batch> loaded, program.load(folder, options));
     auto model = std::make_shared<ServedModel<Batch>>();
     model->info = std::move(loaded.info);
     model->frontend = std::move(loaded.frontend);
@@ -79,18 +81,35 @@ int RunEncoderProcess(int argc, char** argv, const EncoderProgram<Batch>& progra
     const int max_in_flight = options.max_in_flight > 0 ? options.max_in_flight : default_in_flight;
     model->executor = std::make_unique<executor::Executor<Batch>>(
         "device", std::move(loaded.encoder), max_in_flight);
+    return model;
+  };
+  const auto start = [&]() -> absl::Status {
+    const absl::Time begin = absl::Now();
+    TERMINUS_ASSIGN_OR_RETURN(std::shared_ptr<ServedModel<Batch>> model, load(config.bundle));
     base::LogInfo(absl::StrCat("ready: model ", model->info.name, " on ", model->info.device,
                                ", space ", model->info.space_id, ", loaded and verified in ",
-                               absl::FormatDuration(absl::Now() - start)));
+                               absl::FormatDuration(absl::Now() - begin)));
     service.Serve(std::move(model));
     return absl::OkStatus();
   };
+  const auto stage = [&](const v1::StageModelRequest& request,
+                         v1::StageModelResponse* response) -> absl::StatusOr<HostedModel> {
+    TERMINUS_ASSIGN_OR_RETURN(std::shared_ptr<ServedModel<Batch>> model, load(request.path()));
+    if (!request.name().empty()) {
+      model->info.name = request.name();
+    }
+    service.Describe(*model, response->mutable_encoder());
+    return service.Host(std::move(model));
+  };
+  ModelHost host(
+      service.slots(),
+      {.enabled = rpc::TakesChanges(options.model_loading, options.listen), .load = stage});
   return ServeUntilSignal({.server = {.listen = options.listen,
                                       .max_message_bytes = options.limits.max_message_bytes,
                                       .drain_timeout = options.drain_timeout},
                            .metrics_address = (*exposer)->address(),
                            .bundle = config.bundle},
-                          {&service}, load);
+                          {&service, &host}, start);
 }
 
 }  // namespace terminus::serving

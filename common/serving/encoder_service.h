@@ -11,13 +11,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/base/errors.h"
-#include "common/base/mutex.h"
+#include "common/base/status_macros.h"
 #include "common/base/thread_pool.h"
 #include "common/base/version.h"
 #include "common/executor/executor.h"
 #include "common/rpc/status.h"
 #include "common/serving/encode_items.h"
 #include "common/serving/frontend.h"
+#include "common/serving/model_slots.h"
 #include "common/serving/serving_metrics.h"
 #include "terminus/v1/encoder.grpc.pb.h"
 
@@ -36,8 +37,9 @@ struct ServedModel {
 
 // The Encoder service over any kind of batch: text, vision and video differ only in their Frontend
 // and their model. A call is preprocessed on the pool, or at once when that takes next to no time,
-// and executed on the device's thread; gRPC's own threads never wait. Must outlive the server it is
-// registered with.
+// and executed on the device's thread; gRPC's own threads never wait. A batch is answered by the
+// model that was there for its space when it came, also if another one takes that one's place
+// meanwhile. Must outlive the server it is registered with.
 template <class Batch>
 class EncoderService : public v1::Encoder::CallbackService {
  public:
@@ -45,38 +47,49 @@ class EncoderService : public v1::Encoder::CallbackService {
   EncoderService(int preprocess_threads, std::string metrics_address, ServingMetrics& metrics)
       : metrics_address_(std::move(metrics_address)),
         metrics_(metrics),
+        slots_(metrics.ready),
         pool_("preprocess", preprocess_threads, kMaxQueuedTasks) {}
 
   // Takes the model into service; before that every call is answered UNAVAILABLE.
-  void Serve(std::shared_ptr<const ServedModel<Batch>> model) {
-    base::MutexLock lock(mutex_);
-    model_ = std::move(model);
-    metrics_.ready.Set(1);
+  void Serve(std::shared_ptr<const ServedModel<Batch>> model) { slots_.Start(Host(model)); }
+
+  // For whoever changes the model later. What it holds are models that Host made ready for it.
+  ModelSlots& slots() { return slots_; }
+
+  static HostedModel Host(std::shared_ptr<const ServedModel<Batch>> model) {
+    return {.name = model->info.name, .space_id = model->info.space_id, .model = std::move(model)};
+  }
+
+  // What Describe says of a model, whether it is served yet or not.
+  void Describe(const ServedModel<Batch>& model, v1::DescribeResponse* response) const {
+    response->set_model(model.info.name);
+    response->set_modality(model.info.modality);
+    response->set_space_id(model.info.space_id);
+    response->set_dimension(static_cast<uint32_t>(model.executor->dimension()));
+    response->set_max_tokens(static_cast<uint32_t>(model.info.max_tokens));
+    response->set_default_frames(static_cast<uint32_t>(model.info.default_frames));
+    for (const std::string& prompt : model.info.prompts) {
+      response->add_prompts(prompt);
+    }
+    response->set_max_in_flight(static_cast<uint32_t>(model.executor->max_in_flight()));
+    response->set_device(model.info.device);
+    DescribeProcess(response);
   }
 
   grpc::ServerUnaryReactor* Describe(grpc::CallbackServerContext* context,
                                      const v1::DescribeRequest* /*request*/,
                                      v1::DescribeResponse* response) override {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    const auto model = Model();
-    if (model == nullptr) {
-      reactor->Finish(NotLoaded());
+    const auto model = Model("");
+    if (model.ok()) {
+      Describe(**model, response);
+    } else if (absl::IsNotFound(model.status())) {
+      response->set_idle(true);
+      DescribeProcess(response);
+    } else {
+      reactor->Finish(rpc::ToGrpc(model.status()));
       return reactor;
     }
-    response->set_protocol(kEncoderProtocol);
-    response->set_version(kVersion);
-    response->set_model(model->info.name);
-    response->set_modality(model->info.modality);
-    response->set_space_id(model->info.space_id);
-    response->set_dimension(static_cast<uint32_t>(model->executor->dimension()));
-    response->set_max_tokens(static_cast<uint32_t>(model->info.max_tokens));
-    response->set_default_frames(static_cast<uint32_t>(model->info.default_frames));
-    for (const std::string& prompt : model->info.prompts) {
-      response->add_prompts(prompt);
-    }
-    response->set_max_in_flight(static_cast<uint32_t>(model->executor->max_in_flight()));
-    response->set_device(model->info.device);
-    response->set_metrics_address(metrics_address_);
     reactor->Finish(grpc::Status::OK);
     return reactor;
   }
@@ -90,10 +103,13 @@ class EncoderService : public v1::Encoder::CallbackService {
     call->request = request;
     call->response = response;
     call->arrival = absl::Now();
-    call->model = Model();
-    if (call->model == nullptr) {
-      call->reactor->Finish(NotLoaded());
-    } else if (!request->model().empty() && request->model() != call->model->info.name) {
+    auto model = Model(request->space_id());
+    if (!model.ok()) {
+      call->reactor->Finish(rpc::ToGrpc(model.status()));
+      return call->reactor;
+    }
+    call->model = *std::move(model);
+    if (!request->model().empty() && request->model() != call->model->info.name) {
       call->reactor->Finish(
           rpc::ToGrpc(base::MakeError(absl::StatusCode::kNotFound, base::kReasonUnknownModel,
                                       absl::StrCat("this replica serves '", call->model->info.name,
@@ -134,16 +150,19 @@ class EncoderService : public v1::Encoder::CallbackService {
     std::vector<PreparedItem> items;
   };
 
-  std::shared_ptr<const ServedModel<Batch>> Model() const {
-    base::MutexLock lock(mutex_);
-    return model_;
+  // As ModelSlots::Find. Whoever holds what it returns holds the slot's model.
+  absl::StatusOr<std::shared_ptr<const ServedModel<Batch>>> Model(
+      const std::string& space_id) const {
+    TERMINUS_ASSIGN_OR_RETURN(const std::shared_ptr<const HostedModel> hosted,
+                              slots_.Find(space_id));
+    return std::shared_ptr<const ServedModel<Batch>>(
+        hosted, static_cast<const ServedModel<Batch>*>(hosted->model.get()));
   }
 
-  static grpc::Status NotLoaded() {
-    return rpc::ToGrpc(
-        base::WithRetryDelay(base::MakeError(absl::StatusCode::kUnavailable, base::kReasonNoReplica,
-                                             "the model is still being loaded"),
-                             absl::Milliseconds(500)));
+  void DescribeProcess(v1::DescribeResponse* response) const {
+    response->set_protocol(kEncoderProtocol);
+    response->set_version(kVersion);
+    response->set_metrics_address(metrics_address_);
   }
 
   void Refuse(const Call& call) {
@@ -164,6 +183,7 @@ class EncoderService : public v1::Encoder::CallbackService {
     Prepared<Batch> prepared = model->frontend->PrepareUntil(
         *call->request, admitted, call->deadlines, [call] { return call->context->IsCancelled(); },
         pool_);
+    call->response->set_space_id(model->info.space_id);
     call->items = std::move(prepared.items);
     call->prepared = absl::Now();
     call->response->set_bytes_per_token(prepared.bytes_per_token);
@@ -212,8 +232,7 @@ class EncoderService : public v1::Encoder::CallbackService {
   const std::string metrics_address_;
   ServingMetrics& metrics_;
   std::atomic<int> in_flight_{0};
-  mutable base::Mutex mutex_;
-  std::shared_ptr<const ServedModel<Batch>> model_ ABSL_GUARDED_BY(mutex_);
+  ModelSlots slots_;
   // Last: its threads use all of the above until they are joined.
   base::ThreadPool pool_;
 };

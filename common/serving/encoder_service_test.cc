@@ -101,6 +101,26 @@ class EncoderServiceTest : public testing::Test {
     service_.Serve(std::move(model));
   }
 
+  HostedModel Hosted(const std::string& space, Script& script) {
+    auto model = std::make_shared<ServedModel<TextBatch>>();
+    model->info = {.name = space, .space_id = space, .device = "cpu"};
+    model->frontend = std::make_unique<FakeFrontend>();
+    model->executor = std::make_unique<executor::Executor<TextBatch>>(
+        "test", std::make_unique<FakeEncoder>(script), 2);
+    return service_.Host(std::move(model));
+  }
+
+  // The space that a batch for `space` was answered from, or the status' code.
+  std::string SpaceOf(const std::string& space) {
+    v1::EncodeBatchRequest request;
+    request.set_space_id(space);
+    request.add_items()->mutable_content()->set_text("text");
+    v1::EncodeBatchResponse response;
+    grpc::ClientContext context;
+    const absl::Status status = rpc::FromGrpc(stub_->EncodeBatch(&context, request, &response));
+    return status.ok() ? response.space_id() : std::string(base::Reason(status));
+  }
+
   grpc::Status Encode(const std::vector<std::string>& texts, v1::EncodeBatchResponse* response,
                       grpc::ClientContext* context = nullptr, uint64_t timeout_us = 0) {
     v1::EncodeBatchRequest request;
@@ -243,6 +263,42 @@ TEST_F(EncoderServiceTest, AnExceptionOfTheDeviceIsAStatusOfEachItem) {
   ASSERT_EQ(response.results_size(), 2);
   EXPECT_EQ(response.results(1).status().code(), static_cast<int>(absl::StatusCode::kInternal));
   EXPECT_THAT(response.results(1).status().message(), HasSubstr("device on fire"));
+}
+
+TEST_F(EncoderServiceTest, ABatchEndsOnTheModelThatItBeganOn) {
+  Gate started;
+  Gate may_finish;
+  Script old_script;
+  old_script.started = &started;
+  old_script.may_finish = &may_finish;
+  service_.slots().Start(Hosted("old", old_script));
+  v1::EncodeBatchResponse first_response;
+  std::thread first([&] { EXPECT_TRUE(Encode({"a"}, &first_response).ok()); });
+  started.Wait();
+  ASSERT_TRUE(service_.slots().Begin("load", absl::InfiniteFuture(), absl::Now()).ok());
+  ASSERT_TRUE(service_.slots().End("load", Hosted("new", script_)).ok());
+  ASSERT_TRUE(service_.slots().Commit("load").ok());
+  EXPECT_EQ(SpaceOf(""), "new");
+  EXPECT_EQ(SpaceOf("new"), "new");
+  service_.slots().Finish("load");
+  EXPECT_EQ(SpaceOf("old"), base::kReasonModelNotLoaded);
+  EXPECT_EQ(script_.batches, 2);
+  may_finish.Open();
+  first.join();
+  EXPECT_EQ(first_response.space_id(), "old");
+  EXPECT_EQ(old_script.batches, 1);
+}
+
+TEST_F(EncoderServiceTest, WithoutAModelItIsIdle) {
+  service_.slots().Start(Hosted("old", script_));
+  ASSERT_TRUE(service_.slots().Unload("old", absl::Now()).ok());
+  EXPECT_EQ(SpaceOf(""), base::kReasonModelNotLoaded);
+  v1::DescribeResponse description;
+  grpc::ClientContext context;
+  ASSERT_TRUE(stub_->Describe(&context, {}, &description).ok());
+  EXPECT_TRUE(description.idle());
+  EXPECT_EQ(description.space_id(), "");
+  EXPECT_EQ(description.protocol(), kEncoderProtocol);
 }
 
 TEST_F(EncoderServiceTest, OtherModelAndEmptyBatchAreRefused) {

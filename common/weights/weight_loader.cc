@@ -1,12 +1,22 @@
 #include "common/weights/weight_loader.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/base/log.h"
 
 namespace terminus::weights {
+namespace {
+
+absl::string_view PartOf(absl::string_view name) { return name.substr(0, name.find('.')); }
+
+}  // namespace
 
 TensorView WeightLoader::Get(absl::string_view name, DType dtype, absl::Span<const int64_t> shape) {
   ++asked_;
+  names_.insert(std::string(name));
+  parts_.insert(std::string(PartOf(name)));
   const TensorView* const found = map_.Find(name);
   if (found != nullptr && found->dtype == dtype && absl::MakeConstSpan(found->shape) == shape) {
     return *found;
@@ -18,11 +28,53 @@ TensorView WeightLoader::Get(absl::string_view name, DType dtype, absl::Span<con
   return TensorView{.dtype = dtype, .shape = {shape.begin(), shape.end()}, .data = {}};
 }
 
+bool WeightLoader::IsAskedPart(absl::string_view name) const {
+  return parts_.contains(std::string(PartOf(name)));
+}
+
+std::vector<std::string> WeightLoader::Unused() const {
+  std::vector<std::string> unused;
+  for (std::string& name : map_.names()) {
+    if (!names_.contains(name) && IsAskedPart(name)) {
+      unused.push_back(std::move(name));
+    }
+  }
+  return unused;
+}
+
+std::map<std::string, int> WeightLoader::OtherParts() const {
+  std::map<std::string, int> parts;
+  for (const std::string& name : map_.names()) {
+    if (!IsAskedPart(name)) {
+      ++parts[std::string(PartOf(name))];
+    }
+  }
+  return parts;
+}
+
 absl::Status WeightLoader::Finish() const {
-  if (misses_.empty()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(map_.path(), ": ", misses_.size(), " of ", asked_,
-                                                 " tensors are missing or differ:\n  ",
-                                                 absl::StrJoin(misses_, "\n  ")));
+  const std::vector<std::string> unused = Unused();
+  if (misses_.empty()) {
+    if (!unused.empty()) {
+      base::LogWarning(absl::StrCat(map_.path(), ": ", unused.size(),
+                                    " tensors are not used: ", absl::StrJoin(unused, ", ")));
+    }
+    return absl::OkStatus();
+  }
+  std::string text =
+      absl::StrCat(map_.path(), ": ", misses_.size(), " of ", asked_,
+                   " tensors are missing or differ:\n  ", absl::StrJoin(misses_, "\n  "));
+  if (!unused.empty()) {
+    absl::StrAppend(&text, "\n", unused.size(), " tensors of the file are not used:");
+    for (const std::string& name : unused) {
+      const TensorView& found = *map_.Find(name);
+      absl::StrAppend(&text, "\n  ", name, ": ", ToString(found.dtype, found.shape));
+    }
+  }
+  for (const auto& [part, tensors] : OtherParts()) {
+    absl::StrAppend(&text, "\nnothing is used of its part ", part, " (", tensors, " tensors)");
+  }
+  return absl::InvalidArgumentError(text);
 }
 
 }  // namespace terminus::weights

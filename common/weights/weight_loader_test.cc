@@ -49,5 +49,42 @@ TEST_F(WeightLoaderTest, ListsEveryMissWithBothSides) {
                 "  c.weight: expected int64 [], file has no such tensor");
 }
 
+TEST_F(WeightLoaderTest, ListsMissingMisshapenMistypedAndExtraTogether) {
+  const std::string path = folder_.Path("all.safetensors");
+  const std::string bytes(24, '\1');
+  const auto view = [&](DType dtype, std::vector<int64_t> shape) {
+    return TensorView{.dtype = dtype,
+                      .shape = std::move(shape),
+                      .data = {reinterpret_cast<const std::byte*>(bytes.data()), 24}};
+  };
+  ASSERT_TRUE(WriteSafetensors(path, {{"layer.a", view(DType::kFloat32, {2, 3})},
+                                      {"layer.b", view(DType::kFloat16, {3, 4})},
+                                      {"layer.renamed", view(DType::kFloat32, {6})},
+                                      {"head.weight", view(DType::kFloat32, {6})},
+                                      {"head.bias", view(DType::kFloat32, {6})}})
+                  .ok());
+  const auto map = *TensorMap::Open(path);
+  WeightLoader loader(*map);
+  loader.Get("layer.a", DType::kFloat32, {3, 2});
+  loader.Get("layer.b", DType::kFloat32, {3, 4});
+  loader.Get("layer.c", DType::kFloat32, {6});
+  EXPECT_EQ(loader.Finish().message(),
+            path +
+                ": 3 of 3 tensors are missing or differ:\n"
+                "  layer.a: expected float32 [3, 2], file has float32 [2, 3]\n"
+                "  layer.b: expected float32 [3, 4], file has float16 [3, 4]\n"
+                "  layer.c: expected float32 [6], file has no such tensor\n"
+                "1 tensors of the file are not used:\n"
+                "  layer.renamed: float32 [6]\n"
+                "nothing is used of its part head (2 tensors)");
+}
+
+TEST_F(WeightLoaderTest, WhatNobodyAsksForIsNoFault) {
+  WeightLoader loader(*map_);
+  loader.Get("a", DType::kFloat32, {2, 3});
+  EXPECT_TRUE(loader.Finish().ok());
+  EXPECT_TRUE(loader.Unused().empty()) << "b is another part";
+}
+
 }  // namespace
 }  // namespace terminus::weights

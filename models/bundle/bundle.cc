@@ -108,9 +108,9 @@ absl::Status NoSection(const BundleManifest& manifest, const char* modality) {
   if (manifest.text) there.push_back("text");
   if (manifest.vision) there.push_back("image");
   if (manifest.video) there.push_back("video");
-  return absl::FailedPreconditionError(
-      absl::StrCat(manifest.folder, " (", manifest.name, ") has no ", modality,
-                   " encoder; it has: ", absl::StrJoin(there, ", ")));
+  return base::MakeError(absl::StatusCode::kFailedPrecondition, base::kReasonNotInBundle,
+                         absl::StrCat(manifest.folder, " (", manifest.name, ") has no ", modality,
+                                      " encoder; it has: ", absl::StrJoin(there, ", ")));
 }
 
 absl::StatusOr<TextModel> LoadText(const BundleManifest& manifest, const DeviceOptions& options) {

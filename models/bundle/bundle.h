@@ -54,7 +54,8 @@ struct VideoModel {
   double tolerance = 0;
 };
 
-// FAILED_PRECONDITION when the manifest has no such section; says which it has.
+// FAILED_PRECONDITION with the reason NOT_IN_BUNDLE when the manifest has no such section; says
+// which it has.
 absl::StatusOr<TextModel> LoadText(const BundleManifest& manifest, const DeviceOptions& options);
 absl::StatusOr<VisionModel> LoadVision(const BundleManifest& manifest,
                                        const DeviceOptions& options);

@@ -14,7 +14,7 @@ absl::StatusOr<VisionModel> LoadTower(const BundleManifest& manifest, const std:
                                       const absl::optional<Projection>& projection,
                                       const DeviceOptions& options);
 
-// FAILED_PRECONDITION: no such encoder, and which there are.
+// FAILED_PRECONDITION, NOT_IN_BUNDLE: no such encoder, and which there are.
 absl::Status NoSection(const BundleManifest& manifest, const char* modality);
 
 }  // namespace terminus::models::bundle

@@ -1,3 +1,4 @@
+#include <string>
 #include <utility>
 
 #include "common/base/status_macros.h"
@@ -10,10 +11,9 @@ namespace {
 
 using Loaded = serving::LoadedModel<executor::VideoBatch>;
 
-absl::StatusOr<Loaded> Load(const config::ClusterConfig& config,
-                            const config::EncoderConfig& options) {
+absl::StatusOr<Loaded> Load(const std::string& folder, const config::EncoderConfig& options) {
   TERMINUS_ASSIGN_OR_RETURN(const models::bundle::BundleManifest manifest,
-                            models::bundle::ReadManifest(config.bundle));
+                            models::bundle::ReadManifest(folder));
   TERMINUS_ASSIGN_OR_RETURN(models::bundle::VideoModel model,
                             models::bundle::LoadVideo(manifest, {.device = options.device,
                                                                  .precision = options.precision,

@@ -6,7 +6,6 @@ together. The goldens are made by tests/golden/models/make_served_goldens.py.
 
 import math
 import re
-import struct
 import tempfile
 import unittest
 
@@ -17,11 +16,6 @@ from terminus.v1 import cluster_pb2, content_pb2, embedding_pb2, modality_pb2
 
 # Largest absolute difference of an element.
 BOUND = 1e-4
-
-
-def vector_of(result):
-    data = result.vector.data
-    return struct.unpack(f"<{len(data) // 4}f", data)
 
 
 def unit(vector):
@@ -42,7 +36,7 @@ def batches_and_items(cluster):
 class FamiliesTest(unittest.TestCase):
     def compare(self, what, result, wanted):
         self.assertEqual(code_pb2.OK, result.status.code, f"{what}: {result.status.message}")
-        vector = vector_of(result)
+        vector = golden_folder.vector_of(result)
         self.assertEqual(len(wanted), len(vector), what)
         self.assertLess(max(abs(a - b) for a, b in zip(vector, wanted)), BOUND, what)
 
@@ -83,10 +77,9 @@ class FamiliesTest(unittest.TestCase):
                 for group in golden.get("texts", []):
                     self.compare_texts(cluster, group)
                 if "images" in golden:
-                    pictures = [(golden_folder.GOLDEN / "media" / picture).read_bytes()
-                                for picture in golden["images"]]
-                    self.compare_group(cluster, [content_pb2.Content(image=p) for p in pictures],
-                                       golden["image_vectors"])
+                    contents = [content_pb2.Content(image=p)
+                                for p in golden_folder.pictures(golden)]
+                    self.compare_group(cluster, contents, golden["image_vectors"])
         wanted = ({modality_pb2.MODALITY_TEXT} if "texts" in golden else set()) | (
             {modality_pb2.MODALITY_IMAGE} if "images" in golden else set())
         self.assertEqual(wanted, {m for model in models for m in model.modalities})

@@ -20,9 +20,8 @@ def hash32(seed, index):
     return h ^ h >> 16
 
 
-def fill(name, shape):
-    """The same weights as models/checkpoint/fake_checkpoint.cc makes."""
-    seed = 0x811C9DC5
+def fill(name, shape, seed=0x811C9DC5):
+    """The same weights as models/checkpoint/fake_checkpoint.cc makes; with another seed, others."""
     for byte in name.encode():
         seed = (seed ^ byte) * 0x01000193 & MASK
     count = math.prod(shape)
@@ -36,10 +35,10 @@ def fill(name, shape):
                                        for i in range(count)))
 
 
-def write_safetensors(path, tensors):
+def write_safetensors(path, tensors, **seed):
     header, data = {}, bytearray()
     for name, shape in tensors:
-        content = fill(name, shape)
+        content = fill(name, shape, **seed)
         header[name] = {"dtype": "F32", "shape": shape,
                         "data_offsets": [len(data), len(data) + len(content)]}
         data += content
@@ -47,10 +46,21 @@ def write_safetensors(path, tensors):
     path.write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
-def write(golden, folder):
+def write(golden, folder, **seed):
     folder = pathlib.Path(folder)
     for name, content in {"config.json": golden["config"], **golden["files"]}.items():
         path = folder / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(content))
-    write_safetensors(folder / "model.safetensors", golden["tensors"])
+    write_safetensors(folder / "model.safetensors", golden["tensors"], **seed)
+
+
+def pictures(golden):
+    """The files of its pictures."""
+    return [(GOLDEN / "media" / name).read_bytes() for name in golden["images"]]
+
+
+def vector_of(result):
+    """Of one result of Embed."""
+    data = result.vector.data
+    return struct.unpack(f"<{len(data) // 4}f", data)

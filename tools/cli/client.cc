@@ -69,6 +69,29 @@ absl::StatusOr<v1::GetStatusResponse> Client::GetStatus() const {
   return response;
 }
 
+absl::StatusOr<v1::LoadModelResponse> Client::LoadModel(const v1::LoadModelRequest& request) const {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + timeout_));
+  v1::LoadModelResponse response;
+  const grpc::Status status = cluster_->LoadModel(&context, request, &response);
+  if (!status.ok()) {
+    return Explain(rpc::FromGrpc(status));
+  }
+  return response;
+}
+
+absl::StatusOr<v1::UnloadModelResponse> Client::UnloadModel(
+    const v1::UnloadModelRequest& request) const {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + timeout_));
+  v1::UnloadModelResponse response;
+  const grpc::Status status = cluster_->UnloadModel(&context, request, &response);
+  if (!status.ok()) {
+    return Explain(rpc::FromGrpc(status));
+  }
+  return response;
+}
+
 absl::StatusOr<v1::ScoreResponse> Client::Score(const v1::ScoreRequest& request) const {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + timeout_));

@@ -30,6 +30,8 @@ class Client {
   absl::StatusOr<v1::GetStatusResponse> GetStatus() const;
   absl::StatusOr<v1::ScoreResponse> Score(const v1::ScoreRequest& request) const;
   absl::StatusOr<v1::RecognizeResponse> Recognize(const v1::RecognizeRequest& request) const;
+  absl::StatusOr<v1::LoadModelResponse> LoadModel(const v1::LoadModelRequest& request) const;
+  absl::StatusOr<v1::UnloadModelResponse> UnloadModel(const v1::UnloadModelRequest& request) const;
   // Calls `on_message` for each message as it comes.
   absl::Status Generate(const v1::GenerateRequest& request,
                         absl::FunctionRef<void(const v1::GenerateResponse&)> on_message) const;

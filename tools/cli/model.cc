@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "tools/cli/command.h"
+#include "tools/cli/model_change.h"
 #include "tools/cli/model_facts.h"
 
 namespace terminus::tools::cli {
@@ -49,7 +50,7 @@ absl::Status RunVerify(const Globals& globals, const VerifyOptions& options) {
 
 void AddModelCommand(CLI::App& app, Globals& globals, Command& command) {
   CLI::App* model =
-      app.add_subcommand("model", "Look into a model's folder, or check what it computes");
+      app.add_subcommand("model", "Look into a model's folder, check what it computes, serve it");
   model->require_subcommand(1);
   auto options = std::make_shared<VerifyOptions>();
   CLI::App* inspect = model->add_subcommand(
@@ -61,6 +62,7 @@ void AddModelCommand(CLI::App& app, Globals& globals, Command& command) {
     subcommand->add_option("folder", options->folder, "A bundle or a model's folder")->required();
   }
   verify->add_option("--device", options->device, "cpu, cuda:N or auto");
+  AddModelChangeCommands(app, *model, globals, command);
   inspect->callback([&globals, &command, options] {
     command = [&globals, options] { return RunInspect(globals, options->folder); };
   });

@@ -10,6 +10,7 @@
 #include "common/base/errors.h"
 #include "common/base/status_macros.h"
 #include "common/base/version.h"
+#include "common/rpc/context.h"
 #include "common/rpc/status.h"
 #include "services/decoder/edge/generate_call.h"
 #include "services/decoder/edge/recognize.h"
@@ -70,29 +71,30 @@ DecoderService::DecoderService(const ServiceOptions& options, EdgeMetrics& metri
     : options_(options),
       metrics_(metrics),
       // A call has at most one task that waits.
-      pool_("text", options.threads, static_cast<size_t>(options.max_requests) + kMaxUnaryCalls) {}
+      pool_("text", options.threads, static_cast<size_t>(options.max_requests) + kMaxUnaryCalls),
+      slots_(metrics.ready) {}
 
-void DecoderService::Serve(std::unique_ptr<const ServedBundle> bundle) {
-  base::MutexLock lock(mutex_);
-  TERMINUS_CHECK(bundle_ == nullptr);
-  bundle_ = std::move(bundle);
-  metrics_.ready.Set(1);
+void DecoderService::Serve(BundlePtr bundle) { slots_.Start(Host(std::move(bundle))); }
+
+serving::HostedModel DecoderService::Host(BundlePtr bundle) {
+  return {.name = bundle->name, .space_id = bundle->space_id, .model = std::move(bundle)};
 }
 
-absl::StatusOr<const ServedBundle*> DecoderService::Bundle() const {
-  base::MutexLock lock(mutex_);
-  if (bundle_ == nullptr) {
-    return base::WithRetryDelay(
-        base::MakeError(absl::StatusCode::kUnavailable, base::kReasonNoReplica,
-                        "the model is still being loaded"),
-        absl::Milliseconds(500));
-  }
-  return bundle_.get();
+absl::StatusOr<DecoderService::BundlePtr> DecoderService::Bundle(
+    const grpc::CallbackServerContext& context) const {
+  const auto space = context.client_metadata().find(rpc::kSpaceIdKey);
+  const absl::string_view space_id =
+      space == context.client_metadata().end()
+          ? absl::string_view()
+          : absl::string_view(space->second.data(), space->second.size());
+  TERMINUS_ASSIGN_OR_RETURN(const std::shared_ptr<const serving::HostedModel> hosted,
+                            slots_.Find(space_id));
+  return BundlePtr(hosted, static_cast<const ServedBundle*>(hosted->model.get()));
 }
 
-absl::StatusOr<const ServedBundle*> DecoderService::BundleWithModel(
-    const std::string& model) const {
-  TERMINUS_ASSIGN_OR_RETURN(const ServedBundle* bundle, Bundle());
+absl::StatusOr<DecoderService::BundlePtr> DecoderService::BundleWithModel(
+    const grpc::CallbackServerContext& context, const std::string& model) const {
+  TERMINUS_ASSIGN_OR_RETURN(BundlePtr bundle, Bundle(context));
   if (!model.empty() && model != bundle->name) {
     return base::MakeError(
         absl::StatusCode::kNotFound, base::kReasonUnknownModel,
@@ -109,14 +111,30 @@ grpc::ServerUnaryReactor* DecoderService::Describe(grpc::CallbackServerContext* 
                                                    const v1::DecoderDescribeRequest* /*request*/,
                                                    v1::DecoderDescribeResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  const absl::StatusOr<const ServedBundle*> found = Bundle();
-  if (!found.ok()) {
-    reactor->Finish(rpc::ToGrpc(found.status()));
+  const absl::StatusOr<BundlePtr> bundle = Bundle(*context);
+  if (bundle.ok()) {
+    Describe(**bundle, response);
+  } else if (absl::IsNotFound(bundle.status())) {
+    response->set_idle(true);
+    DescribeProcess(response);
+  } else {
+    reactor->Finish(rpc::ToGrpc(bundle.status()));
     return reactor;
   }
-  const ServedBundle& bundle = **found;
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+void DecoderService::DescribeProcess(v1::DecoderDescribeResponse* response) const {
   response->set_protocol(kDecoderProtocol);
   response->set_version(kVersion);
+  response->set_max_requests(static_cast<uint32_t>(options_.max_requests));
+  response->set_metrics_address(options_.metrics_address);
+}
+
+void DecoderService::Describe(const ServedBundle& bundle,
+                              v1::DecoderDescribeResponse* response) const {
+  DescribeProcess(response);
   response->set_model(bundle.name);
   response->set_space_id(bundle.space_id);
   response->set_dimension(static_cast<uint32_t>(bundle.dimension));
@@ -125,11 +143,7 @@ grpc::ServerUnaryReactor* DecoderService::Describe(grpc::CallbackServerContext* 
     response->set_max_context(static_cast<uint32_t>(bundle.model->engine->max_context()));
     response->set_max_sequences(static_cast<uint32_t>(bundle.model->engine->max_sequences()));
   }
-  response->set_max_requests(static_cast<uint32_t>(options_.max_requests));
   response->set_device(bundle.device);
-  response->set_metrics_address(options_.metrics_address);
-  reactor->Finish(grpc::Status::OK);
-  return reactor;
 }
 
 grpc::ServerWriteReactor<v1::GenerateResponse>* DecoderService::Generate(
@@ -138,7 +152,7 @@ grpc::ServerWriteReactor<v1::GenerateResponse>* DecoderService::Generate(
     metrics_.generate.Count(status.raw_code());
     return new FailedGenerate(status);
   };
-  const absl::StatusOr<const ServedBundle*> bundle = BundleWithModel(request->request().model());
+  const absl::StatusOr<BundlePtr> bundle = BundleWithModel(*context, request->request().model());
   if (!bundle.ok()) {
     return fail(bundle.status());
   }
@@ -201,8 +215,8 @@ grpc::ServerUnaryReactor* DecoderService::RunUnary(grpc::CallbackServerContext* 
 grpc::ServerUnaryReactor* DecoderService::Tokenize(grpc::CallbackServerContext* context,
                                                    const v1::TokenizeRequest* request,
                                                    v1::TokenizeResponse* response) {
-  return RunUnary(context, metrics_.tokenize, [this, request, response]() -> absl::Status {
-    TERMINUS_ASSIGN_OR_RETURN(const ServedBundle* bundle, BundleWithModel(request->model()));
+  return RunUnary(context, metrics_.tokenize, [=, this]() -> absl::Status {
+    TERMINUS_ASSIGN_OR_RETURN(const BundlePtr bundle, BundleWithModel(*context, request->model()));
     return edge::Tokenize(*bundle->model, *request, options_.max_text_bytes, *response);
   });
 }
@@ -210,8 +224,8 @@ grpc::ServerUnaryReactor* DecoderService::Tokenize(grpc::CallbackServerContext* 
 grpc::ServerUnaryReactor* DecoderService::Detokenize(grpc::CallbackServerContext* context,
                                                      const v1::DetokenizeRequest* request,
                                                      v1::DetokenizeResponse* response) {
-  return RunUnary(context, metrics_.detokenize, [this, request, response]() -> absl::Status {
-    TERMINUS_ASSIGN_OR_RETURN(const ServedBundle* bundle, BundleWithModel(request->model()));
+  return RunUnary(context, metrics_.detokenize, [=, this]() -> absl::Status {
+    TERMINUS_ASSIGN_OR_RETURN(const BundlePtr bundle, BundleWithModel(*context, request->model()));
     return edge::Detokenize(*bundle->model, *request, options_.max_text_bytes, *response);
   });
 }
@@ -219,8 +233,8 @@ grpc::ServerUnaryReactor* DecoderService::Detokenize(grpc::CallbackServerContext
 grpc::ServerUnaryReactor* DecoderService::Score(grpc::CallbackServerContext* context,
                                                 const v1::DecoderScoreRequest* request,
                                                 v1::ScoreResponse* response) {
-  return RunUnary(context, metrics_.score, [this, request, response]() -> absl::Status {
-    TERMINUS_ASSIGN_OR_RETURN(const ServedBundle* bundle, Bundle());
+  return RunUnary(context, metrics_.score, [=, this]() -> absl::Status {
+    TERMINUS_ASSIGN_OR_RETURN(const BundlePtr bundle, Bundle(*context));
     return edge::Score(*request, bundle->dimension, *response);
   });
 }
@@ -228,8 +242,8 @@ grpc::ServerUnaryReactor* DecoderService::Score(grpc::CallbackServerContext* con
 grpc::ServerUnaryReactor* DecoderService::Recognize(grpc::CallbackServerContext* context,
                                                     const v1::DecoderRecognizeRequest* request,
                                                     v1::RecognizeResponse* response) {
-  return RunUnary(context, metrics_.recognize, [this, request, response]() -> absl::Status {
-    TERMINUS_ASSIGN_OR_RETURN(const ServedBundle* bundle, Bundle());
+  return RunUnary(context, metrics_.recognize, [=, this]() -> absl::Status {
+    TERMINUS_ASSIGN_OR_RETURN(const BundlePtr bundle, Bundle(*context));
     return edge::Recognize(*request, bundle->dimension, bundle->logit_scale, *response);
   });
 }

@@ -12,8 +12,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "common/base/mutex.h"
 #include "common/base/thread_pool.h"
+#include "common/serving/model_slots.h"
 #include "services/decoder/edge/edge_metrics.h"
 #include "services/decoder/edge/served.h"
 #include "terminus/v1/decoder.grpc.pb.h"
@@ -36,14 +36,22 @@ struct ServiceOptions {
   std::string metrics_address;
 };
 
-// The Decoder service. gRPC's own threads never wait: they check, and hand over. Must outlive the
-// server it is registered with.
+// The Decoder service. A call is answered by the bundle that was there for its space when it came,
+// also if another one takes that one's place meanwhile. gRPC's own threads never wait: they check,
+// and hand over. Must outlive the server it is registered with.
 class DecoderService final : public v1::Decoder::CallbackService {
  public:
   DecoderService(const ServiceOptions& options, EdgeMetrics& metrics);
 
-  // Takes the bundle into service, once; before that every call is answered UNAVAILABLE.
-  void Serve(std::unique_ptr<const ServedBundle> bundle);
+  // Takes the bundle into service; before that every call is answered UNAVAILABLE.
+  void Serve(std::shared_ptr<const ServedBundle> bundle);
+
+  // For whoever changes the bundle later. What it holds are bundles that Host made ready for it.
+  serving::ModelSlots& slots() { return slots_; }
+  static serving::HostedModel Host(std::shared_ptr<const ServedBundle> bundle);
+
+  // What Describe says of a bundle, whether it is served yet or not.
+  void Describe(const ServedBundle& bundle, v1::DecoderDescribeResponse* response) const;
 
   grpc::ServerUnaryReactor* Describe(grpc::CallbackServerContext* context,
                                      const v1::DecoderDescribeRequest* request,
@@ -67,10 +75,15 @@ class DecoderService final : public v1::Decoder::CallbackService {
   // Unary calls inside; they are short.
   static constexpr int kMaxUnaryCalls = 256;
 
-  // UNAVAILABLE before there is a bundle.
-  absl::StatusOr<const ServedBundle*> Bundle() const;
-  // The bundle if it has a model of that name; an empty name stands for it.
-  absl::StatusOr<const ServedBundle*> BundleWithModel(const std::string& model) const;
+  using BundlePtr = std::shared_ptr<const ServedBundle>;
+
+  // The bundle of the space that the call names, else the served one, kept as long as it is held.
+  // UNAVAILABLE before there is one, NOT_FOUND when it is not there any more.
+  absl::StatusOr<BundlePtr> Bundle(const grpc::CallbackServerContext& context) const;
+  // The same, if it has a model of that name; an empty name stands for it.
+  absl::StatusOr<BundlePtr> BundleWithModel(const grpc::CallbackServerContext& context,
+                                            const std::string& model) const;
+  void DescribeProcess(v1::DecoderDescribeResponse* response) const;
 
   // Admits a Generate call or says why not.
   absl::Status Enter();
@@ -86,9 +99,8 @@ class DecoderService final : public v1::Decoder::CallbackService {
   std::atomic<int> requests_{0};
   std::atomic<int> unary_calls_{0};
   base::ThreadPool pool_;
-  mutable base::Mutex mutex_;
-  // After the pool, so that the engine, which schedules on it, ends first.
-  std::unique_ptr<const ServedBundle> bundle_ ABSL_GUARDED_BY(mutex_);
+  // After the pool, so that the engines, which schedule on it, end first.
+  serving::ModelSlots slots_;
 };
 
 }  // namespace terminus::services::decoder::edge

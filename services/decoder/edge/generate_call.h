@@ -28,10 +28,10 @@
 
 namespace terminus::services::decoder::edge {
 
-// What a call works with; all of it outlives the call.
+// What a call works with; what is pointed to outlives the call.
 struct CallParts {
-  // Has a model.
-  const ServedBundle* bundle = nullptr;
+  // Has a model. The call's own share of it: it ends on this one.
+  std::shared_ptr<const ServedBundle> bundle;
   base::ThreadPool* pool = nullptr;
   EdgeMetrics* metrics = nullptr;
   absl::Duration default_deadline;

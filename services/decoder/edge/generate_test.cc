@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "common/base/errors.h"
+#include "common/rpc/context.h"
 #include "services/decoder/testing/service_fixture.h"
 
 namespace terminus::services::decoder::edge {
@@ -49,6 +50,35 @@ TEST_F(GenerateTest, AnEndOfSequenceTokenIsCountedButNotShown) {
   EXPECT_EQ(answer.tokens.at(0).back(), ByteCodec::kEos);
   EXPECT_EQ(answer.text.at(0).size() + 1, answer.tokens.at(0).size());
   EXPECT_EQ(answer.usage.generated_tokens(), answer.tokens.at(0).size());
+}
+
+TEST_F(GenerateTest, AGenerationEndsOnTheModelThatItBeganOn) {
+  Start({});
+  const auto request = Ask("hello", 200);
+  grpc::ClientContext context;
+  const auto reader = stub_->Generate(&context, request);
+  v1::GenerateResponse first;
+  ASSERT_TRUE(reader->Read(&first));
+  serving::ModelSlots& slots = service_->slots();
+  ASSERT_TRUE(slots.Begin("load", absl::InfiniteFuture(), absl::Now()).ok());
+  auto other = std::make_shared<ServedBundle>(
+      ServedBundle{.name = "vectors", .space_id = "other", .dimension = 2, .device = "cpu"});
+  ASSERT_TRUE(slots.End("load", DecoderService::Host(std::move(other))).ok());
+  ASSERT_TRUE(slots.Commit("load").ok());
+  EXPECT_EQ(base::Reason(Generate(request).status), base::kReasonNoLanguageModel);
+  const auto of_space = [&](const std::string& space) {
+    grpc::ClientContext named;
+    named.AddMetadata(rpc::kSpaceIdKey, space);
+    const auto stream = stub_->Generate(&named, request);
+    return ReadAll(named, *stream);
+  };
+  EXPECT_EQ(of_space("space").text.at(0), Expected("hello", 200));
+  slots.Finish("load");
+  EXPECT_EQ(base::Reason(of_space("space").status), base::kReasonModelNotLoaded);
+  const Answer rest = ReadAll(context, *reader);
+  ASSERT_TRUE(rest.status.ok()) << rest.status;
+  EXPECT_EQ(first.delta().text() + rest.text.at(0), Expected("hello", 200));
+  ExpectNothingLeft();
 }
 
 TEST_F(GenerateTest, StopsBeforeAStopString) {

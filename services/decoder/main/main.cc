@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <memory>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include "common/config/process_flags.h"
 #include "common/metrics/metrics.h"
 #include "common/rpc/server.h"
+#include "common/serving/model_host.h"
 #include "common/serving/passive_wait.h"
 #include "common/serving/serve.h"
 #include "models/bundle/bundle.h"
@@ -62,19 +64,19 @@ absl::StatusOr<std::unique_ptr<edge::ServedModel>> LoadModel(
   return model;
 }
 
-absl::StatusOr<std::unique_ptr<edge::ServedBundle>> Load(const config::ClusterConfig& config,
+absl::StatusOr<std::shared_ptr<edge::ServedBundle>> Load(const std::string& folder,
+                                                         const config::DecoderConfig& options,
                                                          pipeline::EngineMetrics& metrics) {
   TERMINUS_ASSIGN_OR_RETURN(const models::bundle::BundleManifest manifest,
-                            models::bundle::ReadManifest(config.bundle));
-  auto bundle = std::make_unique<edge::ServedBundle>();
+                            models::bundle::ReadManifest(folder));
+  auto bundle = std::make_shared<edge::ServedBundle>();
   bundle->name = manifest.name;
   bundle->space_id = manifest.space.id;
   bundle->dimension = manifest.space.dimension;
   bundle->logit_scale = manifest.space.logit_scale;
   bundle->device = "cpu";
   if (manifest.decoder.has_value()) {
-    TERMINUS_ASSIGN_OR_RETURN(bundle->model,
-                              LoadModel(manifest, config.decoder, metrics, bundle->device));
+    TERMINUS_ASSIGN_OR_RETURN(bundle->model, LoadModel(manifest, options, metrics, bundle->device));
   }
   return bundle;
 }
@@ -111,20 +113,33 @@ int Main(int argc, char** argv) {
                                edge_metrics);
   const auto load = [&]() -> absl::Status {
     const absl::Time start = absl::Now();
-    TERMINUS_ASSIGN_OR_RETURN(std::unique_ptr<edge::ServedBundle> bundle,
-                              Load(config, engine_metrics));
+    TERMINUS_ASSIGN_OR_RETURN(std::shared_ptr<edge::ServedBundle> bundle,
+                              Load(config.bundle, options, engine_metrics));
     base::LogInfo(absl::StrCat("ready: model ", bundle->name, ", space ", bundle->space_id, ", ",
                                Describe(*bundle), ", loaded and verified in ",
                                absl::FormatDuration(absl::Now() - start)));
     service.Serve(std::move(bundle));
     return absl::OkStatus();
   };
+  const auto stage = [&](const v1::StageModelRequest& request,
+                         v1::StageModelResponse* response) -> absl::StatusOr<serving::HostedModel> {
+    TERMINUS_ASSIGN_OR_RETURN(std::shared_ptr<edge::ServedBundle> bundle,
+                              Load(request.path(), options, engine_metrics));
+    if (!request.name().empty()) {
+      bundle->name = request.name();
+    }
+    service.Describe(*bundle, response->mutable_decoder());
+    return service.Host(std::move(bundle));
+  };
+  serving::ModelHost host(
+      service.slots(),
+      {.enabled = rpc::TakesChanges(options.model_loading, options.listen), .load = stage});
   return serving::ServeUntilSignal({.server = {.listen = options.listen,
                                                .max_message_bytes = options.max_message_bytes,
                                                .drain_timeout = options.drain_timeout},
                                     .metrics_address = (*exposer)->address(),
                                     .bundle = config.bundle},
-                                   {&service}, load);
+                                   {&service, &host}, load);
 }
 
 }  // namespace

@@ -14,8 +14,6 @@ namespace {
 // only when the discovery is being destroyed.
 constexpr size_t kMailboxCapacity = 1 << 16;
 
-bool IsAccepted(State state) { return state == State::kVerified || state == State::kReady; }
-
 v1::ReplicaState WireState(State state) {
   switch (state) {
     case State::kConnecting:
@@ -89,6 +87,10 @@ void Discovery::Run() {
 }
 
 void Discovery::Handle(Message& message) {
+  if (message.run) {
+    message.run();
+    return;
+  }
   if (message.resolution.has_value()) {
     HandleResolution(*message.resolution);
     return;
@@ -118,13 +120,23 @@ Event Discovery::Judge(const Replica& replica, LinkReport& report) {
     return Event::kMismatch;
   }
   const std::shared_ptr<const dispatch::ServedModel> served = catalog_->model();
+  if (!HasModel(description) || (pinned_ && served == nullptr)) {
+    // It is there, and gets nothing to do.
+    const bool any = std::any_of(replicas_.begin(), replicas_.end(), [](const Replica& other) {
+      return IsAccepted(other.state) && HasModel(other.description);
+    });
+    if (!pinned_ && !any) {
+      catalog_->Clear();
+    }
+    return Event::kAccepted;
+  }
   const auto holds = [&](const Replica& other) {
     // Only text may outvote, and only those that are not text.
-    return &other != &replica && IsAccepted(other.state) &&
+    return &other != &replica && IsAccepted(other.state) && HasModel(other.description) &&
            (description.modality() != v1::MODALITY_TEXT ||
             other.service->modality == v1::MODALITY_TEXT);
   };
-  if (served != nullptr && std::any_of(replicas_.begin(), replicas_.end(), holds)) {
+  if (served != nullptr && (pinned_ || std::any_of(replicas_.begin(), replicas_.end(), holds))) {
     if (absl::Status space = CheckSpace(description, *served); !space.ok()) {
       report.detail = std::string(space.message());
       return Event::kMismatch;
@@ -138,6 +150,10 @@ void Discovery::Adopt(const Replica& replica, const LinkReport& report) {
   const std::shared_ptr<const dispatch::ServedModel> known = catalog_->model();
   dispatch::ServedModel merged =
       Merge(report.description, known != nullptr ? *known : dispatch::ServedModel());
+  if (pinned_ && known != nullptr) {
+    // The name that was asked for, not the bundle's own.
+    merged.name = known->name;
+  }
   if (replica.service->decoders != nullptr) {
     merged.generates = report.decoder.generates();
     merged.max_context = static_cast<int>(report.decoder.max_context());
@@ -145,7 +161,7 @@ void Discovery::Adopt(const Replica& replica, const LinkReport& report) {
   catalog_->Set(std::move(merged));
   const std::shared_ptr<const dispatch::ServedModel> served = catalog_->model();
   for (Replica& other : replicas_) {
-    if (&other != &replica && IsAccepted(other.state)) {
+    if (&other != &replica && IsAccepted(other.state) && HasModel(other.description)) {
       if (absl::Status space = CheckSpace(other.description, *served); !space.ok()) {
         Apply(other, Event::kMismatch, std::string(space.message()));
       }
@@ -182,6 +198,10 @@ void Discovery::Apply(Replica& replica, Event event, std::string detail) {
 }
 
 void Discovery::Publish(Replica& replica) {
+  if (replica.published || !HasModel(replica.description)) {
+    return;
+  }
+  replica.published = true;
   auto on_lost = [mailbox = mailbox_, id = replica.id, epoch = replica.link->epoch()] {
     mailbox->TryPush(
         {.replica = id,
@@ -191,7 +211,7 @@ void Discovery::Publish(Replica& replica) {
     replica.service->decoders->AddReplica({
         .address = replica.address,
         .stub = v1::Decoder::NewStub(replica.link->channel()),
-        .space_id = replica.description.space_id(),
+        .space_ids = {replica.description.space_id()},
         .on_lost = std::move(on_lost),
     });
     return;
@@ -200,13 +220,12 @@ void Discovery::Publish(Replica& replica) {
       .address = replica.address,
       .sender = std::make_shared<dispatch::GrpcBatchSender>(replica.link->channel()),
       .max_in_flight = static_cast<int>(replica.description.max_in_flight()),
-      .model = replica.description.model(),
-      .space_id = replica.description.space_id(),
       .on_lost = std::move(on_lost),
   });
 }
 
-void Discovery::Withdraw(const Replica& replica) {
+void Discovery::Withdraw(Replica& replica) {
+  replica.published = false;
   if (replica.service->decoders != nullptr) {
     replica.service->decoders->RemoveReplica(replica.address);
   } else {
@@ -298,6 +317,7 @@ void Discovery::RunResolver() {
 
 void Discovery::UpdateView() {
   std::vector<v1::ReplicaStatus> view;
+  std::vector<Host> hosts;
   bool ready = true;
   for (const ServiceSpec& service : options_.services) {
     bool any = false;
@@ -314,6 +334,15 @@ void Discovery::UpdateView() {
       status.set_device(replica.description.device());
       status.set_metrics_address(replica.description.metrics_address());
       status.set_version(replica.description.version());
+      const bool described = IsAccepted(replica.state) || replica.state == State::kRefused;
+      if (described && CheckKind(replica.description, service.modality).ok()) {
+        hosts.push_back({.service = service.name,
+                         .modality = service.modality,
+                         .address = replica.address,
+                         .channel = replica.link->channel(),
+                         .accepted = IsAccepted(replica.state),
+                         .space_id = replica.description.space_id()});
+      }
     }
     ready &= any;
   }
@@ -323,6 +352,7 @@ void Discovery::UpdateView() {
     changed = ready != ready_;
     ready_ = ready;
     view_ = std::move(view);
+    hosts_.swap(hosts);
   }
   if (changed && options_.on_ready_change) {
     options_.on_ready_change(ready);

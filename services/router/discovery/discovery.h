@@ -15,6 +15,7 @@
 #include "common/base/bounded_queue.h"
 #include "common/base/mutex.h"
 #include "services/router/discovery/catalog.h"
+#include "services/router/discovery/model_switch.h"
 #include "services/router/discovery/replica_link.h"
 #include "services/router/discovery/replica_state.h"
 #include "services/router/discovery/resolver.h"
@@ -58,7 +59,8 @@ struct DiscoveryOptions {
 // resolver's threads post to it.
 //
 // One space for all: the first replica that is accepted defines it, but text wins: a text replica
-// of another space takes over as long as no other text replica is accepted.
+// of another space takes over as long as no other text replica is accepted. Once Switch was called,
+// what it said holds instead: who comes with another space is refused.
 class Discovery {
  public:
   // Starts at once. The catalog must outlive it.
@@ -69,6 +71,16 @@ class Discovery {
   std::vector<v1::ReplicaStatus> replicas() const;
   bool ready() const;
 
+  // The replicas whose model can be changed.
+  std::vector<Host> hosts() const;
+
+  // Makes another model the one that is served, or none; returns once the catalog says so. Calls
+  // that were checked against the old one go on: replicas that have nothing any more are kept until
+  // Settle. Both must not run while this is being destroyed.
+  void Switch(ModelSwitch change);
+  // The old model is not used any more.
+  void Settle();
+
  private:
   struct Replica {
     uint64_t id = 0;
@@ -78,6 +90,8 @@ class Discovery {
     std::string address;
     State state = State::kConnecting;
     std::string detail = "not connected yet";
+    // Whether it is in its pool.
+    bool published = false;
     // The last one; of the served space while it is accepted.
     v1::DescribeResponse description;
     v1::DecoderDescribeResponse decoder;
@@ -97,8 +111,10 @@ class Discovery {
     // Of a replica ...
     uint64_t replica = 0;
     LinkReport report;
-    // ... or of the resolver.
+    // ... or of the resolver ...
     std::optional<Resolution> resolution;
+    // ... or of another thread, which waits until it has run here.
+    std::function<void()> run;
   };
 
   void Run();
@@ -109,7 +125,12 @@ class Discovery {
   void Adopt(const Replica& replica, const LinkReport& report);
   void Apply(Replica& replica, Event event, std::string detail);
   void Publish(Replica& replica);
-  static void Withdraw(const Replica& replica);
+  static void Withdraw(Replica& replica);
+  static void Redescribe(Replica& replica, ModelSwitch::Replica& changed);
+  void ApplySwitch(ModelSwitch& change);
+  void ApplySettle();
+  // Runs on the discovery's thread; returns when it has.
+  void RunThere(const std::function<void()>& body);
   void HandleResolution(const Resolution& resolution);
   void Add(const ServiceSpec& service, const std::string& target, const std::string& address);
   void DescribeWhatIsDue(absl::Time now);
@@ -124,6 +145,8 @@ class Discovery {
   // Used by the discovery's thread only.
   std::list<Replica> replicas_;
   uint64_t last_id_ = 0;
+  // Switch was called.
+  bool pinned_ = false;
 
   // Shared with the pools, which may report a loss while this is being destroyed.
   const std::shared_ptr<base::BoundedQueue<Message>> mailbox_;
@@ -131,6 +154,7 @@ class Discovery {
   base::CondVar stop_changed_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<v1::ReplicaStatus> view_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Host> hosts_ ABSL_GUARDED_BY(mutex_);
   bool ready_ ABSL_GUARDED_BY(mutex_) = false;
 
   std::thread resolver_;

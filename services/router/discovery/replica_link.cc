@@ -21,7 +21,14 @@ void TakeEncoder(v1::DescribeResponse& response, LinkReport& report) {
 }
 
 void TakeDecoder(v1::DecoderDescribeResponse& response, LinkReport& report) {
-  v1::DescribeResponse& common = report.description;
+  report.description = InCommonTerms(response);
+  report.decoder = std::move(response);
+}
+
+}  // namespace
+
+v1::DescribeResponse InCommonTerms(const v1::DecoderDescribeResponse& response) {
+  v1::DescribeResponse common;
   common.set_protocol(response.protocol());
   common.set_version(response.version());
   common.set_model(response.model());
@@ -30,10 +37,9 @@ void TakeDecoder(v1::DecoderDescribeResponse& response, LinkReport& report) {
   common.set_max_in_flight(response.max_requests());
   common.set_device(response.device());
   common.set_metrics_address(response.metrics_address());
-  report.decoder = std::move(response);
+  common.set_idle(response.idle());
+  return common;
 }
-
-}  // namespace
 
 ReplicaLink::ReplicaLink(ReplicaKind kind, const std::string& address, int64_t max_message_bytes,
                          Report report)

@@ -30,6 +30,9 @@ struct LinkReport {
   v1::DecoderDescribeResponse decoder;
 };
 
+// A decoder's description in the terms of the encoders', as far as they have the same fields.
+v1::DescribeResponse InCommonTerms(const v1::DecoderDescribeResponse& decoder);
+
 // Which protocol a replica speaks.
 enum class ReplicaKind { kEncoder, kDecoder };
 

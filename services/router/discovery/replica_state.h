@@ -18,6 +18,9 @@ enum class State {
   kRefused,
 };
 
+// It fits the cluster.
+inline bool IsAccepted(State state) { return state == State::kVerified || state == State::kReady; }
+
 enum class Event {
   // Describe was answered: it fits, or it is still loading, or it does not fit.
   kAccepted,

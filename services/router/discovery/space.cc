@@ -10,6 +10,9 @@ absl::Status CheckKind(const v1::DescribeResponse& description, v1::Modality exp
                                                       ", this router speaks ", kEncoderProtocol,
                                                       "; its build is ", description.version()));
   }
+  if (description.idle()) {
+    return absl::OkStatus();
+  }
   if (description.modality() != expected) {
     return absl::FailedPreconditionError(absl::StrCat("it takes ",
                                                       v1::Modality_Name(description.modality()),

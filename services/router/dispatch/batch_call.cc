@@ -1,6 +1,7 @@
 #include "services/router/dispatch/batch_call.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -37,8 +38,24 @@ rpc::RequestContext ContextOfBatch(const BatchCall& call, absl::Time deadline) {
 
 }  // namespace
 
-void FillCall(const std::string& model, absl::Time now, BatchCall& call) {
-  call.request.set_model(model);
+std::vector<std::unique_ptr<batching::Task>> SplitOff(
+    std::vector<std::unique_ptr<batching::Task>>& tasks) {
+  const auto space_of = [](const std::unique_ptr<batching::Task>& task) -> const std::string& {
+    return static_cast<const EncodeTask&>(*task).model->space_id;
+  };
+  const std::string& space = space_of(tasks.front());
+  const auto is_of_it = [&](const auto& task) { return space_of(task) == space; };
+  // Nearly always all are.
+  auto others = std::find_if_not(tasks.begin(), tasks.end(), is_of_it);
+  others = std::stable_partition(others, tasks.end(), is_of_it);
+  std::vector<std::unique_ptr<batching::Task>> split(std::make_move_iterator(others),
+                                                     std::make_move_iterator(tasks.end()));
+  tasks.erase(others, tasks.end());
+  return split;
+}
+
+void FillCall(absl::Time now, BatchCall& call) {
+  call.request.set_space_id(call.task(0).model->space_id);
   call.request.mutable_items()->Reserve(static_cast<int>(call.tasks.size()));
   absl::Time latest = absl::InfinitePast();
   for (size_t i = 0; i < call.tasks.size(); ++i) {

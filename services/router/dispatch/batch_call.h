@@ -28,9 +28,14 @@ struct BatchCall {
   EncodeTask& task(size_t i) const { return static_cast<EncodeTask&>(*tasks[i]); }
 };
 
-// Moves the tasks' items into the request, each with the time it has left at `now`, and sets the
-// call's deadline to the latest of theirs.
-void FillCall(const std::string& model, absl::Time now, BatchCall& call);
+// Leaves in `tasks` those of the space of the first, in their order, and returns the others, in
+// theirs.
+std::vector<std::unique_ptr<batching::Task>> SplitOff(
+    std::vector<std::unique_ptr<batching::Task>>& tasks);
+
+// Moves the tasks' items into the request, each with the time it has left at `now`, names their
+// space, and sets the call's deadline to the latest of theirs. The tasks are of one space.
+void FillCall(absl::Time now, BatchCall& call);
 
 // Moves the items back into the tasks and gives up the tasks.
 std::vector<std::unique_ptr<batching::Task>> TakeBack(BatchCall& call);

@@ -19,6 +19,7 @@ std::unique_ptr<batching::Task> Task(EncodeOwner& owner, const std::string& text
   auto task = std::make_unique<EncodeTask>();
   task->owner = &owner;
   task->deadline = kNow + left;
+  task->model = std::make_shared<const ServedModel>(ServedModel{.space_id = "space"});
   task->item = std::make_unique<v1::EncodeItem>();
   task->item->mutable_content()->set_text(text);
   return task;
@@ -31,7 +32,8 @@ TEST(BatchCallTest, ItemsMoveInAndBack) {
   call.tasks.push_back(Task(owner, "a", absl::Milliseconds(5)));
   call.tasks.push_back(Task(owner, large, absl::Seconds(7)));
   const char* bytes = call.task(1).item->content().text().data();
-  FillCall("model", kNow, call);
+  FillCall(kNow, call);
+  EXPECT_EQ(call.request.space_id(), "space");
   EXPECT_EQ(call.request.items(0).timeout_us(), 5'000u);
   EXPECT_EQ(call.request.items(1).timeout_us(), 7'000'000u);
   EXPECT_EQ(call.request.items(1).content().text().data(), bytes) << "copied";

@@ -28,7 +28,8 @@ absl::StatusOr<DecoderPool::Lease> DecoderPool::Pin(const std::string& space_id)
   base::MutexLock lock(mutex_);
   std::shared_ptr<Replica> best;
   for (const auto& replica : replicas_) {
-    if (closed_ || replica->spec.space_id != space_id) {
+    const std::vector<std::string>& spaces = replica->spec.space_ids;
+    if (closed_ || std::find(spaces.begin(), spaces.end(), space_id) == spaces.end()) {
       continue;
     }
     const auto rank = [](const Replica& one) {
@@ -60,6 +61,26 @@ void DecoderPool::AddReplica(DecoderSpec spec) {
 void DecoderPool::RemoveReplica(const std::string& address) {
   base::MutexLock lock(mutex_);
   Drop(address);
+}
+
+void DecoderPool::AddSpace(const std::string& address, const std::string& space_id) {
+  base::MutexLock lock(mutex_);
+  for (const auto& replica : replicas_) {
+    std::vector<std::string>& spaces = replica->spec.space_ids;
+    if (replica->spec.address == address &&
+        std::find(spaces.begin(), spaces.end(), space_id) == spaces.end()) {
+      spaces.push_back(space_id);
+    }
+  }
+}
+
+void DecoderPool::KeepSpace(const std::string& address, const std::string& space_id) {
+  base::MutexLock lock(mutex_);
+  for (const auto& replica : replicas_) {
+    if (replica->spec.address == address) {
+      replica->spec.space_ids = {space_id};
+    }
+  }
 }
 
 std::optional<ReplicaLoad> DecoderPool::load(const std::string& address) const {

@@ -26,7 +26,8 @@ struct DecoderSpec {
   // Its identity in the pool.
   std::string address;
   std::shared_ptr<v1::Decoder::Stub> stub;
-  std::string space_id;
+  // Whose calls it answers: one, or two while a model is being replaced.
+  std::vector<std::string> space_ids;
   // Called at most once, when a call found it gone; it is out of the pool by then.
   std::function<void()> on_lost;
 };
@@ -52,6 +53,10 @@ class DecoderPool {
   void AddReplica(DecoderSpec spec);
   // It is pinned no more; what it has, it may still answer.
   void RemoveReplica(const std::string& address);
+
+  // It answers the calls of this space as well, or of no other any more.
+  void AddSpace(const std::string& address, const std::string& space_id);
+  void KeepSpace(const std::string& address, const std::string& space_id);
 
   // Of a replica that is ready, else nothing.
   std::optional<ReplicaLoad> load(const std::string& address) const;

@@ -13,7 +13,7 @@ namespace {
 class DecoderPoolTest : public ::testing::Test {
  protected:
   void Add(const std::string& address, std::function<void()> on_lost = nullptr) {
-    pool_.AddReplica({.address = address, .space_id = "space", .on_lost = std::move(on_lost)});
+    pool_.AddReplica({.address = address, .space_ids = {"space"}, .on_lost = std::move(on_lost)});
   }
 
   metrics::Registry registry_{"test"};
@@ -69,6 +69,18 @@ TEST_F(DecoderPoolTest, CloseWaitsForLeases) {
   { const DecoderPool::Lease done = *std::move(lease); }
   closer.join();
   EXPECT_FALSE(pool_.Pin("space").ok());
+}
+
+TEST_F(DecoderPoolTest, TwoSpacesWhileAModelIsReplaced) {
+  Add("a");
+  EXPECT_FALSE(pool_.Pin("new").ok());
+  pool_.AddSpace("a", "new");
+  pool_.AddSpace("a", "new");
+  EXPECT_TRUE(pool_.Pin("space").ok());
+  EXPECT_TRUE(pool_.Pin("new").ok());
+  pool_.KeepSpace("a", "new");
+  EXPECT_FALSE(pool_.Pin("space").ok());
+  EXPECT_TRUE(pool_.Pin("new").ok());
 }
 
 }  // namespace

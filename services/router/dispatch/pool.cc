@@ -149,7 +149,6 @@ void Pool::Pump(absl::Time now, Work& work) {
   if (closed_ || (replicas_.empty() && now >= empty_since_ + options_.grace)) {
     EndAllUnavailable(work);
   }
-  std::vector<batching::Departure> departed;
   std::vector<ReplicaLoad> loads;
   while (!queue_.empty()) {
     loads.clear();
@@ -160,27 +159,43 @@ void Pool::Pump(absl::Time now, Work& work) {
       open += IsOpen(replica->load, now);
       idle += IsOpen(replica->load, now) && replica->load.outstanding_batches == 0;
     }
-    std::optional<batching::Batch> batch = queue_.TakeBatch(now, open, idle, departed);
-    if (!batch) {
+    const std::shared_ptr<BatchCall> call = CloseBatch(now, open, idle, work);
+    if (call == nullptr) {
       break;
     }
-    if (batch->tasks.empty()) {
-      continue;
-    }
     const std::shared_ptr<Replica>& replica = replicas_[*PickReplica(loads, now)];
-    auto call = std::make_shared<BatchCall>();
-    call->tasks = std::move(batch->tasks);
-    call->cost = batch->cost;
-    call->sent = now;
     ++replica->load.outstanding_batches;
-    replica->load.outstanding_cost += batch->cost;
+    replica->load.outstanding_cost += call->cost;
     replica->load.last_sent = ++batches_sent_;
     ++unanswered_;
     flights_.push_back({.call = call, .replica = replica});
     work.send.push_back(flights_.back());
   }
-  EndDeparted(std::move(departed), work);
   work.wake = NextWake(now);
+}
+
+std::shared_ptr<BatchCall> Pool::CloseBatch(absl::Time now, int open, int idle, Work& work) {
+  std::vector<batching::Departure> departed;
+  std::optional<batching::Batch> batch;
+  do {
+    batch = queue_.TakeBatch(now, open, idle, departed);
+    // May be empty: all that was planned had been cancelled.
+  } while (batch && batch->tasks.empty());
+  EndDeparted(std::move(departed), work);
+  if (!batch) {
+    return nullptr;
+  }
+  // While a model is being replaced, tasks of two spaces wait: those of the other come next.
+  std::vector<std::unique_ptr<batching::Task>> others = SplitOff(batch->tasks);
+  for (const auto& other : others) {
+    batch->cost -= other->cost;
+  }
+  queue_.PutBack(std::move(others));
+  auto call = std::make_shared<BatchCall>();
+  call->tasks = std::move(batch->tasks);
+  call->cost = batch->cost;
+  call->sent = now;
+  return call;
 }
 
 void Pool::EndDeparted(std::vector<batching::Departure> departed, Work& work) {
@@ -271,7 +286,7 @@ void Pool::Send(const Flight& flight) {
   for (const auto& task : call->tasks) {
     metrics::Observe(metrics_.queue, call->sent - task->enqueued);
   }
-  FillCall(flight.replica->spec.model, call->sent, *call);
+  FillCall(call->sent, *call);
   flight.replica->spec.sender->Send(*call, [this, call](const grpc::Status& status) mutable {
     OnAnswer(std::move(call), status);
     AnswerDone();

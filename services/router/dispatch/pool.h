@@ -41,8 +41,6 @@ struct ReplicaSpec {
   std::string address;
   std::shared_ptr<BatchSender> sender;
   int max_in_flight = 1;
-  std::string model;
-  std::string space_id;
   // Called at most once, when a batch found it gone; it is out of the pool by then.
   std::function<void()> on_lost;
 };
@@ -51,8 +49,9 @@ struct ReplicaSpec {
 //
 // Work is done on the threads that bring it: Submit sends a batch at once when a replica is idle,
 // and so does the answer to an earlier batch. Only what nobody would bring (deadlines, the end of
-// the grace, a pause) is on a clock. Every task ends in exactly one OnEncoded, at its deadline at
-// the latest. Thread-safe; calls no owner, sender or replica under its lock.
+// the grace, a pause) is on a clock. A batch holds tasks of one space and names it, so that while a
+// model is being replaced each is answered by its own. Every task ends in exactly one OnEncoded, at
+// its deadline at the latest. Thread-safe; calls no owner, sender or replica under its lock.
 class Pool {
  public:
   // With `clock` given, no thread is started and the owner calls Tick.
@@ -114,6 +113,9 @@ class Pool {
     absl::Time wake = absl::InfiniteFuture();
   };
 
+  // Closes the next batch; nothing when there is none to send.
+  std::shared_ptr<BatchCall> CloseBatch(absl::Time now, int open, int idle, Work& work)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Pump(absl::Time now, Work& work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EndDeparted(std::vector<batching::Departure> departed, Work& work);
   void EndAllUnavailable(Work& work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -107,6 +107,13 @@ void Pool::Fail(const Flight& flight, const absl::Status& status, absl::Time now
       break;
     case absl::StatusCode::kUnavailable:
       return Retry(flight, now, work);
+    case absl::StatusCode::kNotFound:
+      if (base::Reason(status) == base::kReasonModelNotLoaded) {
+        // Its model was replaced without this router's doing: it has to be described anew.
+        return Retry(flight, now, work);
+      }
+      outcome = Broken(address, absl::StrCat("refused a batch: ", status.ToString()));
+      break;
     case absl::StatusCode::kDeadlineExceeded:
       outcome = base::MakeError(absl::StatusCode::kDeadlineExceeded, base::kReasonDeadline,
                                 "the deadline passed while the item was being encoded");
@@ -148,11 +155,10 @@ void Pool::EndAnswered(const Flight& flight, Work& work) {
     if (answered != call.tasks.size()) {
       outcome.status = Broken(spec.address, absl::StrCat("answered ", answered, " results for ",
                                                          call.tasks.size(), " items"));
-    } else if (spec.space_id != model.space_id) {
-      outcome.status = base::WithRetryDelay(
-          base::MakeError(absl::StatusCode::kUnavailable, base::kReasonNoReplica,
-                          "the cluster changed to another space during the call"),
-          options_.retry_delay);
+    } else if (call.response.space_id() != model.space_id) {
+      outcome.status =
+          Broken(spec.address, absl::StrCat("answered vectors of space ", call.response.space_id(),
+                                            ", expected ", model.space_id));
     } else {
       v1::EncodeResult& result = *call.response.mutable_results(static_cast<int>(i));
       outcome.status = CheckResult(result, model.dimension, spec.address);

@@ -47,6 +47,7 @@ class ThreadedReplica : public BatchSender {
         sent->done(grpc::Status(grpc::StatusCode::UNAVAILABLE, "gone"));
         continue;
       }
+      sent->call->response.set_space_id(sent->call->request.space_id());
       for (int i = 0; i < sent->call->request.items_size(); ++i) {
         v1::Tensor* vector = sent->call->response.add_results()->mutable_vector();
         vector->set_dtype(v1::DATA_TYPE_FLOAT32);
@@ -97,7 +98,6 @@ TEST(PoolStressTest, EveryTaskEndsOnce) {
       pool.AddReplica({.address = std::to_string(i),
                        .sender = replicas[i],
                        .max_in_flight = 2,
-                       .space_id = "space",
                        .on_lost = [&add, i] { add(i); }});
     };
     for (int i = 0; i < 3; ++i) {

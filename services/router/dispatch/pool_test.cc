@@ -46,6 +46,7 @@ class FakeReplica : public BatchSender {
     BatchCall& call = *pending.front().call;
     call.response.set_compute_us(700);
     call.response.set_preprocess_us(300);
+    call.response.set_space_id(space.empty() ? call.request.space_id() : space);
     for (int i = 0; i < call.request.items_size() + results_off_by; ++i) {
       v1::Tensor* vector = call.response.add_results()->mutable_vector();
       vector->set_dtype(v1::DATA_TYPE_FLOAT32);
@@ -62,6 +63,8 @@ class FakeReplica : public BatchSender {
   }
 
   std::deque<Pending> pending;
+  // That it answers from; empty: the one that is asked for.
+  std::string space;
 };
 
 class FakeOwner : public EncodeOwner {
@@ -96,8 +99,6 @@ class PoolTest : public ::testing::Test {
     pool_.AddReplica({.address = address,
                       .sender = replica,
                       .max_in_flight = max_in_flight,
-                      .model = "m",
-                      .space_id = "space",
                       .on_lost = [this, address] { lost_.push_back(address); }});
     return replica;
   }
@@ -138,7 +139,7 @@ TEST_F(PoolTest, IdleReplicaGetsAnItemAtOnce) {
   auto replica = Add("a");
   Submit(1);
   ASSERT_EQ(replica->pending.size(), 1u);
-  EXPECT_EQ(replica->pending[0].call->request.model(), "m");
+  EXPECT_EQ(replica->pending[0].call->request.space_id(), "space");
   EXPECT_EQ(replica->pending[0].call->request.items(0).timeout_us(), 60'000'000u);
   replica->Answer();
   EXPECT_EQ(owner_.code(1), absl::StatusCode::kOk);
@@ -296,12 +297,49 @@ TEST_F(PoolTest, VectorOfTheWrongDimension) {
 
 TEST_F(PoolTest, AnswerFromAnotherSpace) {
   auto replica = Add("a");
-  auto other = std::make_shared<ServedModel>(*model_);
-  other->space_id = "other";
-  model_ = other;
+  replica->space = "other";
   Submit(0);
   replica->Answer();
-  EXPECT_EQ(owner_.code(0), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(owner_.code(0), absl::StatusCode::kInternal);
+}
+
+TEST_F(PoolTest, ABatchIsOfOneSpace) {
+  auto replica = Add("a");
+  Submit(0);
+  const auto old = model_;
+  const auto other = [&] {
+    auto model = std::make_shared<ServedModel>(*old);
+    model->space_id = "other";
+    return model;
+  }();
+  for (const uint64_t slot : {1, 2, 3, 4}) {
+    model_ = slot % 2 == 1 ? old : std::shared_ptr<const ServedModel>(other);
+    Submit(slot);
+  }
+  std::vector<std::string> spaces;
+  std::vector<std::vector<std::string>> batches;
+  while (!replica->pending.empty()) {
+    spaces.push_back(replica->pending.front().call->request.space_id());
+    batches.push_back(replica->Texts(0));
+    replica->Answer();
+  }
+  EXPECT_THAT(spaces, ElementsAre("space", "space", "other"));
+  EXPECT_THAT(batches, ElementsAre(ElementsAre("0"), ElementsAre("1", "3"), ElementsAre("2", "4")));
+  for (const uint64_t slot : {0, 1, 2, 3, 4}) {
+    EXPECT_EQ(owner_.code(slot), absl::StatusCode::kOk) << slot;
+  }
+}
+
+TEST_F(PoolTest, AReplicaWhoseModelWasReplacedIsDescribedAnew) {
+  auto first = Add("a");
+  auto second = Add("b");
+  Submit(0);
+  first->End(rpc::ToGrpc(
+      base::MakeError(absl::StatusCode::kNotFound, base::kReasonModelNotLoaded, "another space")));
+  EXPECT_THAT(lost_, ElementsAre("a"));
+  ASSERT_EQ(second->pending.size(), 1u);
+  second->Answer();
+  EXPECT_EQ(owner_.code(0), absl::StatusCode::kOk);
 }
 
 TEST_F(PoolTest, BusyReplicaIsAskedAgainAfterAPause) {

@@ -80,6 +80,7 @@ void DecoderCall::Attempt() {
     return;
   }
   rpc::Propagate(request_context_, context);
+  context->AddMetadata(rpc::kSpaceIdKey, model_->space_id);
   Send(lease_.stub(), context,
        [this](const grpc::Status& status) { OnAnswer(rpc::FromGrpc(status)); });
 }

@@ -26,6 +26,17 @@ absl::Status WriteOwnVector(const v1::Tensor& vector, const CallScope& scope,
   return absl::OkStatus();
 }
 
+v1::Modality ModalityOf(v1::Content::KindCase kind) {
+  switch (kind) {
+    case v1::Content::kText:
+      return v1::MODALITY_TEXT;
+    case v1::Content::kImage:
+      return v1::MODALITY_IMAGE;
+    default:
+      return v1::MODALITY_VIDEO;
+  }
+}
+
 absl::string_view KindName(v1::Content::KindCase kind) {
   return kind == v1::Content::kText ? "text" : kind == v1::Content::kImage ? "image" : "video";
 }
@@ -40,6 +51,10 @@ absl::Status UnservedModality(absl::string_view field, absl::string_view kind) {
 absl::StatusOr<std::shared_ptr<const dispatch::ServedModel>> Edge::CheckCall(
     const std::string& model, const v1::EmbedOptions& options) const {
   std::shared_ptr<const dispatch::ServedModel> served = parts_.catalog->model();
+  if (served == nullptr && parts_.catalog->unloaded()) {
+    return base::MakeError(absl::StatusCode::kNotFound, base::kReasonUnknownModel,
+                           "no model is served: it was unloaded, and none loaded since");
+  }
   if (served == nullptr) {
     return base::WithRetryDelay(
         base::MakeError(absl::StatusCode::kUnavailable, base::kReasonNoReplica,
@@ -81,7 +96,8 @@ std::unique_ptr<dispatch::EncodeTask> Edge::TakeIn(v1::Content& content, absl::s
     }
     return nullptr;
   }
-  if (PoolOf(content.kind_case()) == nullptr) {
+  if (PoolOf(content.kind_case()) == nullptr ||
+      !scope.model->Takes(ModalityOf(content.kind_case()))) {
     WriteError(UnservedModality(field, KindName(content.kind_case())), result);
     return nullptr;
   }

@@ -44,7 +44,8 @@ class Edge {
  public:
   explicit Edge(const EdgeParts& parts) : parts_(parts) {}
 
-  // The served model when the call fits it. UNAVAILABLE when no replica has been seen yet.
+  // The served model when the call fits it. UNAVAILABLE when no replica has been seen yet,
+  // NOT_FOUND when there is no model of that name, or none at all.
   absl::StatusOr<std::shared_ptr<const dispatch::ServedModel>> CheckCall(
       const std::string& model, const v1::EmbedOptions& options) const;
 

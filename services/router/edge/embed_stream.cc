@@ -6,6 +6,7 @@
 
 #include "common/rpc/status.h"
 #include "services/router/edge/answer.h"
+#include "services/router/edge/content_hash.h"
 
 namespace terminus::services::router::edge {
 namespace {
@@ -57,10 +58,8 @@ bool EmbedStreamCall::Open() {
     Finish(rpc::ToGrpc(model.status()));
     return false;
   }
-  scope_ = {.options = std::move(*incoming_.mutable_options()),
-            .model = *std::move(model),
-            .cancel = cancel_,
-            .owner = this};
+  scope_ = {.options = std::move(*incoming_.mutable_options()), .cancel = cancel_, .owner = this};
+  model_ = std::move(*incoming_.mutable_model());
   opened_ = true;
   return true;
 }
@@ -71,7 +70,17 @@ void EmbedStreamCall::TakeIn() {
   scope_.deadline = std::min(absl::FromChrono(context_->deadline()),
                              item.arrived + edge_.parts().default_deadline);
   const uint64_t slot = ++last_slot_;
-  auto task = edge_.TakeIn(*incoming_.mutable_item(), kField, scope_, slot, item.result);
+  std::unique_ptr<dispatch::EncodeTask> task;
+  // The model may have been replaced since the last item.
+  if (auto model = edge_.CheckCall(model_, scope_.options); model.ok()) {
+    scope_.model = *std::move(model);
+    item.space_id = scope_.model->space_id;
+    task = edge_.TakeIn(*incoming_.mutable_item(), kField, scope_, slot, item.result);
+    scope_.model.reset();
+  } else {
+    item.result.set_content_hash(ContentHash(incoming_.item()));
+    WriteError(model.status(), item.result);
+  }
   incoming_.Clear();
   base::MutexLock lock(mutex_);
   items_.emplace(slot, std::move(item));
@@ -134,7 +143,7 @@ void EmbedStreamCall::Answer(uint64_t slot) {
     v1::EmbedStreamResponse& response = outbox_.emplace_back();
     response.set_correlation_id(item.correlation_id);
     *response.mutable_result() = std::move(item.result);
-    response.set_space_id(scope_.model->space_id);
+    response.set_space_id(std::move(item.space_id));
   }
   items_.erase(found);
 }

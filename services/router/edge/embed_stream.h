@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <string>
 #include <unordered_map>
 
 #include "absl/base/thread_annotations.h"
@@ -22,7 +23,8 @@ namespace terminus::services::router::edge {
 //
 // Flow control: at most `limits.max_stream_in_flight` items are inside, from being read to having
 // been written. Past that nothing is read, so the transport's windows fill and the client waits.
-// One write is under way at a time. An item the router has no room for waits, and nothing is read
+// One write is under way at a time. Each item is encoded by the model that is served when it comes,
+// which its answer names. An item the router has no room for waits, and nothing is read
 // behind it, as long as other items of the same stream are inside and will free some.
 class EmbedStreamCall final
     : public grpc::ServerBidiReactor<v1::EmbedStreamRequest, v1::EmbedStreamResponse>,
@@ -46,6 +48,7 @@ class EmbedStreamCall final
   struct Item {
     uint64_t correlation_id = 0;
     absl::Time arrived;
+    std::string space_id;
     v1::EmbedResult result;
     admission::Permit permit;
   };
@@ -75,8 +78,10 @@ class EmbedStreamCall final
 
   // These belong to the read under way, or to the one thread that handles it.
   v1::EmbedStreamRequest incoming_;
-  // Set by the first message; after it only the deadline changes, with each read.
+  // Set by the first message; after it only the deadline changes, with each read. The model is
+  // there only while an item is taken in, so that a stream that rests keeps none in use.
   CallScope scope_;
+  std::string model_;
   bool opened_ = false;
   uint64_t last_slot_ = 0;
 

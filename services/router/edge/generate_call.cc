@@ -52,18 +52,16 @@ void GenerateCall::Start() {
 
 absl::Status GenerateCall::Begin() {
   TERMINUS_RETURN_IF_ERROR(CheckDecoder(parts_));
-  TERMINUS_ASSIGN_OR_RETURN(const auto model,
-                            edge_.CheckCall(request_->model(), v1::EmbedOptions()));
+  TERMINUS_ASSIGN_OR_RETURN(model_, edge_.CheckCall(request_->model(), v1::EmbedOptions()));
   TERMINUS_RETURN_IF_ERROR(CheckParts(*request_, parts_.edge.limits));
   TERMINUS_ASSIGN_OR_RETURN(
       permit_, parts_.edge.admission->TryAdmit(1, static_cast<int64_t>(request_->ByteSizeLong())));
-  space_id_ = model->space_id;
   *asked_.mutable_request() = *request_;
   return absl::OkStatus();
 }
 
 void GenerateCall::Attempt() {
-  auto lease = parts_.decoders->Pin(space_id_);
+  auto lease = parts_.decoders->Pin(model_->space_id);
   if (!lease.ok()) {
     Answer(lease.status());
     return;
@@ -71,6 +69,7 @@ void GenerateCall::Attempt() {
   lease_ = *std::move(lease);
   const auto upstream = std::make_shared<Upstream>(this);
   rpc::Propagate(request_context_, &upstream->context);
+  upstream->context.AddMetadata(rpc::kSpaceIdKey, model_->space_id);
   bool cancelled = false;
   {
     base::MutexLock lock(mutex_);
@@ -93,6 +92,7 @@ std::shared_ptr<GenerateCall::Upstream> GenerateCall::upstream() {
 
 void GenerateCall::Forward(Upstream& upstream) {
   sent_ = true;
+  model_.reset();
   // The decoder's stream must not end while its message is being written.
   upstream.AddHold();
   StartWrite(&message_);

@@ -62,7 +62,8 @@ class GenerateCall final : public grpc::ServerWriteReactor<v1::GenerateResponse>
   const v1::GenerateRequest* const request_;
   v1::DecoderGenerateRequest asked_;
   v1::GenerateResponse message_;
-  std::string space_id_;
+  // What the call was checked against, until the decoder has begun to answer.
+  std::shared_ptr<const dispatch::ServedModel> model_;
   admission::Permit permit_;
   // Something went to the client: no other decoder can start over.
   bool sent_ = false;

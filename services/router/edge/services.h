@@ -8,6 +8,7 @@
 #include "services/router/discovery/discovery.h"
 #include "services/router/edge/decoder_call.h"
 #include "services/router/edge/edge.h"
+#include "services/router/loading/model_loader.h"
 #include "terminus/v1/action.grpc.pb.h"
 #include "terminus/v1/cluster.grpc.pb.h"
 #include "terminus/v1/embedding.grpc.pb.h"
@@ -32,6 +33,9 @@ class EmbeddingService final : public v1::Embedding::CallbackService {
 };
 
 struct ClusterParts {
+  // Null: the model cannot be changed by a call.
+  loading::ModelLoader* loader = nullptr;
+  absl::Duration load_timeout;
   const discovery::Discovery* discovery = nullptr;
   const discovery::Catalog* catalog = nullptr;
   const admission::Admission* admission = nullptr;

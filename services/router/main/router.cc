@@ -78,6 +78,12 @@ absl::Status Router::Listen(const std::string& metrics_address) {
                                   .max_message_bytes = config_.limits.max_message_bytes,
                                   .on_ready_change = [this](bool ready) { OnReadyChange(ready); }},
       &catalog_);
+  if (rpc::TakesChanges(config_.model_loading, config_.listen)) {
+    loader_.emplace(loading::LoaderOptions{.timeout = config_.load_timeout,
+                                           .drain = config_.default_deadline,
+                                           .repair_interval = config_.health.interval},
+                    &*discovery_, &catalog_);
+  }
   const edge::EdgeParts parts{.limits = config_.limits,
                               .default_deadline = config_.default_deadline,
                               .catalog = &catalog_,
@@ -92,7 +98,9 @@ absl::Status Router::Listen(const std::string& metrics_address) {
   generation_.emplace(decoder_parts);
   retrieval_.emplace(decoder_parts);
   action_.emplace(decoder_parts);
-  cluster_.emplace(edge::ClusterParts{.discovery = &*discovery_,
+  cluster_.emplace(edge::ClusterParts{.loader = loader_ ? &*loader_ : nullptr,
+                                      .load_timeout = config_.load_timeout,
+                                      .discovery = &*discovery_,
                                       .catalog = &catalog_,
                                       .admission = &admission_,
                                       .services = services_,
@@ -123,6 +131,9 @@ void Router::Shutdown() {
   {
     base::MutexLock lock(mutex_);
     serving_ = nullptr;
+  }
+  if (loader_) {
+    loader_->Stop();
   }
   if (server_ != nullptr) {
     server_->Shutdown();

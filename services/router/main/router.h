@@ -19,6 +19,7 @@
 #include "services/router/dispatch/pool.h"
 #include "services/router/edge/edge_metrics.h"
 #include "services/router/edge/services.h"
+#include "services/router/loading/model_loader.h"
 
 namespace terminus::services::router {
 
@@ -64,6 +65,8 @@ class Router {
   rpc::Server* serving_ ABSL_GUARDED_BY(mutex_) = nullptr;
 
   std::optional<discovery::Discovery> discovery_;
+  // None where the model cannot be changed by a call.
+  std::optional<loading::ModelLoader> loader_;
   std::optional<edge::EmbeddingService> embedding_;
   std::optional<edge::ClusterService> cluster_;
   std::optional<edge::GenerationService> generation_;

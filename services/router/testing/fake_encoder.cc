@@ -57,6 +57,7 @@ class FakeEncoder::Call final : public grpc::ServerUnaryReactor {
     }
     response_->set_preprocess_us(1500);
     response_->set_compute_us(2500);
+    response_->set_space_id(request_->space_id());
     Finish(grpc::Status::OK);
   }
 
@@ -69,9 +70,98 @@ class FakeEncoder::Call final : public grpc::ServerUnaryReactor {
   v1::EncodeBatchResponse* const response_;
 };
 
-FakeEncoder::FakeEncoder(const std::string& address, const Options& options) : options_(options) {
-  auto server =
-      rpc::Server::Start({.listen = {address}, .drain_timeout = absl::ZeroDuration()}, {this});
+class FakeEncoder::Host final : public v1::ModelHost::CallbackService {
+ public:
+  explicit Host(FakeEncoder* encoder) : encoder_(encoder) {}
+
+  grpc::ServerUnaryReactor* Stage(grpc::CallbackServerContext* context,
+                                  const v1::StageModelRequest* request,
+                                  v1::StageModelResponse* response) override {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    const auto end = [this, reactor, request, response] {
+      {
+        base::MutexLock lock(encoder_->mutex_);
+        Answer(*request, response);
+      }
+      reactor->Finish(grpc::Status::OK);
+    };
+    bool held = false;
+    {
+      base::MutexLock lock(encoder_->mutex_);
+      ++encoder_->stages_;
+      held = encoder_->hold_stage_;
+      if (held) {
+        encoder_->held_stages_.push_back(end);
+      }
+    }
+    encoder_->changed_.NotifyAll();
+    if (!held) {
+      end();
+    }
+    return reactor;
+  }
+
+  grpc::ServerUnaryReactor* Commit(grpc::CallbackServerContext* context,
+                                   const v1::CommitModelRequest* request,
+                                   v1::CommitModelResponse*) override {
+    base::MutexLock lock(encoder_->mutex_);
+    TERMINUS_CHECK(request->load_id() == encoder_->load_id_);
+    encoder_->displaced_ = std::exchange(encoder_->options_.space_id, encoder_->staged_);
+    return Finished(context);
+  }
+
+  grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context,
+                                   const v1::FinishModelRequest* request,
+                                   v1::FinishModelResponse*) override {
+    base::MutexLock lock(encoder_->mutex_);
+    if (request->load_id() == encoder_->load_id_) {
+      encoder_->load_id_.clear();
+      encoder_->displaced_.clear();
+    }
+    return Finished(context);
+  }
+
+  grpc::ServerUnaryReactor* Unload(grpc::CallbackServerContext* context,
+                                   const v1::UnloadHostedModelRequest*,
+                                   v1::UnloadHostedModelResponse*) override {
+    base::MutexLock lock(encoder_->mutex_);
+    encoder_->options_.space_id.clear();
+    return Finished(context);
+  }
+
+ private:
+  void Answer(const v1::StageModelRequest& request, v1::StageModelResponse* response)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(encoder_->mutex_) {
+    const std::string space = request.path().substr(request.path().rfind('/') + 1);
+    if (space == "refused") {
+      rpc::ToProto(absl::InvalidArgumentError("a.weight: missing\n  b.weight: differs"),
+                   response->mutable_status());
+      return;
+    }
+    encoder_->load_id_ = request.load_id();
+    encoder_->staged_ = space == "nothing" ? "" : space;
+    response->set_absent(space == "nothing");
+    if (space != "nothing") {
+      *response->mutable_encoder() = encoder_->Description(space);
+      if (!request.name().empty()) {
+        response->mutable_encoder()->set_model(request.name());
+      }
+    }
+  }
+
+  static grpc::ServerUnaryReactor* Finished(grpc::CallbackServerContext* context) {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+
+  FakeEncoder* const encoder_;
+};
+
+FakeEncoder::FakeEncoder(const std::string& address, const Options& options)
+    : options_(options), host_(std::make_unique<Host>(this)) {
+  auto server = rpc::Server::Start({.listen = {address}, .drain_timeout = absl::ZeroDuration()},
+                                   {this, host_.get()});
   TERMINUS_CHECK(server.ok());
   server_ = *std::move(server);
   server_->SetServing(!options.loading);
@@ -80,6 +170,7 @@ FakeEncoder::FakeEncoder(const std::string& address, const Options& options) : o
 FakeEncoder::~FakeEncoder() { Kill(); }
 
 void FakeEncoder::Kill() {
+  HoldStage(false);
   std::deque<Call*> held;
   {
     base::MutexLock lock(mutex_);
@@ -151,6 +242,30 @@ void FakeEncoder::WaitForCancels(int count) {
   WaitUntil([=, this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return cancels_ >= count; });
 }
 
+std::string FakeEncoder::space() const {
+  base::MutexLock lock(mutex_);
+  return options_.space_id;
+}
+
+void FakeEncoder::HoldStage(bool hold) {
+  std::vector<std::function<void()>> held;
+  {
+    base::MutexLock lock(mutex_);
+    hold_stage_ = hold;
+    if (!hold) {
+      held.swap(held_stages_);
+    }
+  }
+  for (const auto& end : held) {
+    end();
+  }
+}
+
+void FakeEncoder::WaitForStages(int count) {
+  base::MutexLock lock(mutex_);
+  WaitUntil([=, this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return stages_ >= count; });
+}
+
 std::vector<FakeEncoder::Seen> FakeEncoder::seen() const {
   base::MutexLock lock(mutex_);
   return seen_;
@@ -190,18 +305,28 @@ grpc::ServerUnaryReactor* FakeEncoder::Describe(grpc::CallbackServerContext* con
                                                 base::kReasonNoReplica, "the model is loading")));
     return reactor;
   }
-  response->set_protocol(1);
-  response->set_model("fake");
-  response->set_modality(options_.modality);
-  response->set_space_id(options_.space_id);
-  response->set_dimension(options_.dimension);
-  response->set_max_tokens(256);
-  response->add_prompts("query");
-  response->set_default_frames(options_.modality == v1::MODALITY_VIDEO ? 8 : 0);
-  response->set_max_in_flight(options_.max_in_flight);
-  response->set_device("cpu");
+  *response = Description(options_.space_id);
   reactor->Finish(grpc::Status::OK);
   return reactor;
+}
+
+v1::DescribeResponse FakeEncoder::Description(const std::string& space) const {
+  v1::DescribeResponse description;
+  description.set_protocol(1);
+  if (space.empty()) {
+    description.set_idle(true);
+    return description;
+  }
+  description.set_model(options_.model);
+  description.set_modality(options_.modality);
+  description.set_space_id(space);
+  description.set_dimension(options_.dimension);
+  description.set_max_tokens(256);
+  description.add_prompts("query");
+  description.set_default_frames(options_.modality == v1::MODALITY_VIDEO ? 8 : 0);
+  description.set_max_in_flight(options_.max_in_flight);
+  description.set_device("cpu");
+  return description;
 }
 
 grpc::ServerUnaryReactor* FakeEncoder::EncodeBatch(grpc::CallbackServerContext* context,
@@ -212,21 +337,28 @@ grpc::ServerUnaryReactor* FakeEncoder::EncodeBatch(grpc::CallbackServerContext* 
   for (const v1::EncodeItem& item : request->items()) {
     seen.items.push_back(BytesOf(item.content()));
   }
+  seen.space_id = request->space_id();
   seen.request_id = Metadata(*context, "x-request-id");
   seen.traceparent = Metadata(*context, "traceparent");
   Options options;
   bool dead = false;
+  bool known = false;
   {
     base::MutexLock lock(mutex_);
     seen_.push_back(std::move(seen));
     options = options_;
     dead = dead_;
-    if (!dead && !options.open) {
+    known = dead || request->space_id().empty() || request->space_id() == options.space_id ||
+            request->space_id() == displaced_;
+    if (!dead && !options.open && known) {
       held_.push_back(call);
     }
   }
   changed_.NotifyAll();
-  if (dead) {
+  if (!known) {
+    call->Finish(rpc::ToGrpc(base::MakeError(absl::StatusCode::kNotFound,
+                                             base::kReasonModelNotLoaded, "another space")));
+  } else if (dead) {
     call->Finish(grpc::Status(grpc::StatusCode::UNAVAILABLE, "Socket closed"));
   } else if (options.open) {
     call->Answer(options);

@@ -14,6 +14,7 @@
 #include "common/base/mutex.h"
 #include "common/rpc/server.h"
 #include "terminus/v1/encoder.grpc.pb.h"
+#include "terminus/v1/model_host.grpc.pb.h"
 
 namespace terminus::services::router::testing {
 
@@ -22,6 +23,9 @@ namespace terminus::services::router::testing {
 //
 // Its vectors are [n, 1, 1, 1], n the item's bytes. What begins with "bad" fails by itself. One of
 // videos samples 8 frames by default.
+// A batch of another space than its own is answered NOT_FOUND. Its model can be changed: the last
+// part of a path is the space that is staged; "/refused" is refused with a list of tensors, and
+// "/nothing" has nothing for this service. The displaced space is answered until Finish.
 class FakeEncoder final : public v1::Encoder::CallbackService {
  public:
   struct Options {
@@ -33,6 +37,8 @@ class FakeEncoder final : public v1::Encoder::CallbackService {
     bool open = true;
     // Still loading: Describe says so.
     bool loading = false;
+    // What it says it is loaded with.
+    std::string model = "fake";
     // Off the right number of results.
     int results_off_by = 0;
   };
@@ -40,6 +46,7 @@ class FakeEncoder final : public v1::Encoder::CallbackService {
   // What was sent in one EncodeBatch.
   struct Seen {
     std::vector<std::string> items;
+    std::string space_id;
     std::string request_id;
     std::string traceparent;
   };
@@ -68,6 +75,12 @@ class FakeEncoder final : public v1::Encoder::CallbackService {
   void WaitForCancels(int count);
 
   std::vector<Seen> seen() const;
+  // The space that it serves; empty: none.
+  std::string space() const;
+  // Holds Stage calls, or lets them go on.
+  void HoldStage(bool hold);
+  // Waits for a Stage call.
+  void WaitForStages(int count);
 
   grpc::ServerUnaryReactor* Describe(grpc::CallbackServerContext* context,
                                      const v1::DescribeRequest* request,
@@ -78,10 +91,14 @@ class FakeEncoder final : public v1::Encoder::CallbackService {
 
  private:
   class Call;
+  // The ModelHost service of the same process.
+  class Host;
 
   void OnCancelled(Call* call);
   void WaitUntil(const std::function<bool()>& condition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Call* TakeOldest();
+  v1::DescribeResponse Description(const std::string& space) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   mutable base::Mutex mutex_;
   base::CondVar changed_;
@@ -90,6 +107,13 @@ class FakeEncoder final : public v1::Encoder::CallbackService {
   int cancels_ ABSL_GUARDED_BY(mutex_) = 0;
   std::deque<Call*> held_ ABSL_GUARDED_BY(mutex_);
   std::vector<Seen> seen_ ABSL_GUARDED_BY(mutex_);
+  bool hold_stage_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<std::function<void()>> held_stages_ ABSL_GUARDED_BY(mutex_);
+  int stages_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::string load_id_ ABSL_GUARDED_BY(mutex_);
+  std::string staged_ ABSL_GUARDED_BY(mutex_);
+  std::string displaced_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<Host> host_;
   std::unique_ptr<rpc::Server> server_;
 };
 
