@@ -27,6 +27,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/file.h"
+#include "common/base/log.h"
 #include "common/base/status_macros.h"
 #include "common/base/version.h"
 #include "models/bundle/decoder.h"
@@ -177,6 +178,8 @@ absl::Status Serve(const std::string& bundle, int threads, const std::string& in
 }
 
 int Main(int argc, char** argv) {
+  // What is logged must not come between the lines of the protocol.
+  base::InitLog("decode_bench", "warn");
   CLI::App app("Times the bundle's language model, told line by line.", "decode_bench");
   std::string bundle, inputs;
   int threads = 0;

@@ -23,6 +23,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/file.h"
+#include "common/base/log.h"
 #include "common/base/status_macros.h"
 #include "common/base/version.h"
 #include "common/executor/encoder.h"
@@ -161,6 +162,8 @@ absl::Status LoadAndServe(const std::string& modality, const std::string& bundle
 int Main(int argc, char** argv) {
   // As in the services.
   serving::RestartWithPassiveWait(argv);
+  // What is logged must not come between the lines of the protocol.
+  base::InitLog("encoder_bench", "warn");
   CLI::App app("Times the bundle's encoders, told line by line.", "encoder_bench");
   std::string modality, bundle, inputs;
   int threads = 0;

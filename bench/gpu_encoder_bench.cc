@@ -25,6 +25,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/file.h"
+#include "common/base/log.h"
 #include "common/base/status_macros.h"
 #include "common/base/version.h"
 #include "common/executor/guard.h"
@@ -222,6 +223,8 @@ absl::Status Serve(const std::string& modality, const std::string& folder,
 }
 
 int Main(int argc, char** argv) {
+  // What is logged must not come between the lines of the protocol.
+  base::InitLog("gpu_encoder_bench", "warn");
   CLI::App app("Times an encoder on the first GPU, told line by line.", "gpu_encoder_bench");
   std::string modality, folder, inputs;
   std::string precision = "bfloat16";

@@ -20,6 +20,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/base/file.h"
+#include "common/base/log.h"
 #include "common/base/status_macros.h"
 #include "common/media/video/sample.h"
 #include "common/rpc/channel.h"
@@ -103,6 +104,8 @@ absl::Status Serve(const std::string& bundle, const std::string& clip_path, int 
 int Main(int argc, char** argv) {
   // As in the services.
   serving::RestartWithPassiveWait(argv);
+  // What is logged must not come between the lines of the protocol.
+  base::InitLog("video_bench", "warn");
   CLI::App app("Times a video's embedding, told line by line.", "video_bench");
   std::string bundle, clip;
   int threads = 0;

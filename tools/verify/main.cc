@@ -3,12 +3,15 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "common/base/log.h"
 #include "tools/verify/verify_folder.h"
 
 namespace terminus::tools::verify {
 namespace {
 
 int Main(int argc, char** argv) {
+  // What is logged must not come into the answer.
+  base::InitLog("terminus-verify", "warn");
   CLI::App app("Load the models of a folder and check what they compute", "terminus-verify");
   std::string folder;
   Options options;
