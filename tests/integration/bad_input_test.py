@@ -197,10 +197,11 @@ class BadInputTest(unittest.TestCase):
         result = self.embed_one(content_pb2.Content(embedding=vector))
         self.assert_failed(result, code_pb2.INVALID_ARGUMENT, "INVALID_REQUEST", "384")
 
-    def test_what_is_not_built_answers_unimplemented(self):
+    def test_loading_a_model_without_a_path(self):
         with self.assertRaises(grpc.RpcError) as raised:
             self.cluster.cluster.LoadModel(cluster_pb2.LoadModelRequest(), timeout=5)
-        self.assertEqual(grpc.StatusCode.UNIMPLEMENTED, raised.exception.code())
+        self.assertEqual(grpc.StatusCode.INVALID_ARGUMENT, raised.exception.code())
+        self.assertIn("path", raised.exception.details())
 
 
 if __name__ == "__main__":
