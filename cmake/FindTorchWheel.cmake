@@ -27,8 +27,9 @@ if(TorchWheel_FOUND AND NOT TARGET torch::cpu)
   target_link_libraries(torch::cpu INTERFACE
     ${TORCH_CPU_LIBRARY} ${TORCH_C10_LIBRARY} ${TORCH_OPENMP_LIBRARY})
   # at::parallel_for is a template: compiled without OpenMP it calls its function on the caller's
-  # thread alone, and says nothing.
-  target_compile_options(torch::cpu INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
+  # thread alone, and says nothing. That is all right for the fuzzers, which clang builds: its OpenMP
+  # wants another runtime than LibTorch's.
+  target_compile_options(torch::cpu INTERFACE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fopenmp>)
   # libtorch_cpu finds cudart and cupti through its own RPATH; the linker need not.
   target_link_options(torch::cpu INTERFACE -Wl,--allow-shlib-undefined)
   add_library(torch::cuda INTERFACE IMPORTED)
