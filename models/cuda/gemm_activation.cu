@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "models/cuda/gemm_activation.h"
+#include "models/cuda/hopper.h"
 
 namespace terminus::models::cuda {
 namespace {
@@ -62,15 +63,6 @@ using Mainloop = cutlass::gemm::collective::CollectiveBuilder<
     cutlass::gemm::KernelTmaWarpSpecializedPingpong>::CollectiveOp;
 using Kernel = cutlass::gemm::kernel::GemmUniversal<Shape<int, int, int, int>, Mainloop, Epilogue>;
 using Gemm = cutlass::gemm::device::GemmUniversalAdapter<Kernel>;
-
-// Read once: kernels are compiled for Hopper's own instructions alone.
-bool IsHopper() {
-  int device = 0;
-  int major = 0;
-  return cudaGetDevice(&device) == cudaSuccess &&
-         cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) == cudaSuccess &&
-         major == 9;
-}
 
 bool Takes(const TerminusCudaMatmul& args) {
   constexpr int64_t kMax = std::numeric_limits<int>::max();
