@@ -6,6 +6,8 @@
 // prints "ready terminus VERSION", then reads lines until its input ends:
 //     run CASE BATCH SECONDS     → "ran ITEMS SECONDS"
 //     outputs CASE BATCH FILE    → "wrote ROWS COLUMNS": float32 vectors of the first BATCH inputs
+//     kernels CASE BATCH PASSES  → "kernels WALL_US JSON": what the GPU did in so many passes, as
+//                                  [[name, count, microseconds], …], most time first
 // Cases: "device" is the model alone: images lie on the GPU as bytes, vectors stay there, and only
 // the last of a run is waited for, as with the peers; "encode" is all that a service has the
 // encoder do, from bytes in memory to vectors in memory. Texts are token ids in memory in both.
@@ -24,6 +26,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "bench/kernel_profile.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
@@ -185,6 +188,29 @@ absl::StatusOr<std::string> Run(Contender& contender, const std::string& name, i
   return absl::StrCat("ran ", items, " ", elapsed_s());
 }
 
+absl::StatusOr<std::string> Profile(Contender& contender, const std::string& name, int batch,
+                                    int passes) {
+  absl::Status status;
+  double wall_us = 0;
+  const auto run = [&] {
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < passes && status.ok(); ++i) {
+      status = contender.Pass(name, batch);
+    }
+    contender.Wait();
+    wall_us =
+        std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
+  };
+  // The first profile of a process sets CUDA's own tracing up.
+  ProfileKernels(run);
+  auto kernels = nlohmann::json::array();
+  for (const KernelTime& kernel : ProfileKernels(run)) {
+    kernels.push_back({kernel.name, kernel.count, kernel.microseconds});
+  }
+  TERMINUS_RETURN_IF_ERROR(status);
+  return absl::StrCat("kernels ", wall_us, " ", kernels.dump());
+}
+
 absl::StatusOr<std::string> Answer(Contender& contender, const std::string& line) {
   std::istringstream fields(line);
   std::string command, name, argument;
@@ -195,6 +221,9 @@ absl::StatusOr<std::string> Answer(Contender& contender, const std::string& line
   }
   if (command == "run") {
     return Run(contender, name, batch, std::stod(argument));
+  }
+  if (command == "kernels") {
+    return Profile(contender, name, batch, std::stoi(argument));
   }
   TERMINUS_ASSIGN_OR_RETURN(const executor::Embeddings vectors, contender.Outputs(name, batch));
   std::ofstream file(argument, std::ios::binary);

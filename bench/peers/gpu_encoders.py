@@ -10,6 +10,7 @@ until its input ends. Its inputs lie on the GPU, normalised, and its vectors sta
 """
 
 import argparse
+import functools
 import json
 import os
 import sys
@@ -17,12 +18,12 @@ import time
 
 import numpy
 import torch
+import torchvision
 import transformers
 
 
 def torchvision_resnet(ours):
     """torchvision's resnet50 with the weights of transformers' model, up to its pooled features."""
-    import torchvision
     model = torchvision.models.resnet50()
     model.fc = torch.nn.Identity()
 
@@ -41,13 +42,14 @@ def torchvision_resnet(ours):
 
 
 def load(args):
-    """The model, a function from the common inputs to its own, and its name."""
+    """The model, common inputs of it, a function from (model, inputs) to vectors, and whose it is."""
     dtype = getattr(torch, args.dtype)
+    library = f"transformers {transformers.__version__}"
     if args.model == "clip-text":
         model = transformers.CLIPTextModelWithProjection.from_pretrained(args.folder, dtype=dtype)
         with open(os.path.join(args.inputs, "texts.json")) as file:
             inputs = torch.tensor(json.load(file), device="cuda")
-        return model, inputs, lambda ids: model_of[0](input_ids=ids).text_embeds, "transformers"
+        return model, inputs, lambda model, ids: model(input_ids=ids).text_embeds, library
     pixels = numpy.fromfile(os.path.join(args.inputs, "images.u8"), numpy.uint8).reshape(-1, 224, 224, 3)
     with open(os.path.join(args.folder, "preprocessor_config.json")) as file:
         config = json.load(file)
@@ -55,12 +57,9 @@ def load(args):
     images = ((torch.from_numpy(pixels).cuda().float() / 255 - mean) / std).permute(0, 3, 1, 2).to(dtype)
     if args.model == "clip-vision":
         model = transformers.CLIPVisionModelWithProjection.from_pretrained(args.folder, dtype=dtype)
-        return model, images.contiguous(), lambda x: model_of[0](pixel_values=x).image_embeds, "transformers"
+        return model, images.contiguous(), lambda model, x: model(pixel_values=x).image_embeds, library
     model = torchvision_resnet(transformers.ResNetModel.from_pretrained(args.folder)).to(dtype)
-    return model, images.contiguous(), lambda x: model_of[0](x), "torchvision"
-
-
-model_of = []
+    return model, images.contiguous(), lambda model, x: model(x), f"torchvision {torchvision.__version__}"
 
 
 def main():
@@ -72,10 +71,10 @@ def main():
     parser.add_argument("--dtype", default="bfloat16")
     args = parser.parse_args()
     torch.set_grad_enabled(False)
-    model, inputs, run, name = load(args)
+    model, inputs, call, library = load(args)
     model = model.cuda().eval()
-    model_of.append(torch.compile(model) if args.engine == "compile" else model)
-    print("ready", name, transformers.__version__, args.engine, args.dtype, flush=True)
+    run = functools.partial(call, torch.compile(model) if args.engine == "compile" else model)
+    print("ready", library, args.engine, args.dtype, flush=True)
     for line in sys.stdin:
         command, _, batch, argument = line.split()
         some = inputs[:int(batch)]

@@ -8,7 +8,8 @@ namespace terminus::batching {
 namespace {
 
 TaskView ViewOf(const Task& task) {
-  return {.cost = task.cost, .bytes = task.bytes, .deadline = task.deadline};
+  return {
+      .cost = task.cost, .bytes = task.bytes, .deadline = task.deadline, .enqueued = task.enqueued};
 }
 
 }  // namespace
@@ -77,6 +78,7 @@ std::optional<Batch> BatchQueue::TakeBatch(absl::Time now, int open_replicas, in
                                                      .open_replicas = open_replicas,
                                                      .idle_replicas = idle_replicas,
                                                      .batch_time = batch_time_});
+  held_until_ = plan.held_until;
   if (plan.picks.empty()) {
     return std::nullopt;
   }

@@ -75,6 +75,9 @@ class BatchQueue {
   // When Sweep next finds something expired. Not later than that, but may be earlier.
   absl::Time next_expiry() const { return next_expiry_; }
 
+  // When TakeBatch closes the batch that it has just not closed, if nothing changes until then.
+  absl::Time held_until() const { return held_until_; }
+
   // Feeds the estimate by which deadlines are judged: from being sent to being answered.
   void ObserveBatchTime(absl::Duration time);
 
@@ -98,6 +101,7 @@ class BatchQueue {
   std::vector<std::unique_ptr<Task>> tasks_;
   int64_t waiting_cost_ = 0;
   absl::Time next_expiry_ = absl::InfiniteFuture();
+  absl::Time held_until_ = absl::InfiniteFuture();
   absl::Duration batch_time_;
   // Totals since the start; queued_* and the means are filled in by stats().
   QueueStats totals_;

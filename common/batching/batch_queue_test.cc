@@ -57,6 +57,16 @@ TEST_F(BatchQueueTest, BatchesInOrderOfArrival) {
   EXPECT_TRUE(queue_.empty());
 }
 
+TEST_F(BatchQueueTest, WhatIsHeldForABusyReplicaIsKnownAhead) {
+  queue_.ObserveBatchTime(absl::Milliseconds(100));
+  Push(0);
+  EXPECT_EQ(queue_.TakeBatch(clock_.Now(), 1, 0, departed_), std::nullopt);
+  EXPECT_EQ(queue_.held_until(), clock_.Now() + absl::Milliseconds(25));
+  clock_.Advance(absl::Milliseconds(25));
+  EXPECT_THAT(Names(queue_.TakeBatch(clock_.Now(), 1, 0, departed_)->tasks), ElementsAre(0));
+  EXPECT_EQ(queue_.held_until(), absl::InfiniteFuture());
+}
+
 TEST_F(BatchQueueTest, NothingLeavesWithoutAReplica) {
   Push(0);
   EXPECT_EQ(queue_.TakeBatch(clock_.Now(), 0, 0, departed_), std::nullopt);

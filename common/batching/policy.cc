@@ -5,6 +5,9 @@
 namespace terminus::batching {
 namespace {
 
+// Of a batch's time, what is waited at most for a batch to fill up.
+constexpr double kHeldShare = 0.25;
+
 // Collects picks until a limit is hit.
 class Filler {
  public:
@@ -44,6 +47,13 @@ class Filler {
       }
     }
     return true;
+  }
+
+  // Whether another one like the last would not fit.
+  bool IsFull() const {
+    const TaskView& last = snapshot_.waiting[plan_.picks.back()];
+    return static_cast<int>(plan_.picks.size()) >= limits_.max_items ||
+           plan_.cost + last.cost > limits_.max_cost || bytes_ + last.bytes > limits_.max_bytes;
   }
 
   BatchPlan& plan() { return plan_; }
@@ -107,6 +117,11 @@ BatchPlan PlanBatch(const BatchLimits& limits, const Snapshot& snapshot) {
   }
   Filler filler(limits, share, snapshot);
   if (filler.AddInOrder() || filler.plan().reason == CloseReason::kIdleReplica) {
+    const absl::Time until = snapshot.waiting.front().enqueued + kHeldShare * snapshot.batch_time;
+    if (snapshot.idle_replicas == 0 && snapshot.now < until && !filler.IsFull() &&
+        Urgent(snapshot, 0).empty()) {
+      return {.held_until = until};
+    }
     return std::move(filler.plan());
   }
   if (!Urgent(snapshot, filler.plan().picks.size()).empty()) {

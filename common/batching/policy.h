@@ -24,6 +24,8 @@ struct TaskView {
   int64_t cost = 1;
   int64_t bytes = 0;
   absl::Time deadline = absl::InfiniteFuture();
+  // When it came.
+  absl::Time enqueued = absl::InfinitePast();
 };
 
 struct Snapshot {
@@ -54,11 +56,17 @@ enum class CloseReason {
 struct BatchPlan {
   // Places in `waiting`, ascending. Empty: no batch now.
   std::vector<size_t> picks;
+  // Without picks: when there is a batch if nothing happens until then.
+  absl::Time held_until = absl::InfiniteFuture();
   int64_t cost = 0;
   CloseReason reason = CloseReason::kIdleReplica;
 };
 
-// The next batch. Work-conserving: whenever something waits and a replica is open there is one.
+// The next batch. Work-conserving: whenever something waits and a replica is idle there is one.
+// Replicas that are busy and open take the next batch only to have it ready in time. For them what
+// waits is held back until it fills a batch, or the oldest has waited for a quarter of a batch's
+// time: sent at once, the first few to come would make the next batch, and the many behind them
+// would be prepared only when it is over. Nothing is held that could miss its deadline.
 //
 // Arrival order, but for one thing: when not all fits, tasks that would not live through one more
 // batch are taken first, nearest deadline first. Nothing is skipped for being large, so nothing

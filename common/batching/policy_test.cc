@@ -114,6 +114,53 @@ TEST_F(PolicyTest, DeadlinesDoNotMatterWhenAllFits) {
   EXPECT_EQ(Plan().reason, CloseReason::kIdleReplica);
 }
 
+TEST_F(PolicyTest, ABusyReplicasNextBatchIsHeldToFillUp) {
+  snapshot_.idle_replicas = 0;
+  snapshot_.batch_time = absl::Milliseconds(100);
+  Wait(1);
+  Wait(1);
+  waiting_[0].enqueued = kNow - absl::Milliseconds(20);
+  waiting_[1].enqueued = kNow;
+  EXPECT_THAT(Plan().picks, IsEmpty());
+  EXPECT_EQ(Plan().held_until, kNow + absl::Milliseconds(5));
+  waiting_[0].enqueued = kNow - absl::Milliseconds(25);
+  EXPECT_THAT(Plan().picks, ElementsAre(0, 1));
+  // An idle replica is not kept waiting.
+  waiting_[0].enqueued = kNow;
+  snapshot_.idle_replicas = 1;
+  EXPECT_THAT(Plan().picks, ElementsAre(0, 1));
+}
+
+TEST_F(PolicyTest, AFullBatchIsNotHeld) {
+  snapshot_.idle_replicas = 0;
+  snapshot_.batch_time = absl::Milliseconds(100);
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_THAT(Plan().picks, IsEmpty());
+    Wait(1);
+    waiting_.back().enqueued = kNow;
+  }
+  EXPECT_THAT(Plan().picks, ElementsAre(0, 1, 2, 3));
+  // By cost: a third one would exceed it.
+  waiting_.clear();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(Plan().picks, IsEmpty());
+    Wait(40);
+    waiting_.back().enqueued = kNow;
+  }
+  EXPECT_THAT(Plan().picks, ElementsAre(0, 1));
+}
+
+TEST_F(PolicyTest, NothingIsHeldPastItsDeadline) {
+  snapshot_.idle_replicas = 0;
+  snapshot_.batch_time = absl::Milliseconds(100);
+  Wait(1);
+  Wait(1, absl::Milliseconds(190));
+  for (TaskView& task : waiting_) {
+    task.enqueued = kNow;
+  }
+  EXPECT_THAT(Plan().picks, ElementsAre(0, 1));
+}
+
 TEST_F(PolicyTest, IdleReplicasShareByCost) {
   snapshot_.open_replicas = snapshot_.idle_replicas = 2;
   Wait(10);

@@ -1,5 +1,6 @@
 #include "models/bundle/bundle.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -20,8 +21,14 @@
 namespace terminus::models::bundle {
 namespace {
 
-// Larger batches are cut: the GPU is long busy with as many.
-constexpr int kMaxGpuBatch = 256;
+// Larger batches are cut: the GPU is long busy with as many images, or with as many pixels.
+constexpr int64_t kMaxGpuImages = 256;
+constexpr int64_t kMaxGpuPixels = kMaxGpuImages * 256 * 256;
+
+int MaxGpuBatch(const media::ImagePreprocessor& preprocessor) {
+  const int64_t pixels = int64_t{preprocessor.height()} * preprocessor.width();
+  return static_cast<int>(std::clamp<int64_t>(kMaxGpuPixels / pixels, 1, kMaxGpuImages));
+}
 
 absl::Status CheckDimension(const BundleManifest& manifest, const std::string& path,
                             int dimension) {
@@ -96,7 +103,7 @@ absl::Status LoadTowerInto(const BundleManifest& manifest, const std::string& pa
     encoder->set_projection(std::move(mixture));
   }
   TERMINUS_RETURN_IF_ERROR(CheckDimension(manifest, path, encoder->dimension()));
-  TERMINUS_RETURN_IF_ERROR(base::Annotate(encoder->Prepare(kMaxGpuBatch), path));
+  TERMINUS_RETURN_IF_ERROR(base::Annotate(encoder->Prepare(MaxGpuBatch(*model->preprocessor)), path));
   model->encoder = std::move(encoder);
   return absl::OkStatus();
 }

@@ -26,7 +26,11 @@ const TerminusCudaApi* FindApi() {
 void* StreamOf(const at::Tensor& tensor) { return FindApi()->current_stream(tensor.get_device()); }
 
 void Check(int error, const char* what) {
-  TORCH_CHECK(error == 0, what, " on the GPU failed with CUDA error ", error);
+  if (error != 0) {
+    const auto library = gpu::LoadLibrary();
+    TORCH_CHECK(false, what, " on the GPU failed: ",
+                library.ok() ? (*library)->error_text(error) : "unknown error", " (", error, ")");
+  }
 }
 
 const void* DataOf(const at::Tensor& tensor) {

@@ -31,7 +31,7 @@ constexpr size_t kTokensPerSharedPass = 128;
 // products come in few shapes, for each of which the fastest algorithm is tried once.
 constexpr size_t kTokensPerGpuPass = 32768;
 constexpr size_t kSmallStep = 64;
-constexpr size_t kLargeStep = 512;
+constexpr size_t kLargeStep = 256;
 
 size_t FilledUp(size_t tokens) {
   const size_t step = tokens <= kLargeStep * 2 ? kSmallStep : kLargeStep;

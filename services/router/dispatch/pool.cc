@@ -246,7 +246,7 @@ absl::Time Pool::NextWake(absl::Time now) const {
   if (queue_.empty()) {
     return absl::InfiniteFuture();
   }
-  absl::Time wake = queue_.next_expiry();
+  absl::Time wake = std::min(queue_.next_expiry(), queue_.held_until());
   if (replicas_.empty()) {
     wake = std::min(wake, empty_since_ + options_.grace);
   }

@@ -172,6 +172,29 @@ TEST_F(PoolTest, MaxInFlightBatchesEach) {
   replica->Answer();
 }
 
+TEST_F(PoolTest, ABusyReplicasNextBatchWaitsForMore) {
+  auto replica = Add("a", 2);
+  Submit(0);
+  clock_.Advance(absl::Milliseconds(100));
+  replica->Answer();
+  Submit(1);
+  Submit(2);
+  Submit(3);
+  EXPECT_EQ(replica->pending.size(), 1u);
+  EXPECT_EQ(pool_.Tick(), clock_.Now() + absl::Milliseconds(25));
+  clock_.Advance(absl::Milliseconds(25));
+  pool_.Tick();
+  ASSERT_EQ(replica->pending.size(), 2u);
+  EXPECT_THAT(replica->Texts(1), ElementsAre("2", "3"));
+  replica->Answer();
+  // Full, and sent at once.
+  for (uint64_t i = 4; i < 8; ++i) Submit(i);
+  ASSERT_EQ(replica->pending.size(), 2u);
+  EXPECT_THAT(replica->Texts(1), ElementsAre("4", "5", "6", "7"));
+  replica->Answer();
+  replica->Answer();
+}
+
 TEST_F(PoolTest, LeastOutstandingReplica) {
   auto a = Add("a", 2);
   auto b = Add("b", 2);
