@@ -75,7 +75,7 @@ struct TerminusCudaPatches {
   float scale[3];
   float shift[3];
   int side;
-  int row;  // At least 3 · side².
+  int row;  // At least 3 · side²; a multiple of 2, but for squares of one pixel.
 };
 
 struct TerminusCudaApi {

@@ -58,7 +58,8 @@ TEST_P(PatchesTest, EqualsAten) {
 
 INSTANTIATE_TEST_SUITE_P(Shapes, PatchesTest,
                          testing::Values(Case{1, 1, 1, 1, 3}, Case{3, 17, 23, 1, 3},
-                                         Case{2, 31, 45, 14, 592}, Case{8, 224, 224, 32, 3072}));
+                                         Case{2, 31, 45, 14, 592}, Case{2, 40, 900, 14, 592},
+                                         Case{8, 224, 224, 32, 3072}, Case{8, 224, 224, 16, 768}));
 
 }  // namespace
 }  // namespace terminus::models::cuda

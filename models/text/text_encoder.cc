@@ -30,11 +30,12 @@ constexpr size_t kTokensPerSharedPass = 128;
 // weights. The number of tokens is filled up to a multiple, by tokens of no text, so that the
 // products come in few shapes, for each of which the fastest algorithm is tried once.
 constexpr size_t kTokensPerGpuPass = 32768;
+constexpr size_t kFewTokens = 1024;
 constexpr size_t kSmallStep = 64;
 constexpr size_t kLargeStep = 256;
 
 size_t FilledUp(size_t tokens) {
-  const size_t step = tokens <= kLargeStep * 2 ? kSmallStep : kLargeStep;
+  const size_t step = tokens <= kFewTokens ? kSmallStep : kLargeStep;
   return (tokens + step - 1) / step * step;
 }
 
