@@ -141,7 +141,24 @@ __global__ void __launch_bounds__(kThreads)
   Store(values, out, at);
 }
 
+__global__ void Delay(uint64_t nanoseconds) {
+  const auto now = [] {
+    uint64_t time;
+    asm volatile("mov.u64 %0, %globaltimer;" : "=l"(time));
+    return time;
+  };
+  const uint64_t start = now();
+  while (now() - start < nanoseconds) {
+    __nanosleep(500);
+  }
+}
+
 }  // namespace
+
+cudaError_t LaunchDelay(int microseconds, cudaStream_t stream) {
+  Delay<<<1, 1, 0, stream>>>(static_cast<uint64_t>(microseconds) * 1000);
+  return cudaGetLastError();
+}
 
 cudaError_t LaunchLayerNorm(const void* x, const void* weight, const void* bias, int64_t rows,
                             int width, float eps, const Output& out, cudaStream_t stream) {

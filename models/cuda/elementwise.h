@@ -22,4 +22,8 @@ cudaError_t LaunchLayerNorm(const void* x, const void* weight, const void* bias,
 cudaError_t LaunchActivation(const void* x, int64_t count, TerminusCudaActivation activation,
                              const Output& out, cudaStream_t stream);
 
+// Keeps the stream busy for about as long, and nothing else: what is put into it meanwhile runs
+// without a wait for the CPU.
+cudaError_t LaunchDelay(int microseconds, cudaStream_t stream);
+
 }  // namespace terminus::models::cuda

@@ -18,6 +18,8 @@ namespace {
 // Each is run once; the fastest of these are run more often.
 constexpr int kFinalists = 6;
 constexpr int kFinalTrials = 10;
+// Of one run, on a slow CPU.
+constexpr int kLaunchMicroseconds = 25;
 constexpr float kFailed = 1e30f;
 // Shapes whose choice is kept. Ragged batches may bring ever new numbers of rows: what comes after
 // these takes the heuristic's first, and costs neither trials nor memory.
@@ -44,7 +46,8 @@ cudaError_t Run(const LtProblem& problem, const TerminusCudaMatmul& args, const 
                           {.bf16 = args.y, .fp8 = nullptr, .scale = 1}, stream);
 }
 
-// Milliseconds of so many runs, or kFailed.
+// Milliseconds of so many runs, or kFailed. Of the device alone: the stream is kept busy until all
+// are in it, for small products take the CPU longer to launch than the device to compute.
 float Time(const LtProblem& problem, const TerminusCudaMatmul& args, const Choice& choice,
            int trials, cudaStream_t stream) {
   cudaEvent_t begin_raw = nullptr;
@@ -56,6 +59,7 @@ float Time(const LtProblem& problem, const TerminusCudaMatmul& args, const Choic
   const Event end(end_raw);
   for (int trial = -1; trial < trials; ++trial) {
     if (trial == 0) {
+      LaunchDelay(kLaunchMicroseconds * trials, stream);
       cudaEventRecord(begin_raw, stream);
     }
     if (Run(problem, args, choice, stream) != cudaSuccess) {

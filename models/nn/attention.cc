@@ -40,6 +40,10 @@ bool AttentionWritesFp8(const at::Tensor& qkv, const Sequences& sequences, int h
          cuda_ops::TakesAttention(qkv.size(1) / 3 / heads, sequences.longest());
 }
 
+bool AttentionIsCapturable(const at::Tensor& like, int64_t head_dim, int32_t longest) {
+  return cuda_ops::Serves(like) && cuda_ops::TakesAttention(head_dim, longest);
+}
+
 at::Tensor PackedSelfAttention(const at::Tensor& qkv, const Sequences& sequences, int heads,
                                bool causal, std::optional<float> fp8_scale) {
   const int64_t hidden = qkv.size(1) / 3;

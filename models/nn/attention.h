@@ -15,6 +15,11 @@ namespace terminus::models::nn {
 at::Tensor PackedSelfAttention(const at::Tensor& qkv, const Sequences& sequences, int heads,
                                bool causal = false, std::optional<float> fp8_scale = std::nullopt);
 
+// Whether PackedSelfAttention of values like those of `like`, in heads of `head_dim`, can be
+// recorded as part of a CUDA graph for sequences up to `longest`, with offsets that only the device
+// knows.
+bool AttentionIsCapturable(const at::Tensor& like, int64_t head_dim, int32_t longest);
+
 bool AttentionWritesFp8(const at::Tensor& qkv, const Sequences& sequences, int heads);
 
 }  // namespace terminus::models::nn

@@ -4,9 +4,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <utility>
 
-#include "models/cuda/library.h"
+#include "models/nn/captured.h"
 
 namespace terminus::models::nn {
 namespace {
@@ -17,26 +18,11 @@ constexpr int64_t kMaxStep = 32;
 // One thread copies this much at a time.
 constexpr int64_t kCopyGrain = 1 << 20;
 
-struct DestroyGraph {
-  const TerminusCudaApi* api;
-  void operator()(TerminusCudaGraph* graph) const { api->graph_destroy(graph); }
-};
-using Graph = std::unique_ptr<TerminusCudaGraph, DestroyGraph>;
-
-const TerminusCudaApi& Api() {
-  const auto library = cuda::LoadLibrary();
-  TORCH_CHECK(library.ok(), library.status().ToString());
-  return **library;
-}
-
-void Check(int error, const char* text) { TORCH_CHECK(error == 0, "CUDA graph: ", text); }
-
 }  // namespace
 
 struct GraphLadder::Rung {
   int64_t rows;
-  Graph graph{nullptr, {nullptr}};
-  at::Tensor output;
+  std::optional<Captured> graph;  // Nothing on a CPU.
 };
 
 std::vector<int64_t> GraphLadder::Rungs(int64_t max_rows) {
@@ -66,7 +52,7 @@ GraphLadder::GraphLadder(std::function<at::Tensor(const at::Tensor&)> function,
     staged_ = at::empty(shape, options.device(at::kCPU).pinned_memory(true));
   }
   for (const int64_t rows : Rungs(max_rows)) {
-    rungs_.push_back({.rows = rows, .graph = Graph(nullptr, {nullptr}), .output = {}});
+    rungs_.push_back({.rows = rows, .graph = std::nullopt});
   }
   for (size_t i = rungs_.size(); i > 0 && !input_.is_cpu(); --i) {
     Capture(rungs_[i - 1]);
@@ -77,21 +63,9 @@ GraphLadder::~GraphLadder() = default;
 
 void GraphLadder::Capture(Rung& rung) {
   const at::Tensor input = input_.slice(0, 0, rung.rows);
-  // Not recorded: what is chosen or allocated at the first call of a shape.
-  function_(input);
-  const TerminusCudaApi& api = Api();
-  TerminusCudaGraph* const shares = rungs_.back().graph.get();
-  TerminusCudaGraph* raw = nullptr;
-  char error[512] = "";
-  Check(api.graph_begin(input.get_device(), shares, &raw, error, sizeof(error)), error);
-  rung.graph = Graph(raw, {&api});
-  try {
-    rung.output = function_(input);
-  } catch (...) {
-    api.graph_end(raw, error, sizeof(error));
-    throw;
-  }
-  Check(api.graph_end(raw, error, sizeof(error)), error);
+  const std::optional<Captured>& largest = rungs_.back().graph;
+  rung.graph = Captured::Capture([&] { return function_(input); }, input.device(),
+                                 largest ? &*largest : nullptr);
 }
 
 void GraphLadder::CopyIn(const at::Tensor& input) {
@@ -117,12 +91,10 @@ at::Tensor GraphLadder::RunRung(const at::Tensor& input) {
   const auto rung = std::find_if(rungs_.begin(), rungs_.end(), [&](const Rung& candidate) {
     return candidate.rows >= input.size(0);
   });
-  if (rung->graph == nullptr) {
+  if (!rung->graph) {
     return function_(input_.slice(0, 0, rung->rows)).slice(0, 0, input.size(0));
   }
-  char error[512] = "";
-  Check(Api().graph_replay(rung->graph.get(), error, sizeof(error)), error);
-  return rung->output.slice(0, 0, input.size(0));
+  return rung->graph->Replay().slice(0, 0, input.size(0));
 }
 
 at::Tensor GraphLadder::Run(const at::Tensor& input) {

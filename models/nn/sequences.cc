@@ -8,7 +8,7 @@
 namespace terminus::models::nn {
 
 Sequences::Sequences(std::vector<int32_t> offsets, at::Device device)
-    : offsets_(std::move(offsets)) {
+    : offsets_(std::move(offsets)), count_(static_cast<int64_t>(offsets_.size()) - 1) {
   int32_t shortest = count() > 0 ? offsets_[1] - offsets_[0] : 0;
   for (size_t i = 0; i + 1 < offsets_.size(); ++i) {
     const int32_t length = offsets_[i + 1] - offsets_[i];
@@ -21,6 +21,9 @@ Sequences::Sequences(std::vector<int32_t> offsets, at::Device device)
     on_device_ = ToDevice(offsets_, device);
   }
 }
+
+Sequences::Sequences(at::Tensor offsets, int32_t longest)
+    : count_(offsets.size(0) - 1), longest_(longest), on_device_(std::move(offsets)) {}
 
 Sequences Sequences::OfLength(int64_t count, int64_t length, at::Device device) {
   std::vector<int32_t> offsets;

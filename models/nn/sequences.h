@@ -15,12 +15,18 @@ class Sequences {
   // attention on `device`.
   Sequences(std::vector<int32_t> offsets, at::Device device);
 
+  // The same known to the device alone: `offsets` int32 [count + 1] there, which may change from
+  // one computation to the next. No sequence is longer than `longest`; some may be empty. What
+  // these sequences have on the host is not looked at.
+  Sequences(at::Tensor offsets, int32_t longest);
+
   // `count` sequences of `length` rows.
   static Sequences OfLength(int64_t count, int64_t length, at::Device device);
 
+  // Empty where only the device knows them.
   const std::vector<int32_t>& offsets() const { return offsets_; }
-  int64_t count() const { return static_cast<int64_t>(offsets_.size()) - 1; }
-  // Rows of all sequences together.
+  int64_t count() const { return count_; }
+  // Rows of all sequences together; not of those that only the device knows.
   int64_t rows() const { return offsets_.back(); }
   int32_t longest() const { return longest_; }
   // The length of all sequences, or 0 if they differ or there are none.
@@ -30,6 +36,7 @@ class Sequences {
 
  private:
   std::vector<int32_t> offsets_;
+  int64_t count_;
   int32_t longest_ = 0;
   int32_t equal_length_ = 0;
   at::Tensor on_device_;

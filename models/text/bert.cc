@@ -86,19 +86,26 @@ Bert::Layer Bert::LoadLayer(const BertConfig& config, const std::string& prefix,
   };
 }
 
-at::Tensor Bert::Forward(const PackedTexts& texts) const {
-  at::Tensor x = at::index_select(words_, 0, ToDevice(texts.ids, words_));
-  x.add_(at::index_select(positions_, 0, ToDevice(texts.positions, positions_)));
+std::vector<int64_t> Bert::Pooled(const PackedTexts& texts) const {
+  return PooledTokens(texts.offsets, pooling_);
+}
+
+bool Bert::IsCapturable(int longest) const {
+  return nn::AttentionIsCapturable(words_, config_.hidden_size / config_.heads, longest);
+}
+
+at::Tensor Bert::Forward(const TextInputs& inputs) const {
+  at::Tensor x = at::index_select(words_, 0, inputs.ids);
+  x.add_(at::index_select(positions_, 0, inputs.positions));
   x = embedding_norm_.Forward(x);
-  const nn::Sequences sequences(texts.offsets, x.device());
   for (const Layer& layer : layers_) {
     const at::Tensor qkv = layer.qkv.Forward(x);
-    const at::Tensor attended = nn::PackedSelfAttention(qkv, sequences, config_.heads);
+    const at::Tensor attended = nn::PackedSelfAttention(qkv, inputs.sequences, config_.heads);
     x = layer.attention_norm.Forward(layer.attention_out.ForwardAdd(attended, x));
     const at::Tensor inner = layer.up.Forward(x, config_.activation);
     x = layer.norm.Forward(layer.down.ForwardAdd(inner, x));
   }
-  return Pool(x, texts.offsets, pooling_);
+  return Pool(x, inputs);
 }
 
 }  // namespace terminus::models::text

@@ -35,7 +35,9 @@ class Bert : public TextTower {
  public:
   Bert(const BertConfig& config, Pooling pooling, const nn::Loader& loader);
 
-  at::Tensor Forward(const PackedTexts& texts) const override;
+  std::vector<int64_t> Pooled(const PackedTexts& texts) const override;
+  at::Tensor Forward(const TextInputs& inputs) const override;
+  bool IsCapturable(int longest) const override;
 
   int dimension() const override { return config_.hidden_size; }
   int vocabulary_size() const override { return config_.vocab_size; }

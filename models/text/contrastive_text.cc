@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "models/nn/attention.h"
 
 namespace terminus::models::text {
+
 ContrastiveText::ContrastiveText(const ContrastiveTextConfig& config, const nn::Loader& loader)
     : ContrastiveText(config, loader.PrefixOf("text_model.", "embeddings.token_embedding.weight"),
                       loader) {}
@@ -26,7 +28,7 @@ ContrastiveText::ContrastiveText(const ContrastiveTextConfig& config, const std:
   }
 }
 
-int64_t ContrastiveText::Pooled(const PackedTexts& texts, int32_t begin, int32_t end) const {
+int64_t ContrastiveText::PooledOf(const PackedTexts& texts, int32_t begin, int32_t end) const {
   const auto first = texts.ids.begin() + begin;
   const auto last = texts.ids.begin() + end;
   switch (config_.pooling) {
@@ -42,19 +44,27 @@ int64_t ContrastiveText::Pooled(const PackedTexts& texts, int32_t begin, int32_t
   return end - 1;
 }
 
-at::Tensor ContrastiveText::Forward(const PackedTexts& texts) const {
-  at::Tensor x = at::index_select(tokens_, 0, ToDevice(texts.ids, tokens_));
-  x.add_(at::index_select(positions_, 0, ToDevice(texts.positions, positions_)));
-  const nn::Sequences sequences(texts.offsets, x.device());
+std::vector<int64_t> ContrastiveText::Pooled(const PackedTexts& texts) const {
   std::vector<int64_t> pooled;
   for (size_t i = 0; i + 1 < texts.offsets.size(); ++i) {
-    pooled.push_back(Pooled(texts, texts.offsets[i], texts.offsets[i + 1]));
+    pooled.push_back(PooledOf(texts, texts.offsets[i], texts.offsets[i + 1]));
   }
-  const at::Tensor rows = ToDevice(pooled, x);
+  return pooled;
+}
+
+bool ContrastiveText::IsCapturable(int longest) const {
+  const nn::BlockConfig& block = config_.transformer.block;
+  return nn::AttentionIsCapturable(tokens_, block.mlp.hidden / block.heads, longest);
+}
+
+at::Tensor ContrastiveText::Forward(const TextInputs& inputs) const {
+  at::Tensor x = at::index_select(tokens_, 0, inputs.ids);
+  x.add_(at::index_select(positions_, 0, inputs.positions));
   for (size_t i = 0; i + 1 < blocks_.size(); ++i) {
-    x = blocks_[i].Forward(x, sequences);
+    x = blocks_[i].Forward(x, inputs.sequences);
   }
-  return head_.Forward(final_norm_.Forward(blocks_.back().ForwardRows(x, sequences, rows)));
+  return head_.Forward(
+      final_norm_.Forward(blocks_.back().ForwardRows(x, inputs.sequences, inputs.pooled)));
 }
 
 }  // namespace terminus::models::text

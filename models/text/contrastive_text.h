@@ -39,7 +39,9 @@ class ContrastiveText : public TextTower {
  public:
   ContrastiveText(const ContrastiveTextConfig& config, const nn::Loader& loader);
 
-  at::Tensor Forward(const PackedTexts& texts) const override;
+  std::vector<int64_t> Pooled(const PackedTexts& texts) const override;
+  at::Tensor Forward(const TextInputs& inputs) const override;
+  bool IsCapturable(int longest) const override;
 
   int dimension() const override { return config_.dimension; }
   int vocabulary_size() const override { return config_.vocab_size; }
@@ -53,7 +55,7 @@ class ContrastiveText : public TextTower {
                   const nn::Loader& loader);
 
   // Index of the token of texts.ids [begin, end) that stands for them.
-  int64_t Pooled(const PackedTexts& texts, int32_t begin, int32_t end) const;
+  int64_t PooledOf(const PackedTexts& texts, int32_t begin, int32_t end) const;
 
   ContrastiveTextConfig config_;
   at::Tensor tokens_;     // [vocab, hidden]

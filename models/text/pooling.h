@@ -6,11 +6,15 @@
 #include <vector>
 
 #include "models/text/sentence_config.h"
+#include "models/text/text_tower.h"
 
 namespace terminus::models::text {
 
-// hidden [tokens, hidden], text i in rows [offsets[i], offsets[i + 1]) → one vector a text,
-// [texts, hidden].
-at::Tensor Pool(const at::Tensor& hidden, const std::vector<int32_t>& offsets, Pooling pooling);
+// Of each text the token that stands for it; nothing for a mean.
+std::vector<int64_t> PooledTokens(const std::vector<int32_t>& offsets, Pooling pooling);
+
+// hidden [tokens, hidden] → one vector a text, [texts, hidden]: the states of `inputs.pooled`, or
+// the mean over each text where that is undefined.
+at::Tensor Pool(const at::Tensor& hidden, const TextInputs& inputs);
 
 }  // namespace terminus::models::text

@@ -72,9 +72,8 @@ Qwen3::Layer Qwen3::LoadLayer(const std::string& prefix, const nn::Loader& loade
                   .down = loader.GetLinear(mlp + "down_proj", inner, hidden, config_.mlp_bias)}};
 }
 
-Qwen3::Turn Qwen3::TurnFor(const PackedTexts& texts) const {
-  const at::Tensor positions = ToDevice(texts.positions, tokens_).to(at::kFloat);
-  const at::Tensor angles = positions.unsqueeze(1) * frequencies_.unsqueeze(0);
+Qwen3::Turn Qwen3::TurnFor(const at::Tensor& positions) const {
+  const at::Tensor angles = positions.to(at::kFloat).unsqueeze(1) * frequencies_.unsqueeze(0);
   const at::Tensor both = at::cat({angles, angles}, -1).unsqueeze(1);
   return {both.cos().to(tokens_.scalar_type()), both.sin().to(tokens_.scalar_type())};
 }
@@ -98,16 +97,24 @@ at::Tensor Qwen3::Attend(const Layer& layer, const Turn& turn, const at::Tensor&
   return nn::PackedSelfAttention(all.flatten(1), sequences, config_.heads, /*causal=*/true);
 }
 
-at::Tensor Qwen3::Forward(const PackedTexts& texts) const {
-  at::Tensor x = at::index_select(tokens_, 0, ToDevice(texts.ids, tokens_));
-  const Turn turn = TurnFor(texts);
-  const nn::Sequences sequences(texts.offsets, x.device());
+std::vector<int64_t> Qwen3::Pooled(const PackedTexts& texts) const {
+  return PooledTokens(texts.offsets, pooling_);
+}
+
+bool Qwen3::IsCapturable(int longest) const {
+  return nn::AttentionIsCapturable(tokens_, config_.head_dim, longest);
+}
+
+at::Tensor Qwen3::Forward(const TextInputs& inputs) const {
+  at::Tensor x = at::index_select(tokens_, 0, inputs.ids);
+  const Turn turn = TurnFor(inputs.positions);
   for (const Layer& layer : layers_) {
-    const at::Tensor attended = Attend(layer, turn, layer.attention_norm.Forward(x), sequences);
+    const at::Tensor attended =
+        Attend(layer, turn, layer.attention_norm.Forward(x), inputs.sequences);
     x = layer.attention_out.ForwardAdd(attended, x);
     x = layer.mlp.ForwardAdd(layer.mlp_norm.Forward(x), x);
   }
-  return Pool(final_norm_.Forward(x), texts.offsets, pooling_);
+  return Pool(final_norm_.Forward(x), inputs);
 }
 
 }  // namespace terminus::models::text

@@ -25,7 +25,9 @@ class Qwen3 : public TextTower {
  public:
   Qwen3(const decoder::LlamaConfig& config, Pooling pooling, const nn::Loader& loader);
 
-  at::Tensor Forward(const PackedTexts& texts) const override;
+  std::vector<int64_t> Pooled(const PackedTexts& texts) const override;
+  at::Tensor Forward(const TextInputs& inputs) const override;
+  bool IsCapturable(int longest) const override;
 
   int dimension() const override { return config_.hidden_size; }
   int vocabulary_size() const override { return config_.vocab_size; }
@@ -50,7 +52,7 @@ class Qwen3 : public TextTower {
 
   nn::RmsNorm LoadNorm(const std::string& name, int64_t width, const nn::Loader& loader) const;
   Layer LoadLayer(const std::string& prefix, const nn::Loader& loader) const;
-  Turn TurnFor(const PackedTexts& texts) const;
+  Turn TurnFor(const at::Tensor& positions) const;
   // Normalised hidden states [tokens, hidden] → [tokens, heads · head_dim].
   at::Tensor Attend(const Layer& layer, const Turn& turn, const at::Tensor& x,
                     const nn::Sequences& sequences) const;

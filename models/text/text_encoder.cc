@@ -105,7 +105,12 @@ TextEncoder::TextEncoder(SentenceConfig sentence_config, std::unique_ptr<const T
       tower_(std::move(tower)),
       max_tokens_(sentence_config_.max_tokens == 0
                       ? tower_->max_tokens()
-                      : std::min(sentence_config_.max_tokens, tower_->max_tokens())) {}
+                      : std::min(sentence_config_.max_tokens, tower_->max_tokens())) {
+  if (!device_.is_cpu()) {
+    graphs_ = std::make_unique<TextGraphs>(
+        *tower_, [this](const TextInputs& inputs) { return Vectors(inputs); }, device_);
+  }
+}
 
 absl::Status TextEncoder::Check(const executor::TextBatch& batch) const {
   for (size_t i = 0; i < batch.token_ids.size(); ++i) {
@@ -138,7 +143,7 @@ absl::StatusOr<executor::Embeddings> TextEncoder::Encode(const executor::TextBat
   return EncodeChecked(batch);
 }
 
-executor::Embeddings TextEncoder::EncodeChecked(const executor::TextBatch& batch) const {
+executor::Embeddings TextEncoder::EncodeChecked(const executor::TextBatch& batch) {
   executor::Embeddings out{.count = static_cast<int>(batch.token_ids.size()),
                            .dimension = dimension()};
   out.values.resize(batch.token_ids.size() * out.dimension);
@@ -176,12 +181,12 @@ executor::Embeddings TextEncoder::EncodeChecked(const executor::TextBatch& batch
 }
 
 void TextEncoder::EncodeRange(const executor::TextBatch& batch, size_t begin, size_t end,
-                              float* out) const {
+                              float* out) {
   const at::Tensor vectors = Forward(batch, begin, end);
   at::from_blob(out, vectors.sizes(), at::kFloat).copy_(vectors);
 }
 
-at::Tensor TextEncoder::Forward(const executor::TextBatch& batch, size_t begin, size_t end) const {
+at::Tensor TextEncoder::Forward(const executor::TextBatch& batch, size_t begin, size_t end) {
   PackedTexts texts;
   texts.offsets.push_back(0);
   for (size_t i = begin; i < end; ++i) {
@@ -192,11 +197,19 @@ at::Tensor TextEncoder::Forward(const executor::TextBatch& batch, size_t begin, 
     }
     texts.offsets.push_back(static_cast<int32_t>(texts.ids.size()));
   }
-  if (!device_.is_cpu()) {
+  texts.pooled = tower_->Pooled(texts);
+  if (graphs_ != nullptr) {
     texts.ids.resize(FilledUp(texts.ids.size()), 0);
     texts.positions.resize(texts.ids.size(), 0);
+    if (std::optional<at::Tensor> vectors = graphs_->Run(texts)) {
+      return *std::move(vectors);
+    }
   }
-  at::Tensor pooled = tower_->Forward(texts).to(at::kFloat);
+  return Vectors(ToDevice(texts, device_));
+}
+
+at::Tensor TextEncoder::Vectors(const TextInputs& inputs) const {
+  at::Tensor pooled = tower_->Forward(inputs).to(at::kFloat);
   if (sentence_config_.normalize) {
     pooled.div_(pooled.norm(2, {1}, /*keepdim=*/true).clamp_min_(1e-12));
   }

@@ -9,6 +9,7 @@
 #include "common/executor/encoder.h"
 #include "models/nn/placement.h"
 #include "models/text/sentence_config.h"
+#include "models/text/text_graphs.h"
 #include "models/text/text_tower.h"
 
 namespace terminus::models::text {
@@ -25,8 +26,10 @@ class TextEncoder : public executor::Encoder<executor::TextBatch> {
   absl::StatusOr<executor::Embeddings> Encode(const executor::TextBatch& batch) override;
 
   // Texts [begin, end), which are as Encode takes them and few enough for one pass → their vectors,
-  // [end − begin, dimension] float32 on the device, which is not waited for.
-  at::Tensor Forward(const executor::TextBatch& batch, size_t begin, size_t end) const;
+  // [end − begin, dimension] float32 on the device, which is not waited for. There the next call
+  // may overwrite them, after what the device was given to do until then. On a CPU threads may
+  // share the encoder.
+  at::Tensor Forward(const executor::TextBatch& batch, size_t begin, size_t end);
 
   int dimension() const override { return tower_->dimension(); }
 
@@ -44,15 +47,19 @@ class TextEncoder : public executor::Encoder<executor::TextBatch> {
 
   absl::Status Check(const executor::TextBatch& batch) const;
 
-  executor::Embeddings EncodeChecked(const executor::TextBatch& batch) const;
+  executor::Embeddings EncodeChecked(const executor::TextBatch& batch);
 
   // Encodes texts [begin, end) in one pass; writes their rows to `out`.
-  void EncodeRange(const executor::TextBatch& batch, size_t begin, size_t end, float* out) const;
+  void EncodeRange(const executor::TextBatch& batch, size_t begin, size_t end, float* out);
+
+  // From a tower's to ours: float32, and of length 1 where they are wanted so.
+  at::Tensor Vectors(const TextInputs& inputs) const;
 
   at::Device device_;
   SentenceConfig sentence_config_;
   std::unique_ptr<const TextTower> tower_;
   int max_tokens_;
+  std::unique_ptr<TextGraphs> graphs_;  // Null on a CPU.
 };
 
 }  // namespace terminus::models::text

@@ -4,8 +4,11 @@
 
 namespace terminus::models::text {
 
-at::Tensor ToDevice(const std::vector<int64_t>& values, const at::Tensor& like) {
-  return nn::ToDevice(values, like.device());
+TextInputs ToDevice(const PackedTexts& texts, at::Device device) {
+  return {.ids = nn::ToDevice(texts.ids, device),
+          .positions = nn::ToDevice(texts.positions, device),
+          .sequences = nn::Sequences(texts.offsets, device),
+          .pooled = texts.pooled.empty() ? at::Tensor() : nn::ToDevice(texts.pooled, device)};
 }
 
 }  // namespace terminus::models::text
