@@ -102,8 +102,17 @@ at::Tensor Convolution::ForwardAdd(const at::Tensor& x, const at::Tensor& residu
 
 Folded FoldBatchNorm(const at::Tensor& weight, const at::Tensor& gamma, const at::Tensor& beta,
                      const at::Tensor& mean, const at::Tensor& variance, double eps) {
+  // Rows that are in double precision at a time: a whole weight would be four times its size.
+  constexpr int64_t kRows = 64;
   const at::Tensor scale = gamma.to(at::kDouble) / at::sqrt(variance.to(at::kDouble) + eps);
-  return {.weight = (weight.to(at::kDouble) * scale.view({-1, 1, 1, 1})).to(at::kFloat),
+  const at::Tensor folded = at::empty(weight.sizes(), weight.options().dtype(at::kFloat));
+  for (int64_t row = 0; row < weight.size(0); row += kRows) {
+    const auto rows = [&](const at::Tensor& tensor) {
+      return tensor.slice(0, row, std::min(row + kRows, weight.size(0)));
+    };
+    rows(folded).copy_(rows(weight).to(at::kDouble) * rows(scale).view({-1, 1, 1, 1}));
+  }
+  return {.weight = folded,
           .bias = (beta.to(at::kDouble) - mean.to(at::kDouble) * scale).to(at::kFloat)};
 }
 
