@@ -8,6 +8,7 @@ import sys
 import time
 
 import figures
+import gpu_load
 import nvml
 from area_router import Cluster
 from line_process import LineProcess
@@ -213,12 +214,20 @@ def _through_router(made, wanted, contenders, options):
 def run(options, folder):
     """All figures of the area whose names begin with options.only; `folder` is for scratch files."""
     environment.prepare()
-    subprocess.run([environment.python(), os.path.join(figures.ROOT, "bench", "peers", "make_gpu_models.py"), "--out",
-                    folder], check=True)
+    peers = os.path.join(figures.ROOT, "bench", "peers")
     made = []
 
     def wanted(name):
         return name.startswith(tuple(options.only.split(",")))
+
+    if wanted(gpu_load.NAME):
+        try:
+            made += gpu_load.run(options, folder, environment.python(), peers)
+        except (RuntimeError, subprocess.SubprocessError) as error:
+            print(f"  {gpu_load.NAME} is left out: {error}", flush=True)
+    if options.only and all(each.startswith(gpu_load.NAME) for each in options.only.split(",")):
+        return made
+    subprocess.run([environment.python(), os.path.join(peers, "make_gpu_models.py"), "--out", folder], check=True)
 
     def wanted_any(model):
         return any(f"gpu.{model}".startswith(each) or each.startswith(f"gpu.{model}")

@@ -18,7 +18,8 @@ AREAS = {
     "decode": ("area_decode", ["decode_bench"]),
     "router": ("area_router", ["echo_server", "wire_bench", "terminus", "terminus-router", "terminus-text",
                                "terminus-vision", "terminus-video", "terminus-decoder"]),
-    "gpu": ("area_gpu", ["gpu_encoder_bench", "wire_bench", "terminus", "terminus-router", "terminus-vision"]),
+    "gpu": ("area_gpu", ["gpu_encoder_bench", "load_bench", "wire_bench", "terminus", "terminus-router",
+                         "terminus-vision"]),
     "families": ("area_families", ["encoder_bench"]),
     "tokenizers": ("area_tokenizers", ["tokenizer_bench"]),
     "video": ("area_video", ["terminus-video", "video_bench"]),
@@ -35,6 +36,8 @@ def parse(arguments):
     parser.add_argument("--vocabulary", nargs="+", default=[],
                         help="area tokenizers: what packages ship, as bench/peers/make_tokenizers.py takes it")
     parser.add_argument("--family", nargs="+", default=[], help="area families: these alone")
+    parser.add_argument("--llama-8b", help="area gpu: the folder that bench/peers/make_llama_8b.py makes; it makes one "
+                        "here, or else a temporary one (15 GiB), if there is none")
     parser.add_argument("--dry-run", action="store_true", help="show the figures, write nothing")
     parser.add_argument("--force", action="store_true", help="write figures down although the machine was busy")
     parser.add_argument("--only", default="", help="figures whose names begin so, separated by commas (area gpu)")
@@ -47,11 +50,12 @@ def parse(arguments):
 
 def _command(arguments):
     """The command as anyone would give it: without what says where things lie on this machine."""
+    places = ("--binaries", "--results", "--commit", "--llama-8b")
     kept, skip = [], False
     for argument in arguments:
-        if not skip and argument not in ("--binaries", "--results", "--commit"):
+        if not skip and argument not in places:
             kept.append(argument)
-        skip = not skip and argument in ("--binaries", "--results", "--commit")
+        skip = not skip and argument in places
     return shlex.join(["scripts/bench", *kept])
 
 

@@ -44,6 +44,12 @@ int Allocate(uint64_t bytes, void** memory) { return Report(cudaMalloc(memory, b
 
 int Release(void* memory) { return Report(cudaFree(memory)); }
 
+int AllocateHost(uint64_t bytes, void** memory) {
+  return Report(cudaHostAlloc(memory, bytes, cudaHostAllocDefault));
+}
+
+int ReleaseHost(void* memory) { return Report(cudaFreeHost(memory)); }
+
 int Copy(void* to, const void* from, uint64_t bytes, void* stream) {
   return Report(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, Stream(stream)));
 }
@@ -54,6 +60,8 @@ int CreateStream(void** stream) {
 }
 
 int DestroyStream(void* stream) { return Report(cudaStreamDestroy(Stream(stream))); }
+
+int WaitStream(void* stream) { return Report(cudaStreamSynchronize(Stream(stream))); }
 
 int CreateEvent(void** event) {
   return Report(
@@ -71,6 +79,8 @@ int QueryEvent(void* event) {
   return status == cudaErrorNotReady ? -1 : Report(status);
 }
 
+int WaitEvent(void* event) { return Report(cudaEventSynchronize(Event(event))); }
+
 constexpr TerminusGpuApi kApi = {TERMINUS_GPU_API_VERSION,
                                  ErrorText,
                                  DeviceCount,
@@ -78,13 +88,17 @@ constexpr TerminusGpuApi kApi = {TERMINUS_GPU_API_VERSION,
                                  SetDevice,
                                  Allocate,
                                  Release,
+                                 AllocateHost,
+                                 ReleaseHost,
                                  Copy,
                                  CreateStream,
                                  DestroyStream,
+                                 WaitStream,
                                  CreateEvent,
                                  DestroyEvent,
                                  RecordEvent,
-                                 QueryEvent};
+                                 QueryEvent,
+                                 WaitEvent};
 
 }  // namespace
 

@@ -8,7 +8,7 @@
 extern "C" {
 
 // Raised with every change of the table; the loader refuses another version.
-#define TERMINUS_GPU_API_VERSION 1
+#define TERMINUS_GPU_API_VERSION 2
 
 struct TerminusGpuApi {
   int version;
@@ -22,11 +22,17 @@ struct TerminusGpuApi {
 
   int (*allocate)(uint64_t bytes, void** memory);
   int (*release)(void* memory);
+  // Pinned memory of the host, which copies read and write without the processor's help. It is
+  // released when no copy uses it any more.
+  int (*allocate_host)(uint64_t bytes, void** memory);
+  int (*release_host)(void* memory);
   // Between any two of host and device, in the stream's order.
   int (*copy)(void* to, const void* from, uint64_t bytes, void* stream);
 
   int (*create_stream)(void** stream);
   int (*destroy_stream)(void* stream);
+  // Returns when the stream has done all that was put into it so far.
+  int (*wait_stream)(void* stream);
 
   int (*create_event)(void** event);
   int (*destroy_event)(void* event);
@@ -34,6 +40,8 @@ struct TerminusGpuApi {
   int (*record_event)(void* event, void* stream);
   // 0 when it has happened, -1 when not yet, else a cudaError_t.
   int (*query_event)(void* event);
+  // Returns when it has happened; at once if it was never recorded.
+  int (*wait_event)(void* event);
 };
 
 const TerminusGpuApi* terminus_gpu_api();

@@ -5,11 +5,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <utility>
 
-#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 
 namespace terminus::weights {
+namespace {
+
+// What is asked for at once, and how far ahead: enough to keep a disk busy while a matrix is
+// repacked, little beside what a machine has that holds such a model.
+constexpr uint64_t kPiece = uint64_t{4} << 20;
+constexpr uint64_t kWindow = uint64_t{64} << 20;
+
+// The kernel maps as much around a page that is touched, at addresses that are multiples of it:
+// fault_around_bytes, as every distribution leaves it.
+constexpr uintptr_t kFaultAround = uintptr_t{64} << 10;
+
+}  // namespace
 
 absl::StatusOr<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -25,22 +39,72 @@ absl::StatusOr<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::st
     return absl::InvalidArgumentError(path + ": not a regular file");
   }
   const size_t size = static_cast<size_t>(info.st_size);
-  if (size == 0) {  // mmap refuses a length of 0
-    close(fd);
-    return std::shared_ptr<const MappedFile>(new MappedFile({}));
+  void* address = nullptr;
+  if (size != 0) {  // mmap refuses a length of 0
+    address = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (address == MAP_FAILED) {
+      const int error = errno;
+      close(fd);
+      return absl::ErrnoToStatus(error, path);
+    }
   }
-  void* const address = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
-  const int error = errno;
-  close(fd);
-  if (address == MAP_FAILED) return absl::ErrnoToStatus(error, path);
   return std::shared_ptr<const MappedFile>(
-      new MappedFile({static_cast<const std::byte*>(address), size}));
+      new MappedFile(path, fd, {static_cast<const std::byte*>(address), size}));
 }
+
+MappedFile::MappedFile(std::string path, int fd, absl::Span<const std::byte> bytes)
+    : path_(std::move(path)),
+      fd_(fd),
+      bytes_(bytes),
+      asked_((bytes.size() + kPiece - 1) / kPiece) {}
 
 MappedFile::~MappedFile() {
   if (!bytes_.empty()) {
     munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
   }
+  close(fd_);
+}
+
+void MappedFile::Release(absl::Span<const std::byte> part) const {
+  if (part.empty()) return;
+  const auto address = reinterpret_cast<uintptr_t>(bytes_.data());
+  const auto begin = reinterpret_cast<uintptr_t>(part.data()) / kFaultAround * kFaultAround;
+  const auto end = (reinterpret_cast<uintptr_t>(part.data() + part.size()) + kFaultAround - 1) /
+                   kFaultAround * kFaultAround;
+  const uintptr_t from = std::max(begin, address);
+  // The mapping is private and never written to, so nothing is lost. If the kernel refuses, the
+  // pages only stay.
+  static_cast<void>(madvise(reinterpret_cast<void*>(from),
+                            std::min(end, address + bytes_.size()) - from, MADV_DONTNEED));
+}
+
+void MappedFile::ReadAhead(absl::Span<const std::byte> part) const {
+  const uint64_t offset = part.data() - bytes_.data();
+  const uint64_t end = std::min<uint64_t>(offset + part.size() + kWindow, bytes_.size());
+  for (uint64_t piece = offset / kPiece; piece * kPiece < end; ++piece) {
+    if (!asked_[piece].exchange(true, std::memory_order_relaxed)) {
+      // An advice: without it the bytes come when they are touched.
+      static_cast<void>(posix_fadvise(fd_, static_cast<off_t>(piece * kPiece),
+                                      static_cast<off_t>(kPiece), POSIX_FADV_WILLNEED));
+    }
+  }
+}
+
+absl::Status MappedFile::Read(uint64_t offset, absl::Span<std::byte> out) const {
+  while (!out.empty()) {
+    const ssize_t count = pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) {
+      return absl::ErrnoToStatus(errno, absl::StrCat(path_, ": reading at byte ", offset));
+    }
+    if (count == 0) {
+      return absl::DataLossError(absl::StrCat(path_, ": ends at byte ", offset, ", ", out.size(),
+                                              " before the end of a tensor: it was shortened"));
+    }
+    offset += static_cast<uint64_t>(count);
+    out.remove_prefix(static_cast<size_t>(count));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace terminus::weights

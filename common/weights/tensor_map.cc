@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/check.h"
 #include "common/base/errors.h"
 #include "common/base/file.h"
 #include "common/base/status_macros.h"
@@ -105,6 +107,22 @@ absl::Status TensorMap::AddShards(const std::string& index_file) {
 const TensorView* TensorMap::Find(absl::string_view name) const {
   const auto found = tensors_.find(name);
   return found == tensors_.end() ? nullptr : &found->second;
+}
+
+std::shared_ptr<const MappedFile> TensorMap::FileOf(const TensorView& tensor) const {
+  const std::less_equal<> not_behind;
+  const auto found = std::find_if(files_.begin(), files_.end(), [&](const auto& file) {
+    return not_behind(file->bytes().begin(), tensor.data.begin()) &&
+           not_behind(tensor.data.end(), file->bytes().end());
+  });
+  TERMINUS_CHECK(found != files_.end());
+  return *found;
+}
+
+uint64_t TensorMap::bytes() const {
+  uint64_t bytes = 0;
+  for (const auto& [name, tensor] : tensors_) bytes += tensor.data.size();
+  return bytes;
 }
 
 std::vector<std::string> TensorMap::names() const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,8 +24,14 @@ class TensorMap {
   // Null when there is no such tensor.
   const TensorView* Find(absl::string_view name) const;
 
+  // The file that a tensor's data, which is not empty, lies in.
+  std::shared_ptr<const MappedFile> FileOf(const TensorView& tensor) const;
+
   // Sorted.
   std::vector<std::string> names() const;
+
+  // Of all tensors' data.
+  uint64_t bytes() const;
 
   // As given to Open, for messages.
   const std::string& path() const { return path_; }

@@ -71,6 +71,9 @@ TEST_F(TensorMapTest, OpensShards) {
   const auto map = TensorMap::Open(folder_);
   ASSERT_TRUE(map.ok()) << map.status();
   EXPECT_THAT((*map)->names(), ElementsAre("a", "b"));
+  EXPECT_EQ((*map)->FileOf(*(*map)->Find("a"))->path(), Path("one.safetensors"));
+  EXPECT_EQ((*map)->FileOf(*(*map)->Find("b"))->path(), Path("two.safetensors"));
+  EXPECT_EQ((*map)->bytes(), 48u);
 }
 
 TEST_F(TensorMapTest, RefusesShardsThatDoNotHoldWhatTheIndexSays) {

@@ -1,5 +1,6 @@
 #include "common/weights/weight_loader.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,9 +10,23 @@
 namespace terminus::weights {
 namespace {
 
+// Names in a warning: of a model of which a half is used there are hundreds.
+constexpr size_t kMaxLogged = 8;
+
 absl::string_view PartOf(absl::string_view name) { return name.substr(0, name.find('.')); }
 
 }  // namespace
+
+std::string UnusedWarning(absl::string_view path, absl::Span<const std::string> unused) {
+  const size_t shown = std::min(unused.size(), kMaxLogged);
+  std::string text =
+      absl::StrCat(path, ": ", unused.size(),
+                   " tensors are not used: ", absl::StrJoin(unused.subspan(0, shown), ", "));
+  if (shown < unused.size()) {
+    absl::StrAppend(&text, " and ", unused.size() - shown, " more");
+  }
+  return text;
+}
 
 TensorView WeightLoader::Get(absl::string_view name, DType dtype, absl::Span<const int64_t> shape) {
   ++asked_;
@@ -56,8 +71,7 @@ absl::Status WeightLoader::Finish() const {
   const std::vector<std::string> unused = Unused();
   if (misses_.empty()) {
     if (!unused.empty()) {
-      base::LogWarning(absl::StrCat(map_.path(), ": ", unused.size(),
-                                    " tensors are not used: ", absl::StrJoin(unused, ", ")));
+      base::LogWarning(UnusedWarning(map_.path(), unused));
     }
     return absl::OkStatus();
   }

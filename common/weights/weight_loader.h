@@ -52,4 +52,7 @@ class WeightLoader {
   std::vector<std::string> misses_;
 };
 
+// What is logged about tensors that nobody asked for: how many, and the first few names.
+std::string UnusedWarning(absl::string_view path, absl::Span<const std::string> unused);
+
 }  // namespace terminus::weights

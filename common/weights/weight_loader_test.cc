@@ -86,5 +86,13 @@ TEST_F(WeightLoaderTest, WhatNobodyAsksForIsNoFault) {
   EXPECT_TRUE(loader.Unused().empty()) << "b is another part";
 }
 
+TEST(UnusedWarningTest, ListsAFewNames) {
+  EXPECT_EQ(UnusedWarning("m", {"a", "b"}), "m: 2 tensors are not used: a, b");
+  EXPECT_EQ(UnusedWarning("m", {"a", "b", "c", "d", "e", "f", "g", "h"}),
+            "m: 8 tensors are not used: a, b, c, d, e, f, g, h");
+  EXPECT_EQ(UnusedWarning("m", {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}),
+            "m: 10 tensors are not used: a, b, c, d, e, f, g, h and 2 more");
+}
+
 }  // namespace
 }  // namespace terminus::weights

@@ -16,6 +16,9 @@ namespace terminus::models::bundle {
 
 namespace fs = std::filesystem;
 
+// What is in memory of a file at a time: the model made of it may be there already.
+constexpr uint64_t kPiece = uint64_t{8} << 20;
+
 absl::StatusOr<std::string> Fingerprint(const std::string& folder) {
   std::vector<std::string> names;
   std::error_code error;
@@ -39,7 +42,12 @@ absl::StatusOr<std::string> Fingerprint(const std::string& folder) {
     // With their lengths, so that no two lists of files run together into the same bytes.
     XXH3_128bits_update(state.get(), name.c_str(), name.size() + 1);
     XXH3_128bits_update(state.get(), &size, sizeof(size));
-    XXH3_128bits_update(state.get(), file->bytes().data(), size);
+    for (uint64_t offset = 0; offset < size; offset += kPiece) {
+      const auto piece = file->bytes().subspan(offset, kPiece);
+      file->ReadAhead(piece);
+      XXH3_128bits_update(state.get(), piece.data(), piece.size());
+      file->Release(piece);
+    }
   }
   const XXH128_hash_t hash = XXH3_128bits_digest(state.get());
   return absl::StrFormat("%016x%016x", hash.high64, hash.low64);

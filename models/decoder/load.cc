@@ -41,15 +41,12 @@ absl::Status ResolveKv(const LlamaConfig& config, int64_t element_bytes, LmOptio
 }
 
 // What the first matrix is stored in stands for all.
-ComputeDType ResolveDType(const LlamaConfig& config, ComputeDType asked,
-                          checkpoint::Weights& weights, int layer) {
+ComputeDType ResolveDType(ComputeDType asked, const checkpoint::Weights& weights, int layer) {
   if (asked != ComputeDType::kAuto) {
     return asked;
   }
-  const at::Tensor matrix =
-      weights.GetAsStored(absl::StrCat("model.layers.", layer, ".mlp.gate_proj.weight"),
-                          {config.intermediate_size, config.hidden_size});
-  return matrix.scalar_type() == at::kBFloat16 ? ComputeDType::kBFloat16 : ComputeDType::kFloat32;
+  const std::string matrix = absl::StrCat("model.layers.", layer, ".mlp.gate_proj.weight");
+  return weights.TypeOf(matrix) == at::kBFloat16 ? ComputeDType::kBFloat16 : ComputeDType::kFloat32;
 }
 
 }  // namespace
@@ -59,7 +56,7 @@ absl::StatusOr<std::unique_ptr<CausalLm>> LoadCausalLm(const std::string& folder
   TERMINUS_ASSIGN_OR_RETURN(const LlamaConfig config, ReadLlamaConfig(folder));
   TERMINUS_RETURN_IF_ERROR(ResolveLayers(config, &options.layers));
   TERMINUS_ASSIGN_OR_RETURN(auto weights, checkpoint::Weights::Open(folder, device));
-  options.dtype = ResolveDType(config, options.dtype, weights, options.layers.first);
+  options.dtype = ResolveDType(options.dtype, weights, options.layers.first);
   const bool narrow_kv = !device.is_cpu() && options.dtype == ComputeDType::kBFloat16;
   TERMINUS_RETURN_IF_ERROR(ResolveKv(config, narrow_kv ? 2 : 4, &options));
   std::unique_ptr<CausalLm> lm;

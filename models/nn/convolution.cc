@@ -102,8 +102,18 @@ at::Tensor Convolution::ForwardAdd(const at::Tensor& x, const at::Tensor& residu
 
 Folded FoldBatchNorm(const at::Tensor& weight, const at::Tensor& gamma, const at::Tensor& beta,
                      const at::Tensor& mean, const at::Tensor& variance, double eps) {
+  // Values that are in double precision at a time: a whole weight would be four times its size.
+  constexpr int64_t kValues = 1 << 17;
   const at::Tensor scale = gamma.to(at::kDouble) / at::sqrt(variance.to(at::kDouble) + eps);
-  return {.weight = (weight.to(at::kDouble) * scale.view({-1, 1, 1, 1})).to(at::kFloat),
+  const at::Tensor folded = at::empty(weight.sizes(), weight.options().dtype(at::kFloat));
+  const int64_t step = std::max<int64_t>(1, kValues / weight[0].numel());
+  for (int64_t row = 0; row < weight.size(0); row += step) {
+    const auto rows = [&](const at::Tensor& tensor) {
+      return tensor.slice(0, row, std::min(row + step, weight.size(0)));
+    };
+    rows(folded).copy_(rows(weight).to(at::kDouble) * rows(scale).view({-1, 1, 1, 1}));
+  }
+  return {.weight = folded,
           .bias = (beta.to(at::kDouble) - mean.to(at::kDouble) * scale).to(at::kFloat)};
 }
 

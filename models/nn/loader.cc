@@ -3,7 +3,9 @@
 namespace terminus::models::nn {
 
 at::Tensor Loader::Get(const std::string& name, at::IntArrayRef shape) const {
-  return GetFloat(name, shape).to(dtype_, /*non_blocking=*/false, /*copy=*/true);
+  const at::Tensor stored = weights_.GetAsStored(name, shape);
+  // On a GPU it is nobody else's already.
+  return stored.to(dtype_, /*non_blocking=*/false, /*copy=*/stored.is_cpu());
 }
 
 Linear Loader::MakeLinear(const at::Tensor& weight, const std::optional<at::Tensor>& bias) const {
@@ -14,11 +16,11 @@ Linear Loader::MakeLinear(const at::Tensor& weight, const std::optional<at::Tens
 }
 
 Linear Loader::GetLinear(const std::string& name, int64_t in, int64_t out, bool bias) const {
-  const at::Tensor weight = GetFloat(name + ".weight", {out, in});
+  const at::Tensor weight = weights_.GetAsStored(name + ".weight", {out, in});
   if (!bias) {
     return MakeLinear(weight, std::nullopt);
   }
-  return MakeLinear(weight, GetFloat(name + ".bias", {out}));
+  return MakeLinear(weight, weights_.GetAsStored(name + ".bias", {out}));
 }
 
 Linear Loader::GetJoined(const std::vector<std::pair<std::string, int64_t>>& names_and_outs,
@@ -26,9 +28,9 @@ Linear Loader::GetJoined(const std::vector<std::pair<std::string, int64_t>>& nam
   std::vector<at::Tensor> weights;
   std::vector<at::Tensor> biases;
   for (const auto& [name, out] : names_and_outs) {
-    weights.push_back(GetFloat(name + ".weight", {out, in}));
+    weights.push_back(weights_.GetAsStored(name + ".weight", {out, in}));
     if (bias) {
-      biases.push_back(GetFloat(name + ".bias", {out}));
+      biases.push_back(weights_.GetAsStored(name + ".bias", {out}));
     }
   }
   if (!bias) {

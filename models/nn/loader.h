@@ -36,7 +36,7 @@ class Loader {
   // A view of the file where that has the dtype and the device: for tables of which a few rows are
   // read at a time.
   at::Tensor GetTable(const std::string& name, at::IntArrayRef shape) const {
-    return GetFloat(name, shape).to(dtype_);
+    return weights_.GetAsStored(name, shape).to(dtype_);
   }
   // float32, a view of the file where it can be: for what is combined before it is used.
   at::Tensor GetFloat(const std::string& name, at::IntArrayRef shape) const {
@@ -48,7 +48,7 @@ class Loader {
   // Maps of the same input as one, the outputs of each behind those before.
   Linear GetJoined(const std::vector<std::pair<std::string, int64_t>>& names_and_outs, int64_t in,
                    bool bias = true) const;
-  // Of float32 tensors at hand.
+  // Of tensors at hand, in any dtype.
   Linear MakeLinear(const at::Tensor& weight, const std::optional<at::Tensor>& bias) const;
 
   // `name`.weight and `name`.bias, both [width].

@@ -65,7 +65,7 @@ bool DepthFirst::Supports(const Layers& layers) {
   return supported && !layers.blocks.empty();
 }
 
-DepthFirst::DepthFirst(const Layers& layers, const kernels::PixelTransform& transform,
+DepthFirst::DepthFirst(Layers layers, const kernels::PixelTransform& transform,
                        const kernels::RowKernels& kernels)
     : stem_(layers.stem.weight.contiguous().const_data_ptr<float>(),
             layers.stem.bias.contiguous().const_data_ptr<float>(), layers.stem.weight.size(0),
@@ -73,7 +73,7 @@ DepthFirst::DepthFirst(const Layers& layers, const kernels::PixelTransform& tran
       stem_options_(layers.stem.options),
       head_(ReadyPointwise(*layers.head, kernels)),
       features_(layers.head->weight.size(0)) {
-  for (const Block& block : layers.blocks) {
+  for (Block& block : layers.blocks) {
     const Layer& filter = block.layers[block.layers.size() - 2];
     const Layer& project = block.layers.back();
     const int64_t channels = filter.weight.size(0);
@@ -94,6 +94,7 @@ DepthFirst::DepthFirst(const Layers& layers, const kernels::PixelTransform& tran
     if (block.layers.size() == 3) {
       blocks_.back().expand.emplace(ReadyPointwise(block.layers[0], kernels));
     }
+    block.layers.clear();  // Repacked: two copies of everything would be too much.
   }
 }
 

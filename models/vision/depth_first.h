@@ -17,7 +17,7 @@ namespace terminus::models::vision {
 // does not come out even is shared out within the blocks. docs/decisions/0007 says why.
 class DepthFirst : public Backbone {
  public:
-  DepthFirst(const Layers& layers, const kernels::PixelTransform& transform,
+  DepthFirst(Layers layers, const kernels::PixelTransform& transform,
              const kernels::RowKernels& kernels);
 
   // Whether the layers are of the kinds there are kernels for, and on the CPU in float32.

@@ -153,12 +153,12 @@ EfficientNetLite::EfficientNetLite(const EfficientNetLiteConfig& config,
                                    const nn::Loader& loader)
     : classes_(config.classes),
       classifier_(loader.GetLinear("classifier", kFeatures, config.classes)) {
-  const Layers layers = LoadLayers(config, loader);
+  Layers layers = LoadLayers(config, loader);
   if (DepthFirst::Supports(layers)) {
-    depth_first_ =
-        std::make_unique<DepthFirst>(layers, transform, *kernels::SupportedRowKernels().front());
+    depth_first_ = std::make_unique<DepthFirst>(std::move(layers), transform,
+                                                *kernels::SupportedRowKernels().front());
   } else {
-    layerwise_ = std::make_unique<Layerwise>(layers, transform);
+    layerwise_ = std::make_unique<Layerwise>(std::move(layers), transform);
   }
 }
 

@@ -3,17 +3,22 @@
 #include <array>
 #include <utility>
 
+#include "common/base/freed_memory.h"
 #include "models/vision/vision_tower.h"
 
 namespace terminus::models::vision {
 namespace {
 
-nn::Convolution Ready(const Layer& layer) {
-  return nn::Convolution(layer.options, layer.weight, layer.bias);
+// Each layer is taken, so that its weight goes when it is repacked.
+nn::Convolution Ready(Layer layer) {
+  nn::Convolution ready(layer.options, layer.weight, layer.bias);
+  layer = {};
+  base::ReturnFreedMemory();
+  return ready;
 }
 
-std::optional<nn::Convolution> Ready(const std::optional<Layer>& layer) {
-  return layer ? std::optional(Ready(*layer)) : std::nullopt;
+std::optional<nn::Convolution> Ready(std::optional<Layer> layer) {
+  return layer ? std::optional(Ready(*std::move(layer))) : std::nullopt;
 }
 
 // x [batch, height, width, channels]; the largest of 3 × 3 pixels, one around the image added.
@@ -28,19 +33,19 @@ at::Tensor MaxPool(const at::Tensor& x) {
 
 }  // namespace
 
-Layerwise::Layerwise(const Layers& layers, const kernels::PixelTransform& transform)
+Layerwise::Layerwise(Layers layers, const kernels::PixelTransform& transform)
     : transform_(transform),
       dtype_(layers.stem.weight.scalar_type()),
-      stem_(Ready(layers.stem)),
+      stem_(Ready(std::move(layers.stem))),
       max_pool_(layers.max_pool),
-      head_(Ready(layers.head)) {
-  for (const Block& block : layers.blocks) {
+      head_(Ready(std::move(layers.head))) {
+  for (Block& block : layers.blocks) {
     ReadyBlock ready{.convolutions = {},
                      .shortcut = block.shortcut,
-                     .projection = Ready(block.projection),
+                     .projection = Ready(std::move(block.projection)),
                      .activation = block.activation};
-    for (const Layer& layer : block.layers) {
-      ready.convolutions.push_back(Ready(layer));
+    for (Layer& layer : block.layers) {
+      ready.convolutions.push_back(Ready(std::move(layer)));
     }
     blocks_.push_back(std::move(ready));
   }

@@ -11,7 +11,7 @@ namespace terminus::models::vision {
 // and what DepthFirst is tested against.
 class Layerwise : public Backbone {
  public:
-  Layerwise(const Layers& layers, const kernels::PixelTransform& transform);
+  Layerwise(Layers layers, const kernels::PixelTransform& transform);
 
   at::Tensor Features(const executor::ImageBatch& batch) override;
 
