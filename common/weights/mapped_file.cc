@@ -67,15 +67,17 @@ MappedFile::~MappedFile() {
 
 void MappedFile::Release(absl::Span<const std::byte> part) const {
   if (part.empty()) return;
-  const auto address = reinterpret_cast<uintptr_t>(bytes_.data());
-  const auto begin = reinterpret_cast<uintptr_t>(part.data()) / kFaultAround * kFaultAround;
-  const auto end = (reinterpret_cast<uintptr_t>(part.data() + part.size()) + kFaultAround - 1) /
-                   kFaultAround * kFaultAround;
-  const uintptr_t from = std::max(begin, address);
+  const auto past_multiple = [](const std::byte* at) {
+    return reinterpret_cast<uintptr_t>(at) % kFaultAround;
+  };
+  const size_t offset = part.data() - bytes_.data();
+  const size_t begin = offset - std::min<size_t>(offset, past_multiple(part.data()));
+  const size_t above = (kFaultAround - past_multiple(part.end())) % kFaultAround;
+  const size_t end = std::min(offset + part.size() + above, bytes_.size());
   // The mapping is private and never written to, so nothing is lost. If the kernel refuses, the
   // pages only stay.
-  static_cast<void>(madvise(reinterpret_cast<void*>(from),
-                            std::min(end, address + bytes_.size()) - from, MADV_DONTNEED));
+  static_cast<void>(
+      madvise(const_cast<std::byte*>(bytes_.data()) + begin, end - begin, MADV_DONTNEED));
 }
 
 void MappedFile::ReadAhead(absl::Span<const std::byte> part) const {
