@@ -1,0 +1,162 @@
+#include "models/kernels/convolution/dense.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "common/base/check.h"
+
+namespace terminus::models::kernels {
+namespace {
+
+// What a strip's inputs may take of the second-level cache, beside a panel of the weight.
+constexpr int64_t kStripFloats = 32 << 10;
+// Pixels of a line where lines are not rows: whole tiles of any row kernel.
+constexpr int64_t kLinePixels = 64;
+
+// [out, in, row, column] → [out, row, column, in]: as the channels of neighbours lie together.
+std::vector<float> ChannelsLast(const float* weight, int64_t out, int64_t in, int64_t taps) {
+  std::vector<float> turned(out * taps * in);
+  for (int64_t o = 0; o < out; ++o) {
+    for (int64_t i = 0; i < in; ++i) {
+      for (int64_t t = 0; t < taps; ++t) {
+        turned[(o * taps + t) * in + i] = weight[(o * in + i) * taps + t];
+      }
+    }
+  }
+  return turned;
+}
+
+}  // namespace
+
+DenseConvolution::DenseConvolution(const Options& options, const float* weight, const float* bias,
+                                   const RowKernels& kernels)
+    : options_(options),
+      kernels_(kernels),
+      packed_(ChannelsLast(weight, options.out, options.in, options.kernel * options.kernel).data(),
+              bias, options.in * options.kernel * options.kernel, options.out, kernels) {
+  TERMINUS_CHECK(options.kernel >= 1 && options.stride >= 1);
+}
+
+DenseConvolution::Plan DenseConvolution::PlanFor(const Geometry& g) const {
+  const int64_t kernel = options_.kernel;
+  const int64_t stride = options_.stride;
+  // Rows and columns that some output looks at.
+  const int64_t seen_rows = (g.out_height - 1) * stride + kernel;
+  const int64_t seen_columns = (g.out_width - 1) * stride + kernel;
+  Plan plan;
+  plan.pads =
+      g.pad_top > 0 || g.pad_left > 0 || seen_rows > g.in_height || seen_columns > g.in_width;
+  plan.flat = kernel == 1 && stride == 1 && !plan.pads;
+  const int64_t width = plan.pads ? std::max(g.pad_left + g.in_width, seen_columns) : g.in_width;
+  plan.row_floats = width * options_.in;
+  plan.by_panels = options_.out * kernel * kernel > g.in_height * g.in_width;
+  const int64_t pixels = OutPixels(g);
+  plan.lines = plan.flat ? (pixels + kLinePixels - 1) / kLinePixels : g.out_height;
+  const int64_t line_floats =
+      plan.flat ? pixels / plan.lines * options_.in : plan.row_floats * stride;
+  // Of a strip of rows, the kernel reaches beyond the last.
+  const int64_t beyond = plan.flat ? 0 : plan.row_floats * (kernel - stride);
+  plan.strip_lines =
+      plan.by_panels ? plan.lines
+                     : std::clamp<int64_t>((kStripFloats - beyond) / line_floats, 1, plan.lines);
+  return plan;
+}
+
+int64_t DenseConvolution::ScratchFloats(const Geometry& geometry) const {
+  const Plan plan = PlanFor(geometry);
+  return plan.pads ? ((plan.strip_lines - 1) * options_.stride + options_.kernel) * plan.row_floats
+                   : 0;
+}
+
+void DenseConvolution::Pad(const Geometry& g, const Plan& plan, int64_t first, int64_t last,
+                           const float* x, float* scratch) const {
+  const int64_t in = options_.in;
+  const int64_t top = first * options_.stride - g.pad_top;
+  const int64_t bottom = (last - 1) * options_.stride - g.pad_top + options_.kernel;
+  for (int64_t row = top; row < bottom; ++row) {
+    float* const to = scratch + (row - top) * plan.row_floats;
+    if (row < 0 || row >= g.in_height) {
+      std::fill_n(to, plan.row_floats, 0.0f);
+      continue;
+    }
+    std::fill_n(to, g.pad_left * in, 0.0f);
+    float* const behind =
+        std::copy_n(x + row * g.in_width * in, g.in_width * in, to + g.pad_left * in);
+    std::fill(behind, to + plan.row_floats, 0.0f);
+  }
+}
+
+void DenseConvolution::RunPanel(const Geometry& g, const Plan& plan, int64_t panel, int64_t first,
+                                int64_t last, const float* x, int64_t origin, const float* residual,
+                                float* y) const {
+  const Panel& shape = packed_.panels()[panel];
+  PanelProduct product{.x_stride = options_.stride * options_.in,
+                       .runs = options_.kernel,
+                       .run_length = options_.kernel * options_.in,
+                       .run_pitch = plan.row_floats,
+                       .weight = packed_.weight(panel),
+                       .bias = packed_.bias(panel),
+                       .start_stride = options_.out,
+                       .y_stride = options_.out,
+                       .columns = shape.columns,
+                       .range = options_.range};
+  const bool fetches = plan.by_panels && panel + 1 < packed_.count();
+  const int64_t panel_floats = options_.kernel * options_.kernel * options_.in * shape.width;
+  product.ahead_floats = fetches ? panel_floats / plan.lines : 0;
+  const int64_t pixels = OutPixels(g);
+  for (int64_t line = first; line < last; ++line) {
+    const int64_t begin = plan.flat ? pixels * line / plan.lines : line * g.out_width;
+    const int64_t end = plan.flat ? pixels * (line + 1) / plan.lines : begin + g.out_width;
+    product.x = plan.flat ? x + begin * options_.in
+                          : x + (line - origin) * options_.stride * plan.row_floats;
+    product.pixels = end - begin;
+    product.start = residual == nullptr ? nullptr : residual + begin * options_.out + shape.first;
+    product.y = y + begin * options_.out + shape.first;
+    product.ahead = product.weight + (fetches ? panel_floats + line * product.ahead_floats : 0);
+    kernels_.ProductFor(shape.vectors)(product);
+  }
+}
+
+void DenseConvolution::Run(const Geometry& g, int part, int parts, const float* x,
+                           const float* residual, float* y, float* scratch) const {
+  const Plan plan = PlanFor(g);
+  const auto make = [&](int64_t first, int64_t last, const float** input, int64_t* origin) {
+    if (plan.pads) {
+      Pad(g, plan, first, last, x, scratch);
+    }
+    *input = plan.pads ? scratch : x;
+    *origin = plan.pads ? first : 0;
+  };
+  const float* input = nullptr;
+  int64_t origin = 0;
+  if (!plan.by_panels) {
+    const int64_t end = plan.lines * (part + 1) / parts;
+    for (int64_t first = plan.lines * part / parts; first < end; first += plan.strip_lines) {
+      const int64_t last = std::min(end, first + plan.strip_lines);
+      make(first, last, &input, &origin);
+      for (int64_t panel = 0; panel < packed_.count(); ++panel) {
+        RunPanel(g, plan, panel, first, last, input, origin, residual, y);
+      }
+    }
+    return;
+  }
+  // Lines count through all panels, by the vectors they take; a part may end within a panel.
+  const int64_t vectors = (options_.out + kernels_.width - 1) / kernels_.width;
+  const int64_t begin = vectors * plan.lines * part / parts;
+  const int64_t end = vectors * plan.lines * (part + 1) / parts;
+  if (begin == end) {
+    return;
+  }
+  make(0, plan.lines, &input, &origin);
+  int64_t before = 0;
+  for (int64_t panel = 0; panel < packed_.count(); ++panel) {
+    const int64_t mine = packed_.panels()[panel].vectors;
+    const auto line = [&](int64_t at) {
+      return std::clamp<int64_t>((at - before + mine - 1) / mine, 0, plan.lines);
+    };
+    RunPanel(g, plan, panel, line(begin), line(end), input, origin, residual, y);
+    before += mine * plan.lines;
+  }
+}
+
+}  // namespace terminus::models::kernels
