@@ -90,30 +90,39 @@ void DenseConvolution::RunPanel(const Geometry& g, const Plan& plan, int64_t pan
                                 int64_t last, const float* x, int64_t origin, const float* residual,
                                 float* y) const {
   const Panel& shape = packed_.panels()[panel];
-  PanelProduct product{.x_stride = options_.stride * options_.in,
-                       .runs = options_.kernel,
-                       .run_length = options_.kernel * options_.in,
-                       .run_pitch = plan.row_floats,
-                       .weight = packed_.weight(panel),
-                       .bias = packed_.bias(panel),
-                       .start_stride = options_.out,
-                       .y_stride = options_.out,
-                       .columns = shape.columns,
-                       .range = options_.range};
-  const bool fetches = plan.by_panels && panel + 1 < packed_.count();
-  const int64_t panel_floats = options_.kernel * options_.kernel * options_.in * shape.width;
-  product.ahead_floats = fetches ? panel_floats / plan.lines : 0;
+  // Where there is more weight than image, so much of it at once as stays in the second-level
+  // cache, beside the next as much, which the lines fetch by and by.
+  const int passes = plan.by_panels ? options_.kernel : 1;
+  const int64_t runs = options_.kernel / passes;
+  const int64_t weight_floats = runs * options_.kernel * options_.in * shape.width;
   const int64_t pixels = OutPixels(g);
-  for (int64_t line = first; line < last; ++line) {
-    const int64_t begin = plan.flat ? pixels * line / plan.lines : line * g.out_width;
-    const int64_t end = plan.flat ? pixels * (line + 1) / plan.lines : begin + g.out_width;
-    product.x = plan.flat ? x + begin * options_.in
-                          : x + (line - origin) * options_.stride * plan.row_floats;
-    product.pixels = end - begin;
-    product.start = residual == nullptr ? nullptr : residual + begin * options_.out + shape.first;
-    product.y = y + begin * options_.out + shape.first;
-    product.ahead = product.weight + (fetches ? panel_floats + line * product.ahead_floats : 0);
-    kernels_.ProductFor(shape.vectors)(product);
+  for (int pass = 0; pass < passes; ++pass) {
+    const float* const weight = packed_.weight(panel) + pass * weight_floats;
+    const bool fetches = plan.by_panels && (panel + 1 < packed_.count() || pass + 1 < passes);
+    PanelProduct product{.x_stride = options_.stride * options_.in,
+                         .runs = runs,
+                         .run_length = options_.kernel * options_.in,
+                         .run_pitch = plan.row_floats,
+                         .weight = weight,
+                         .bias = pass == 0 ? packed_.bias(panel) : nullptr,
+                         .start_stride = options_.out,
+                         .y_stride = options_.out,
+                         .columns = shape.columns,
+                         .range = pass + 1 < passes ? Range{} : options_.range,
+                         .ahead_floats = fetches ? weight_floats / plan.lines : 0};
+    // The first pass begins with the residual, the others with the sums so far.
+    const float* const start = pass == 0 ? residual : y;
+    for (int64_t line = first; line < last; ++line) {
+      const int64_t begin = plan.flat ? pixels * line / plan.lines : line * g.out_width;
+      const int64_t end = plan.flat ? pixels * (line + 1) / plan.lines : begin + g.out_width;
+      product.x = plan.flat ? x + begin * options_.in
+                            : x + ((line - origin) * options_.stride + pass) * plan.row_floats;
+      product.pixels = end - begin;
+      product.start = start == nullptr ? nullptr : start + begin * options_.out + shape.first;
+      product.y = y + begin * options_.out + shape.first;
+      product.ahead = weight + (fetches ? weight_floats + line * product.ahead_floats : 0);
+      kernels_.ProductFor(shape.vectors)(product);
+    }
   }
 }
 
