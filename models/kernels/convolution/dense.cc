@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "common/base/check.h"
+#include "models/kernels/convolution/winograd.h"
 
 namespace terminus::models::kernels {
 namespace {
@@ -26,18 +27,56 @@ std::vector<float> ChannelsLast(const float* weight, int64_t out, int64_t in, in
   return turned;
 }
 
+// Whether Winograd's saves more multiplications than its transforms cost. Its weight is 16/9 as
+// large: where that is large already, to read it would take longer.
+bool TakesWinograd(const DenseConvolution::Options& options) {
+  constexpr int64_t kLeastChannels = 32;
+  constexpr int64_t kMostWeights = 128 << 10;
+  return options.kernel == 3 && options.stride == 1 && options.in % 16 == 0 &&
+         options.out % 16 == 0 && std::min(options.in, options.out) >= kLeastChannels &&
+         options.in * options.out <= kMostWeights;
+}
+
+PackedPanels Pack(const DenseConvolution::Options& options, const float* weight, const float* bias,
+                  const RowKernels& kernels) {
+  const int64_t taps = options.kernel * options.kernel;
+  if (TakesWinograd(options)) {
+    return PackedPanels(winograd::TransformWeight(weight, options.out, options.in).data(), bias,
+                        winograd::kPoints * options.in, options.out, kernels);
+  }
+  return PackedPanels(ChannelsLast(weight, options.out, options.in, taps).data(), bias,
+                      taps * options.in, options.out, kernels);
+}
+
 }  // namespace
 
 DenseConvolution::DenseConvolution(const Options& options, const float* weight, const float* bias,
                                    const RowKernels& kernels)
     : options_(options),
+      winograd_(TakesWinograd(options)),
       kernels_(kernels),
-      packed_(ChannelsLast(weight, options.out, options.in, options.kernel * options.kernel).data(),
-              bias, options.in * options.kernel * options.kernel, options.out, kernels) {
+      packed_(Pack(options, weight, bias, kernels)) {
   TERMINUS_CHECK(options.kernel >= 1 && options.stride >= 1);
 }
 
+DenseConvolution::Plan DenseConvolution::WinogradPlanFor(const Geometry& g) const {
+  const int64_t tiles = winograd::Tiles(g);
+  const int64_t tile_floats = winograd::kPoints * options_.in;
+  // The more weight there is to go through for each strip, the larger it is.
+  const int64_t strip = std::max(kStripFloats, tile_floats * options_.out / 4);
+  const bool by_panels = options_.out > tiles;
+  return {.flat = false,
+          .pads = false,
+          .by_panels = by_panels,
+          .lines = tiles,
+          .strip_lines = by_panels ? tiles : std::clamp<int64_t>(strip / tile_floats, 1, tiles),
+          .row_floats = 0};
+}
+
 DenseConvolution::Plan DenseConvolution::PlanFor(const Geometry& g) const {
+  if (winograd_) {
+    return WinogradPlanFor(g);
+  }
   const int64_t kernel = options_.kernel;
   const int64_t stride = options_.stride;
   // Rows and columns that some output looks at.
@@ -64,6 +103,10 @@ DenseConvolution::Plan DenseConvolution::PlanFor(const Geometry& g) const {
 
 int64_t DenseConvolution::ScratchFloats(const Geometry& geometry) const {
   const Plan plan = PlanFor(geometry);
+  if (winograd_) {
+    return plan.strip_lines * winograd::kPoints *
+           (options_.in + RowKernels::kMaxVectors * kernels_.width);
+  }
   return plan.pads ? ((plan.strip_lines - 1) * options_.stride + options_.kernel) * plan.row_floats
                    : 0;
 }
@@ -126,25 +169,76 @@ void DenseConvolution::RunPanel(const Geometry& g, const Plan& plan, int64_t pan
   }
 }
 
+void DenseConvolution::RunWinogradPanel(const Geometry& g, int64_t panel, int64_t first,
+                                        int64_t last, const float* points, int64_t origin,
+                                        int64_t end, const float* residual, float* y,
+                                        float* sums) const {
+  if (first >= last) {
+    return;
+  }
+  const Panel& shape = packed_.panels()[panel];
+  const int64_t weight_floats = options_.in * shape.width;
+  for (int point = 0; point < winograd::kPoints; ++point) {
+    const float* const weight = packed_.weight(panel) + point * weight_floats;
+    const bool fetches = panel + 1 < packed_.count() || point + 1 < winograd::kPoints;
+    kernels_.ProductFor(shape.vectors)(
+        {.x = points + (point * (end - origin) + first - origin) * options_.in,
+         .x_stride = options_.in,
+         .run_length = options_.in,
+         .weight = weight,
+         .y = sums + point * (last - first) * shape.width,
+         .y_stride = shape.width,
+         .pixels = last - first,
+         .columns = shape.width,
+         .ahead = weight + (fetches ? weight_floats : 0),
+         .ahead_floats = fetches ? weight_floats : 0});
+  }
+  winograd::TransformOutput(g, first, last,
+                            {.points = sums,
+                             .channels = shape.width,
+                             .bias = packed_.bias(panel),
+                             .residual = residual == nullptr ? nullptr : residual + shape.first,
+                             .y = y + shape.first,
+                             .pitch = options_.out,
+                             .range = options_.range});
+}
+
 void DenseConvolution::Run(const Geometry& g, int part, int parts, const float* x,
                            const float* residual, float* y, float* scratch) const {
   const Plan plan = PlanFor(g);
-  const auto make = [&](int64_t first, int64_t last, const float** input, int64_t* origin) {
-    if (plan.pads) {
+  // The inputs that panels read: those of lines [origin, strip_end) in `scratch`, or all of them.
+  const bool copies = winograd_ || plan.pads;
+  const float* const input = copies ? scratch : x;
+  int64_t origin = 0;
+  int64_t strip_end = 0;
+  const auto make = [&](int64_t first, int64_t last) {
+    if (winograd_) {
+      winograd::TransformInput(g, options_.in, first, last, x, scratch);
+    } else if (plan.pads) {
       Pad(g, plan, first, last, x, scratch);
     }
-    *input = plan.pads ? scratch : x;
-    *origin = plan.pads ? first : 0;
+    origin = copies ? first : 0;
+    strip_end = last;
   };
-  const float* input = nullptr;
-  int64_t origin = 0;
+  const auto run = [&](int64_t panel, int64_t first, int64_t last) {
+    if (winograd_) {
+      RunWinogradPanel(g, panel, first, last, input, origin, strip_end, residual, y,
+                       scratch + plan.strip_lines * winograd::kPoints * options_.in);
+    } else {
+      RunPanel(g, plan, panel, first, last, input, origin, residual, y);
+    }
+  };
   if (!plan.by_panels) {
-    const int64_t end = plan.lines * (part + 1) / parts;
-    for (int64_t first = plan.lines * part / parts; first < end; first += plan.strip_lines) {
-      const int64_t last = std::min(end, first + plan.strip_lines);
-      make(first, last, &input, &origin);
+    const int64_t begin = plan.lines * part / parts;
+    const int64_t mine = plan.lines * (part + 1) / parts - begin;
+    // Strips of about equal height.
+    const int64_t strips = (mine + plan.strip_lines - 1) / plan.strip_lines;
+    for (int64_t strip = 0; strip < strips; ++strip) {
+      const int64_t first = begin + mine * strip / strips;
+      const int64_t last = begin + mine * (strip + 1) / strips;
+      make(first, last);
       for (int64_t panel = 0; panel < packed_.count(); ++panel) {
-        RunPanel(g, plan, panel, first, last, input, origin, residual, y);
+        run(panel, first, last);
       }
     }
     return;
@@ -156,14 +250,14 @@ void DenseConvolution::Run(const Geometry& g, int part, int parts, const float* 
   if (begin == end) {
     return;
   }
-  make(0, plan.lines, &input, &origin);
+  make(0, plan.lines);
   int64_t before = 0;
   for (int64_t panel = 0; panel < packed_.count(); ++panel) {
     const int64_t mine = packed_.panels()[panel].vectors;
     const auto line = [&](int64_t at) {
       return std::clamp<int64_t>((at - before + mine - 1) / mine, 0, plan.lines);
     };
-    RunPanel(g, plan, panel, line(begin), line(end), input, origin, residual, y);
+    run(panel, line(begin), line(end));
     before += mine * plan.lines;
   }
 }

@@ -10,7 +10,8 @@ namespace terminus::models::kernels {
 
 // A square convolution between all channels, with what follows it: y = clamp(convolution(x) + bias
 // + residual), for one image whose channels lie together. The rows under the kernel are read where
-// they lie: nothing is unfolded, nothing reordered but the weight, once.
+// they lie: nothing is unfolded, nothing reordered but the weight, once. Where it pays, a 3×3
+// kernel is Winograd's (winograd.h).
 //
 // Runs on the calling thread alone; several may share the object, and share an image in parts. Each
 // output is summed in the same order, so the result is the same to the bit in any number of parts.
@@ -39,7 +40,8 @@ class DenseConvolution {
 
  private:
   // How a geometry is cut. A line is the outputs that one call of a row kernel makes: a row of
-  // them, or where pixels are independent of their place, some that follow each other.
+  // them, or where pixels are independent of their place, some that follow each other. Of
+  // Winograd's it is a tile.
   struct Plan {
     bool flat;       // Lines are not rows.
     bool pads;       // Inputs are copied with zeros around them.
@@ -58,8 +60,15 @@ class DenseConvolution {
   void RunPanel(const Geometry& geometry, const Plan& plan, int64_t panel, int64_t first,
                 int64_t last, const float* x, int64_t origin, const float* residual,
                 float* y) const;
+  Plan WinogradPlanFor(const Geometry& geometry) const;
+  // Tiles [first, last) of one panel, from what TransformInput made of [origin, end). `sums` is
+  // scratch.
+  void RunWinogradPanel(const Geometry& geometry, int64_t panel, int64_t first, int64_t last,
+                        const float* points, int64_t origin, int64_t end, const float* residual,
+                        float* y, float* sums) const;
 
   Options options_;
+  bool winograd_;
   const RowKernels& kernels_;
   PackedPanels packed_;
 };

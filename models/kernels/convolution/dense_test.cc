@@ -92,5 +92,13 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{13, 11, 24, 70, 1, 2, 0, 0}, Case{3, 4, 96, 200, 1, 1, 0, 0},
                     Case{33, 40, 64, 17, 1, 1, 0, 0}, Case{12, 10, 4, 9, 2, 3, 0, 0}));
 
+// The same of Winograd's: whole tiles and not, without zeros around, one pixel.
+INSTANTIATE_TEST_SUITE_P(Winograd, DenseConvolutionTest,
+                         testing::Values(Case{7, 7, 32, 48, 3, 1, 1, 1},
+                                         Case{13, 14, 48, 32, 3, 1, 1, 1},
+                                         Case{9, 11, 64, 64, 3, 1, 0, 0},
+                                         Case{1, 1, 32, 32, 3, 1, 1, 1},
+                                         Case{40, 36, 64, 32, 3, 1, 1, 1}));
+
 }  // namespace
 }  // namespace terminus::models::kernels
