@@ -42,8 +42,9 @@ TERMINUS_ALWAYS_INLINE void Finish(const PanelProduct& args, V sum, int64_t pixe
   std::memcpy(y, &tail, count * sizeof(float));
 }
 
-// kPixels × (kVectors · width) outputs, held in registers.
-template <typename V, int kPixels, int kVectors>
+// kPixels × (kVectors · width) outputs, held in registers. With kFetches, what is `ahead` is
+// fetched, `step` floats with each input.
+template <typename V, int kPixels, int kVectors, bool kFetches>
 TERMINUS_ALWAYS_INLINE void Tile(const PanelProduct& args, int64_t pixel, const float* ahead,
                                  int64_t step) {
   constexpr int64_t kWidth = kLanesOf<V>;
@@ -65,8 +66,10 @@ TERMINUS_ALWAYS_INLINE void Tile(const PanelProduct& args, int64_t pixel, const 
       for (int v = 0; v < kVectors; ++v) {
         w[v] = Load<V>(weight + v * kWidth);
       }
-      __builtin_prefetch(ahead, /*rw=*/0, /*locality=*/2);
-      ahead += step;
+      if constexpr (kFetches) {
+        __builtin_prefetch(ahead, /*rw=*/0, /*locality=*/2);
+        ahead += step;
+      }
 #pragma GCC unroll 8
       for (int p = 0; p < kPixels; ++p) {
         const float input = x[p * args.x_stride + k];
@@ -88,32 +91,40 @@ TERMINUS_ALWAYS_INLINE void Tile(const PanelProduct& args, int64_t pixel, const 
 }
 
 // A tile of 1 to kPixels pixels.
-template <typename V, int kPixels, int kVectors>
+template <typename V, int kPixels, int kVectors, bool kFetches>
 TERMINUS_ALWAYS_INLINE void TileOf(int64_t pixels, const PanelProduct& args, int64_t pixel,
                                    const float* ahead, int64_t step) {
   if (pixels == kPixels) {
-    Tile<V, kPixels, kVectors>(args, pixel, ahead, step);
+    Tile<V, kPixels, kVectors, kFetches>(args, pixel, ahead, step);
   } else if constexpr (kPixels > 1) {
-    TileOf<V, kPixels - 1, kVectors>(pixels, args, pixel, ahead, step);
+    TileOf<V, kPixels - 1, kVectors, kFetches>(pixels, args, pixel, ahead, step);
+  }
+}
+
+template <typename V, int kPixels, int kVectors, bool kFetches>
+TERMINUS_ALWAYS_INLINE void RunTiles(const PanelProduct& args) {
+  // Tiles of about equal height: 4 and 3 pixels of 7, not one tile that waits for its own sums.
+  const int64_t tiles = std::max<int64_t>(1, (args.pixels + kPixels - 1) / kPixels);
+  const int64_t height = args.pixels / tiles;
+  const int64_t higher = args.pixels % tiles;  // So many have a pixel more.
+  const int64_t inputs = args.runs * args.run_length;
+  const int64_t step = kFetches ? (args.ahead_floats + tiles * inputs - 1) / (tiles * inputs) : 0;
+  const float* ahead = args.ahead;
+  int64_t pixel = 0;
+  for (int64_t tile = 0; tile < tiles; ++tile) {
+    const int64_t pixels = height + (tile < higher ? 1 : 0);
+    TileOf<V, kPixels, kVectors, kFetches>(pixels, args, pixel, ahead, step);
+    pixel += pixels;
+    ahead += step * inputs;
   }
 }
 
 template <typename V, int kPixels, int kVectors>
 TERMINUS_ALWAYS_INLINE void RunProduct(const PanelProduct& args) {
-  // Tiles of about equal height: 4 and 3 pixels of 7, not one tile that waits for its own sums.
-  const int64_t tiles = std::max<int64_t>(1, (args.pixels + kPixels - 1) / kPixels);
-  const int64_t height = args.pixels / tiles;
-  const int64_t higher = args.pixels % tiles;  // So many have a pixel more.
-  // Each tile fetches its share, some with each of its inputs.
-  const int64_t inputs = args.runs * args.run_length;
-  const int64_t step = (args.ahead_floats + tiles * inputs - 1) / (tiles * inputs);
-  const float* ahead = args.ahead;
-  int64_t pixel = 0;
-  for (int64_t tile = 0; tile < tiles; ++tile) {
-    const int64_t pixels = height + (tile < higher ? 1 : 0);
-    TileOf<V, kPixels, kVectors>(pixels, args, pixel, ahead, step);
-    pixel += pixels;
-    ahead += step * inputs;
+  if (args.ahead_floats > 0) {
+    RunTiles<V, kPixels, kVectors, true>(args);
+  } else {
+    RunTiles<V, kPixels, kVectors, false>(args);
   }
 }
 
