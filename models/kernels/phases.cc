@@ -9,8 +9,9 @@
 namespace terminus::models::kernels {
 namespace {
 
-// Some 50 µs: longer than a phase's units should differ, shorter than a time slice.
-constexpr int kTurns = 2000;
+// Some 200 to 500 µs: longer than the units of a phase should differ, even where one is disturbed,
+// for to wake a thread takes about as long; shorter than a time slice.
+constexpr int kTurns = 10000;
 
 void Pause() {
 #if defined(__x86_64__)

@@ -2,6 +2,18 @@
 
 namespace terminus::models::vision {
 
+kernels::Geometry GeometryFor(const nn::Convolution::Options& options, int64_t height,
+                              int64_t width) {
+  const nn::Pads rows = nn::Convolution::PadsFor(options, height);
+  const nn::Pads columns = nn::Convolution::PadsFor(options, width);
+  return {.in_height = height,
+          .in_width = width,
+          .out_height = rows.out,
+          .out_width = columns.out,
+          .pad_top = rows.before,
+          .pad_left = columns.before};
+}
+
 Layer LoadLayer(const std::string& convolution, const std::string& norm, int in, int out,
                 const nn::Convolution::Options& options, double batch_norm_eps,
                 const nn::Loader& loader) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/executor/encoder.h"
+#include "models/kernels/convolution/geometry.h"
 #include "models/kernels/image/normalize.h"
 #include "models/nn/convolution.h"
 #include "models/nn/loader.h"
@@ -42,6 +43,10 @@ struct Layers {
   std::vector<Block> blocks;
   std::optional<Layer> head;
 };
+
+// What a convolution makes of images of `height` × `width`.
+kernels::Geometry GeometryFor(const nn::Convolution::Options& options, int64_t height,
+                              int64_t width);
 
 // Those layers made ready to run.
 class Backbone {

@@ -13,19 +13,6 @@ namespace {
 using kernels::DepthwiseProject;
 using kernels::Geometry;
 
-Geometry GeometryFor(const nn::Convolution::Options& options, int64_t height, int64_t width) {
-  const nn::Pads rows = nn::Convolution::PadsFor(options, height);
-  const nn::Pads columns = nn::Convolution::PadsFor(options, width);
-  return {.in_height = height,
-          .in_width = width,
-          .out_height = rows.out,
-          .out_width = columns.out,
-          .pad_top = rows.before,
-          .pad_left = columns.before};
-}
-
-int64_t OutPixels(const Geometry& geometry) { return geometry.out_height * geometry.out_width; }
-
 kernels::Pointwise ReadyPointwise(const Layer& layer, const kernels::RowKernels& kernels) {
   return kernels::Pointwise(layer.weight.contiguous().const_data_ptr<float>(),
                             layer.bias.contiguous().const_data_ptr<float>(), layer.weight.size(1),

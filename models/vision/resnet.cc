@@ -3,8 +3,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/check.h"
 #include "common/base/status_macros.h"
 #include "models/checkpoint/json_file.h"
+#include "models/kernels/simd_width.h"
+#include "models/vision/dense_backbone.h"
 
 namespace terminus::models::vision {
 namespace {
@@ -136,11 +139,25 @@ ResNet::ResNet(const ResNetConfig& config, const kernels::PixelTransform& transf
                const nn::Loader& loader)
     : config_(config) {
   const std::string prefix = loader.PrefixOf("resnet.", "embedder.embedder.convolution.weight");
-  backbone_ = std::make_unique<Layerwise>(LoadLayers(config, prefix, loader), transform);
+  Layers layers = LoadLayers(config, prefix, loader);
+  // Without vectors of its own, LibTorch's convolutions are the faster ones.
+  if (kernels::SimdWidth() > 0 && DenseBackbone::Supports(layers)) {
+    backbone_ = std::make_unique<DenseBackbone>(std::move(layers), transform,
+                                                *kernels::SupportedRowKernels().front());
+  } else {
+    auto layerwise = std::make_unique<Layerwise>(std::move(layers), transform);
+    layerwise_ = layerwise.get();
+    backbone_ = std::move(layerwise);
+  }
   if (const auto shape = loader.ShapeOf("classifier.1.weight"); shape && !shape->empty()) {
     classes_ = static_cast<int>(shape->front());
     classifier_ = loader.GetLinear("classifier.1", config.channels.back(), classes_);
   }
+}
+
+at::Tensor ResNet::EmbedPixels(const at::Tensor& pixels) const {
+  TERMINUS_CHECK(layerwise_ != nullptr);
+  return layerwise_->FeaturesOf(pixels);
 }
 
 }  // namespace terminus::models::vision

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "models/nn/linear.h"
+#include "models/vision/backbone.h"
 #include "models/vision/layerwise.h"
 #include "models/vision/vision_tower.h"
 
@@ -40,16 +41,15 @@ class ResNet : public VisionTower {
   at::Tensor Embed(const executor::ImageBatch& batch) override {
     return backbone_->Features(batch);
   }
-  at::Tensor EmbedPixels(const at::Tensor& pixels) const override {
-    return backbone_->FeaturesOf(pixels);
-  }
+  at::Tensor EmbedPixels(const at::Tensor& pixels) const override;
   int dimension() const override { return config_.channels.back(); }
   const nn::Linear* classifier() const override { return classifier_ ? &*classifier_ : nullptr; }
   int classes() const override { return classes_; }
 
  private:
   ResNetConfig config_;
-  std::unique_ptr<Layerwise> backbone_;
+  std::unique_ptr<Backbone> backbone_;
+  const Layerwise* layerwise_ = nullptr;  // The backbone, where it is of this kind: on a GPU, say.
   int classes_ = 0;
   std::optional<nn::Linear> classifier_;
 };

@@ -3,20 +3,11 @@
 #include <cstdint>
 
 #include "absl/functional/function_ref.h"
+#include "models/kernels/convolution/geometry.h"
 #include "models/kernels/convolution/packed_panels.h"
 #include "models/kernels/convolution/row_kernels.h"
 
 namespace terminus::models::kernels {
-
-// Sizes of a convolution's input and output, and the zeros before the input's first row and column.
-struct Geometry {
-  int64_t in_height = 0;
-  int64_t in_width = 0;
-  int64_t out_height = 0;
-  int64_t out_width = 0;
-  int64_t pad_top = 0;
-  int64_t pad_left = 0;
-};
 
 // The inner half of an inverted residual ("MobileNetV2", Sandler et al., 2018): a depthwise
 // convolution with ReLU6 and the 1×1 projection behind it, for one image. Depth first: the many

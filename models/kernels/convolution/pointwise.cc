@@ -19,7 +19,7 @@ void Pointwise::Run(const float* x, int64_t pixels, int64_t panel, float* y) con
                              .y_stride = shape.width,
                              .pixels = pixels,
                              .columns = shape.width,
-                             .clamps = true};
+                             .range = kRelu6};
   kernels_.ProductFor(shape.vectors)(product);
 }
 

@@ -12,8 +12,8 @@ namespace terminus::models::kernels {
 namespace {
 
 template <typename V>
-TERMINUS_ALWAYS_INLINE V Clamp(V x) {
-  return Min(Max(x, Splat<V>(0)), Splat<V>(6));
+TERMINUS_ALWAYS_INLINE V Clamp(V x, const Range& range) {
+  return Min(Splat<V>(range.high), Max(Splat<V>(range.low), x));
 }
 
 // Stores what of a vector belongs to the panel, with what it starts from.
@@ -28,7 +28,7 @@ TERMINUS_ALWAYS_INLINE void Finish(const PanelProduct& args, V sum, int64_t pixe
     if (start != nullptr) {
       sum += Load<V>(start);
     }
-    Store(y, args.clamps ? Clamp(sum) : sum);
+    Store(y, Clamp(sum, args.range));
     return;
   }
   if (count <= 0) {
@@ -38,14 +38,15 @@ TERMINUS_ALWAYS_INLINE void Finish(const PanelProduct& args, V sum, int64_t pixe
   if (start != nullptr) {
     std::memcpy(&tail, start, count * sizeof(float));
   }
-  tail += sum;
-  tail = args.clamps ? Clamp(tail) : tail;
+  tail = Clamp(V(tail + sum), args.range);
   std::memcpy(y, &tail, count * sizeof(float));
 }
 
-// kPixels × (kVectors · width) outputs, held in registers.
-template <typename V, int kPixels, int kVectors>
-TERMINUS_ALWAYS_INLINE void Tile(const PanelProduct& args, int64_t pixel) {
+// kPixels × (kVectors · width) outputs, held in registers. With kFetches, what is `ahead` is
+// fetched, `step` floats with each input.
+template <typename V, int kPixels, int kVectors, bool kFetches>
+TERMINUS_ALWAYS_INLINE void Tile(const PanelProduct& args, int64_t pixel, const float* ahead,
+                                 int64_t step) {
   constexpr int64_t kWidth = kLanesOf<V>;
   V sum[kPixels][kVectors];
 #pragma GCC unroll 3
@@ -64,6 +65,10 @@ TERMINUS_ALWAYS_INLINE void Tile(const PanelProduct& args, int64_t pixel) {
 #pragma GCC unroll 3
       for (int v = 0; v < kVectors; ++v) {
         w[v] = Load<V>(weight + v * kWidth);
+      }
+      if constexpr (kFetches) {
+        __builtin_prefetch(ahead, /*rw=*/0, /*locality=*/2);
+        ahead += step;
       }
 #pragma GCC unroll 8
       for (int p = 0; p < kPixels; ++p) {
@@ -86,26 +91,40 @@ TERMINUS_ALWAYS_INLINE void Tile(const PanelProduct& args, int64_t pixel) {
 }
 
 // A tile of 1 to kPixels pixels.
-template <typename V, int kPixels, int kVectors>
-TERMINUS_ALWAYS_INLINE void TileOf(int64_t pixels, const PanelProduct& args, int64_t pixel) {
+template <typename V, int kPixels, int kVectors, bool kFetches>
+TERMINUS_ALWAYS_INLINE void TileOf(int64_t pixels, const PanelProduct& args, int64_t pixel,
+                                   const float* ahead, int64_t step) {
   if (pixels == kPixels) {
-    Tile<V, kPixels, kVectors>(args, pixel);
+    Tile<V, kPixels, kVectors, kFetches>(args, pixel, ahead, step);
   } else if constexpr (kPixels > 1) {
-    TileOf<V, kPixels - 1, kVectors>(pixels, args, pixel);
+    TileOf<V, kPixels - 1, kVectors, kFetches>(pixels, args, pixel, ahead, step);
+  }
+}
+
+template <typename V, int kPixels, int kVectors, bool kFetches>
+TERMINUS_ALWAYS_INLINE void RunTiles(const PanelProduct& args) {
+  // Tiles of about equal height: 4 and 3 pixels of 7, not one tile that waits for its own sums.
+  const int64_t tiles = std::max<int64_t>(1, (args.pixels + kPixels - 1) / kPixels);
+  const int64_t height = args.pixels / tiles;
+  const int64_t higher = args.pixels % tiles;  // So many have a pixel more.
+  const int64_t inputs = args.runs * args.run_length;
+  const int64_t step = kFetches ? (args.ahead_floats + tiles * inputs - 1) / (tiles * inputs) : 0;
+  const float* ahead = args.ahead;
+  int64_t pixel = 0;
+  for (int64_t tile = 0; tile < tiles; ++tile) {
+    const int64_t pixels = height + (tile < higher ? 1 : 0);
+    TileOf<V, kPixels, kVectors, kFetches>(pixels, args, pixel, ahead, step);
+    pixel += pixels;
+    ahead += step * inputs;
   }
 }
 
 template <typename V, int kPixels, int kVectors>
 TERMINUS_ALWAYS_INLINE void RunProduct(const PanelProduct& args) {
-  // Tiles of about equal height: 4 and 3 pixels of 7, not one tile that waits for its own sums.
-  const int64_t tiles = std::max<int64_t>(1, (args.pixels + kPixels - 1) / kPixels);
-  const int64_t height = args.pixels / tiles;
-  const int64_t higher = args.pixels % tiles;  // So many have a pixel more.
-  int64_t pixel = 0;
-  for (int64_t tile = 0; tile < tiles; ++tile) {
-    const int64_t pixels = height + (tile < higher ? 1 : 0);
-    TileOf<V, kPixels, kVectors>(pixels, args, pixel);
-    pixel += pixels;
+  if (args.ahead_floats > 0) {
+    RunTiles<V, kPixels, kVectors, true>(args);
+  } else {
+    RunTiles<V, kPixels, kVectors, false>(args);
   }
 }
 
@@ -138,7 +157,7 @@ TERMINUS_ALWAYS_INLINE void Outputs(const DepthwiseRow& args, int64_t x, int64_t
   }
 #pragma GCC unroll 4
   for (int o = 0; o < kCount; ++o) {
-    Store(args.out + (x + o) * args.out_stride + column, Clamp(sum[o]));
+    Store(args.out + (x + o) * args.out_stride + column, Clamp(sum[o], kRelu6));
   }
 }
 

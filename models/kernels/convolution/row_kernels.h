@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 namespace terminus::models::kernels {
@@ -8,8 +9,16 @@ namespace terminus::models::kernels {
 // The inner loops of the convolutions over images whose channels lie together, on the calling
 // thread only. Channels are taken in panels of up to three vectors, packed as PackedPanels does it.
 
-// y[p, c] = bias[c] + Σ x[p, k] · weight[k, c] + start[p, c], clamped to [0, 6] if `clamps`, for
-// the pixels p of a row and the channels c of one panel.
+// What results are clamped to; not a number stays what it is.
+struct Range {
+  float low = -std::numeric_limits<float>::infinity();
+  float high = std::numeric_limits<float>::infinity();
+};
+inline constexpr Range kRelu = {.low = 0};
+inline constexpr Range kRelu6 = {.low = 0, .high = 6};
+
+// y[p, c] = bias[c] + Σ x[p, k] · weight[k, c] + start[p, c], clamped, for the pixels p of a row
+// and the channels c of one panel.
 struct PanelProduct {
   // The inputs of pixel p: `runs` stretches of `run_length` floats, `run_pitch` apart, the first at
   // x + p · x_stride. One stretch is a 1×1 convolution, several are the rows of a larger kernel.
@@ -26,7 +35,11 @@ struct PanelProduct {
   int64_t y_stride = 0;
   int64_t pixels = 0;
   int64_t columns = 0;  // Channels of `start` and `y`: those of the last vector may be fewer.
-  bool clamps = false;
+  Range range;
+  // What the next products need, to be fetched into the second-level cache meanwhile: so many
+  // floats on from `ahead`.
+  const float* ahead = nullptr;
+  int64_t ahead_floats = 0;
 };
 
 // One row of outputs of a depthwise convolution, clamped to [0, 6], for one panel.

@@ -1,6 +1,7 @@
 #include "models/kernels/convolution/row_kernels.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <random>
 #include <vector>
@@ -26,7 +27,7 @@ struct ProductCase {
 };
 
 // One product of every kind beside sums in double precision, and nothing written besides.
-void CheckProduct(const RowKernels& kernels, const ProductCase& c, int vectors, bool clamps,
+void CheckProduct(const RowKernels& kernels, const ProductCase& c, int vectors, const Range& range,
                   bool bias, bool start) {
   const int64_t width = vectors * kernels.width;
   const int64_t columns = width - c.lacking;
@@ -51,7 +52,7 @@ void CheckProduct(const RowKernels& kernels, const ProductCase& c, int vectors, 
                                .y_stride = y_stride,
                                .pixels = c.pixels,
                                .columns = columns,
-                               .clamps = clamps});
+                               .range = range});
   for (int64_t p = 0; p < c.pixels; ++p) {
     for (int64_t o = 0; o < y_stride; ++o) {
       double sum = (bias ? biases[o] : 0) + (start ? starts[p * y_stride + o] : 0);
@@ -60,7 +61,7 @@ void CheckProduct(const RowKernels& kernels, const ProductCase& c, int vectors, 
                    x[p * c.x_stride + k / c.run_length * c.run_pitch + k % c.run_length]) *
                weight[k * width + std::min(o, width - 1)];
       }
-      sum = clamps ? std::clamp(sum, 0.0, 6.0) : sum;
+      sum = std::clamp<double>(sum, range.low, range.high);
       ASSERT_NEAR(y[p * y_stride + o], o < columns ? sum : kUntouched, 1e-4)
           << kernels.name << ", pixel " << p << ", channel " << o;
     }
@@ -70,14 +71,14 @@ void CheckProduct(const RowKernels& kernels, const ProductCase& c, int vectors, 
 TEST_P(RowKernelsTest, ProductsEqualReference) {
   for (const int64_t pixels : {0, 1, 2, 3, 5, 7, 9, 14, 23}) {
     for (int vectors = 1; vectors <= RowKernels::kMaxVectors; ++vectors) {
-      for (int variant = 0; variant < 8; ++variant) {
-        const bool clamps = variant & 1;
-        const bool bias = variant & 2;
-        const bool start = variant & 4;
+      for (int variant = 0; variant < 12; ++variant) {
+        const bool bias = variant & 1;
+        const bool start = variant & 2;
+        const Range range = std::array{Range{}, kRelu, kRelu6}[variant / 4];
         // Plain; three overlapping runs, as the stem's; a last vector that is not whole.
-        CheckProduct(*GetParam(), {pixels, 1, 17, 0, 17, 0}, vectors, clamps, bias, start);
-        CheckProduct(*GetParam(), {pixels, 3, 9, 40, 6, 0}, vectors, clamps, bias, start);
-        CheckProduct(*GetParam(), {pixels, 1, 8, 0, 11, 5}, vectors, clamps, bias, start);
+        CheckProduct(*GetParam(), {pixels, 1, 17, 0, 17, 0}, vectors, range, bias, start);
+        CheckProduct(*GetParam(), {pixels, 3, 9, 40, 6, 0}, vectors, range, bias, start);
+        CheckProduct(*GetParam(), {pixels, 1, 8, 0, 11, 5}, vectors, range, bias, start);
       }
     }
   }

@@ -80,7 +80,7 @@ void Stem::Image::Row(int64_t y, int64_t panel, float* row) {
                              .y_stride = shape.width,
                              .pixels = geometry_.out_width,
                              .columns = shape.width,
-                             .clamps = true};
+                             .range = kRelu6};
   stem_.kernels_.ProductFor(shape.vectors)(product);
 }
 
