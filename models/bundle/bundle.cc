@@ -103,7 +103,8 @@ absl::Status LoadTowerInto(const BundleManifest& manifest, const std::string& pa
     encoder->set_projection(std::move(mixture));
   }
   TERMINUS_RETURN_IF_ERROR(CheckDimension(manifest, path, encoder->dimension()));
-  TERMINUS_RETURN_IF_ERROR(base::Annotate(encoder->Prepare(MaxGpuBatch(*model->preprocessor)), path));
+  TERMINUS_RETURN_IF_ERROR(
+      base::Annotate(encoder->Prepare(MaxGpuBatch(*model->preprocessor)), path));
   model->encoder = std::move(encoder);
   return absl::OkStatus();
 }
