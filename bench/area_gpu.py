@@ -55,6 +55,12 @@ class Contenders:
     def peer(self, name, engine="eager", dtype="bfloat16"):
         return self._start((name, engine, dtype), self._peer_command(name, engine, dtype))
 
+    def stop(self):
+        """Ends all of them: what comes next wants the GPU's memory."""
+        for process in {id(process): process for process in self._processes.values()}.values():
+            process.close()
+        self._processes.clear()
+
     def begin_peers(self, keys):
         """Starts several peers side by side, and comes back when all are ready: ours try out algorithms while they
         load, for which they need the GPU alone."""
@@ -186,8 +192,10 @@ def _through_router(made, wanted, contenders, options):
         if not wanted(figure):
             continue
         # Both need the GPU to themselves. It is warmed up first: what a card does that has been idle is no measure.
+        contenders.stop()
         contenders.ours(name).ask(f"run device {LARGE} {6 * options.burst_s}", "ran", 300)
         bare = _rates([(contenders.ours(name), "device")], LARGE, options)[0]
+        contenders.stop()
         common = ["router.limits.max_items=4096", f"router.batching.vision.max_batch_cost={LARGE * 1024}"]
         with contextlib.ExitStack() as stack:
             load = stack.enter_context(LineProcess([os.path.join(options.binaries, "wire_bench"),

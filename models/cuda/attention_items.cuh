@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "models/cuda/cuda_api.h"
+#include "models/cuda/launch.cuh"
 
 // How kernels of packed attention cut their work into items, how an item's rows come to shared
 // memory, and how such a kernel is launched.
@@ -113,6 +114,7 @@ __device__ __forceinline__ void CopyItem(const Buffer& to, const Item& item, int
 template <class Kernel>
 __device__ __forceinline__ void RunItems(const TerminusCudaAttention& args, const Plan& plan,
                                          uint32_t shared) {
+  WaitForBefore();
   const int step = static_cast<int>(gridDim.x);
   const auto copy = [&](const Item& item, int turn) {
     CopyItem(BufferAt(shared + turn * plan.buffer_bytes(), plan), item, Kernel::Keys(item.length),
@@ -200,8 +202,7 @@ cudaError_t LaunchItems(Function* kernel, const TerminusCudaAttention& args, con
     return error;
   }
   const int grid = std::min(plan.items, processors * std::max(resident, 1));
-  kernel<<<grid, threads, bytes, stream>>>(args, plan);
-  return cudaGetLastError();
+  return LaunchBehind(kernel, grid, threads, static_cast<size_t>(bytes), stream, args, plan);
 }
 
 }  // namespace terminus::models::cuda

@@ -2,6 +2,7 @@
 #include <cuda_fp8.h>
 
 #include "models/cuda/elementwise.h"
+#include "models/cuda/launch.cuh"
 
 namespace terminus::models::cuda {
 namespace {
@@ -57,6 +58,7 @@ __global__ void __launch_bounds__(kThreads)
     LayerNorm(const __nv_bfloat16* __restrict__ x, const __nv_bfloat16* __restrict__ weight,
               const __nv_bfloat16* __restrict__ bias, int64_t rows, int width, float eps,
               Output out) {
+  WaitForBefore();
   const int64_t row = static_cast<int64_t>(blockIdx.x) * (kThreads / 32) + threadIdx.x / 32;
   if (row >= rows) {
     return;
@@ -128,6 +130,7 @@ __device__ __forceinline__ float Activate(float x) {
 template <TerminusCudaActivation kActivation>
 __global__ void __launch_bounds__(kThreads)
     Activation(const __nv_bfloat16* x, int64_t count, Output out) {
+  WaitForBefore();
   const int64_t at = (static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x) * kVector;
   if (at >= count) {
     return;
@@ -171,10 +174,11 @@ cudaError_t LaunchLayerNorm(const void* x, const void* weight, const void* bias,
   }
   constexpr int kRows = kThreads / 32;
   const auto blocks = static_cast<unsigned>((rows + kRows - 1) / kRows);
+  cudaError_t error = cudaSuccess;
   const auto launch = [&](auto kernel) {
-    kernel<<<blocks, kThreads, 0, stream>>>(
-        static_cast<const __nv_bfloat16*>(x), static_cast<const __nv_bfloat16*>(weight),
-        static_cast<const __nv_bfloat16*>(bias), rows, width, eps, out);
+    error = LaunchBehind(kernel, blocks, kThreads, 0, stream, static_cast<const __nv_bfloat16*>(x),
+                         static_cast<const __nv_bfloat16*>(weight),
+                         static_cast<const __nv_bfloat16*>(bias), rows, width, eps, out);
   };
   switch ((width + kPartWidth - 1) / kPartWidth) {
     case 1:
@@ -199,7 +203,7 @@ cudaError_t LaunchLayerNorm(const void* x, const void* weight, const void* bias,
       launch(LayerNorm<8>);
       break;
   }
-  return cudaGetLastError();
+  return error;
 }
 
 cudaError_t LaunchActivation(const void* x, int64_t count, TerminusCudaActivation activation,
@@ -212,8 +216,10 @@ cudaError_t LaunchActivation(const void* x, int64_t count, TerminusCudaActivatio
   }
   const int64_t per_block = static_cast<int64_t>(kThreads) * kVector;
   const auto blocks = static_cast<unsigned>((count + per_block - 1) / per_block);
+  cudaError_t error = cudaSuccess;
   const auto launch = [&](auto kernel) {
-    kernel<<<blocks, kThreads, 0, stream>>>(static_cast<const __nv_bfloat16*>(x), count, out);
+    error = LaunchBehind(kernel, blocks, kThreads, 0, stream, static_cast<const __nv_bfloat16*>(x),
+                         count, out);
   };
   switch (activation) {
     case TERMINUS_CUDA_NONE:
@@ -232,7 +238,7 @@ cudaError_t LaunchActivation(const void* x, int64_t count, TerminusCudaActivatio
       launch(Activation<TERMINUS_CUDA_RELU>);
       break;
   }
-  return cudaGetLastError();
+  return error;
 }
 
 }  // namespace terminus::models::cuda

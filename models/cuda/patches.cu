@@ -10,6 +10,7 @@ namespace {
 constexpr int kThreads = 256;
 // Of pixels that a block holds, if one row of patches has as many.
 constexpr int kTileBytes = 24 << 10;
+constexpr int kEnoughBlocks = 256;
 
 __device__ __forceinline__ float OfColour(const float (&values)[3], int colour) {
   return colour == 0 ? values[0] : colour == 1 ? values[1] : values[2];
@@ -103,7 +104,10 @@ cudaError_t LaunchPatches(const TerminusCudaPatches& args, cudaStream_t stream) 
   const int all_columns = args.width / args.side;
   const int rows = args.height / args.side;
   const int patch_bytes = args.side * args.side * 3;
-  const int columns = std::clamp(kTileBytes / patch_bytes, 1, all_columns);
+  // As many as a block holds, but for few images, whose patches then keep more processors at work.
+  const int64_t shared = args.count * rows * all_columns / kEnoughBlocks;
+  const int columns = static_cast<int>(
+      std::clamp<int64_t>(std::min<int64_t>(kTileBytes / patch_bytes, shared), 1, all_columns));
   const int bytes = args.row * static_cast<int>(sizeof(int)) + columns * patch_bytes;
   if (args.row % 2 != 0 || args.count > kMaxGrid || rows > kMaxGrid) {
     return cudaErrorInvalidValue;
