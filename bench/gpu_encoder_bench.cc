@@ -71,7 +71,7 @@ class Images : public Contender {
     made->all_ = {.count = static_cast<int>(bytes.size() / image),
                   .height = preprocessor.height(),
                   .width = preprocessor.width(),
-                  .pixels = std::vector<uint8_t>(bytes.begin(), bytes.end())};
+                  .pixels = base::RecycledBytes(bytes.begin(), bytes.end())};
     made->on_device_ =
         at::from_blob(made->all_.pixels.data(),
                       {made->all_.count, made->all_.height, made->all_.width, 3}, at::kByte)

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/base/recycled_bytes.h"
 
 // The narrow waist between services and models: plain structs in, plain floats out. No torch here.
 namespace terminus::executor {
@@ -18,7 +19,7 @@ struct ImageBatch {
   int count = 0;
   int height = 0;
   int width = 0;
-  std::vector<uint8_t> pixels;
+  base::RecycledBytes pixels;
 };
 
 // Clips, each some frames of one size, in the order in which they are shown. Clip i has the frames

@@ -130,7 +130,7 @@ TEST_F(VisionEncoderTest, RefusesBadBatches) {
   const auto code = [&](const ImageBatch& batch) {
     return (*encoder)->Encode(batch).status().code();
   };
-  const auto pixels = [](size_t count) { return std::vector<uint8_t>(count * 3); };
+  const auto pixels = [](size_t count) { return base::RecycledBytes(count * 3, 0); };
   EXPECT_EQ(code({1, 64, 64, pixels(64 * 63)}), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(code({1, 8, 8, pixels(64)}), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(code({1, 0, 64, {}}), absl::StatusCode::kInvalidArgument);

@@ -117,7 +117,7 @@ TEST(VisionTowersTest, RefusesImagesOfAnotherSize) {
   const absl::Status status =
       (*encoder)
           ->Encode(
-              {.count = 1, .height = 48, .width = 64, .pixels = std::vector<uint8_t>(48 * 64 * 3)})
+              {.count = 1, .height = 48, .width = 64, .pixels = base::RecycledBytes(48 * 64 * 3, 0)})
           .status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr("64×48"));

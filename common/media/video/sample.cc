@@ -37,7 +37,7 @@ absl::StatusOr<SampledFrames> SampleFrames(absl::string_view bytes, const VideoL
   TERMINUS_ASSIGN_OR_RETURN(const std::vector<int64_t> times, TimesOf(clip, request));
   const size_t frame_bytes = static_cast<size_t>(preprocessor.width()) * preprocessor.height() * 3;
   SampledFrames sampled;
-  sampled.pixels.resize(times.size() * frame_bytes);
+  sampled.pixels.resize(times.size() * frame_bytes, 0);
   TERMINUS_ASSIGN_OR_RETURN(
       sampled.times_us,
       clip.Decode(times, options, [&](absl::Span<const size_t> places, const Image& frame) {

@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/base/recycled_bytes.h"
 #include "common/media/preprocessor.h"
 #include "common/media/video/clip.h"
 
@@ -20,7 +21,7 @@ struct SampleRequest {
 
 struct SampledFrames {
   // As the preprocessor leaves them, one after another in the order of the request: [n, h, w, 3].
-  std::vector<uint8_t> pixels;
+  base::RecycledBytes pixels;
   // When each is shown, in microseconds from the clip's first frame.
   std::vector<int64_t> times_us;
 };
