@@ -181,6 +181,10 @@ class HotLoadTest(unittest.TestCase):
             load = Load(cluster)
             try:
                 served = next(iter(reference))
+                # The cluster is ready with one text encoder; the other one is to be switched too.
+                cluster.wait(lambda: all(replica.state == cluster_pb2.REPLICA_STATE_READY
+                                         for replica in cluster.status().replicas),
+                             60, "all replicas to be ready")
                 cluster.wait(lambda: load.count(served) > 20, 60, "load to flow")
                 for name in ("second", "first", "second"):
                     response = self.load_model(cluster, self.folders[name])
