@@ -7,7 +7,8 @@
 namespace terminus::models::text {
 namespace {
 
-constexpr size_t kMaxGraphs = 64;
+// Graphs share memory, but one for more tokens than any before it needs more: that bounds how much.
+constexpr size_t kMaxGraphs = 32;
 constexpr size_t kMaxSeen = 4096;
 // Keys that attention looks at together: what a graph's longest text is filled up to.
 constexpr int32_t kLengthStep = 16;
