@@ -12,6 +12,7 @@ constexpr size_t kMaxGraphs = 32;
 constexpr size_t kMaxSeen = 4096;
 // Keys that attention looks at together: what a graph's longest text is filled up to.
 constexpr int32_t kLengthStep = 16;
+
 // Texts of a shape: powers of two and the middles between them.
 int64_t FilledUp(int64_t texts) {
   int64_t power = 1;
