@@ -60,7 +60,7 @@ absl::StatusOr<ImageBatch> ReadBatch(const Json& one_case, const Json& batch,
   return ImageBatch{.count = shape.at(0),
                     .height = shape.at(1),
                     .width = shape.at(2),
-                    .pixels = std::vector<uint8_t>(bytes.begin(), bytes.end())};
+                    .pixels = base::RecycledBytes(bytes.begin(), bytes.end())};
 }
 
 template <class Batch>
