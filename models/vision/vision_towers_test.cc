@@ -114,11 +114,12 @@ TEST(VisionTowersTest, RefusesImagesOfAnotherSize) {
   EXPECT_TRUE(checkpoint::WriteGoldenFolder(golden, folder.path()).ok());
   auto encoder = VisionEncoder::Load(folder.path(), GoldenPreprocessor(golden));
   ASSERT_TRUE(encoder.ok()) << encoder.status();
-  const absl::Status status =
-      (*encoder)
-          ->Encode(
-              {.count = 1, .height = 48, .width = 64, .pixels = base::RecycledBytes(48 * 64 * 3, 0)})
-          .status();
+  const absl::Status status = (*encoder)
+                                  ->Encode({.count = 1,
+                                            .height = 48,
+                                            .width = 64,
+                                            .pixels = base::RecycledBytes(48 * 64 * 3, 0)})
+                                  .status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr("64×48"));
 }
