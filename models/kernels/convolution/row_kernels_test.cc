@@ -55,7 +55,8 @@ void CheckProduct(const RowKernels& kernels, const ProductCase& c, int vectors, 
                                .range = range});
   for (int64_t p = 0; p < c.pixels; ++p) {
     for (int64_t o = 0; o < y_stride; ++o) {
-      double sum = (bias ? biases[o] : 0) + (start ? starts[p * y_stride + o] : 0);
+      double sum =
+          (bias ? biases[std::min(o, width - 1)] : 0) + (start ? starts[p * y_stride + o] : 0);
       for (int64_t k = 0; k < depth; ++k) {
         sum += static_cast<double>(
                    x[p * c.x_stride + k / c.run_length * c.run_pitch + k % c.run_length]) *
