@@ -67,13 +67,13 @@ int64_t WeightBytes(const nlohmann::json& golden) {
 
 absl::StatusOr<PeakMemory> PeakMemory::Start() {
   if (kSanitized) {
-    return absl::UnimplementedError("built with a sanitizer");
+    return absl::FailedPreconditionError("built with a sanitizer");
   }
   base::ReturnFreedMemory();  // What was freed before shall not hide what is taken now.
   std::ofstream reset("/proc/self/clear_refs");
   const int64_t base = BytesOf("VmRSS");
   if (!(reset << "5" << std::flush) || base < 0) {
-    return absl::UnimplementedError("no /proc/self/clear_refs");
+    return absl::FailedPreconditionError("/proc/self/clear_refs cannot be written");
   }
   return PeakMemory(base);
 }

@@ -23,8 +23,8 @@ int64_t WeightBytes(const nlohmann::json& golden);
 // start: anonymous, shared and file pages alike, as the kernel counts them.
 class PeakMemory {
  public:
-  // UNIMPLEMENTED where the kernel does not let the mark be reset, and in programs built with a
-  // sanitizer, whose own memory would be counted.
+  // FAILED_PRECONDITION where the kernel does not let the mark be reset, and in programs built with
+  // a sanitizer, whose own memory would be counted.
   static absl::StatusOr<PeakMemory> Start();
 
   int64_t Above() const;

@@ -28,4 +28,10 @@ Layer LoadLayer(const std::string& convolution, const std::string& norm, int in,
           .bias = folded.bias.to(loader.dtype())};
 }
 
+ImageShares ShareImages(int images, int workers) {
+  const int left = images % workers;
+  const int shared = 2 * left > workers ? 0 : left;
+  return {.whole = images - shared, .shared = shared};
+}
+
 }  // namespace terminus::models::vision

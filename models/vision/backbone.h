@@ -48,6 +48,14 @@ struct Layers {
 kernels::Geometry GeometryFor(const nn::Convolution::Options& options, int64_t height,
                               int64_t width);
 
+// Of a batch's images: so many that workers take whole, and the rest, which all workers share
+// unless they would keep most of them busy by themselves.
+struct ImageShares {
+  int whole;
+  int shared;
+};
+ImageShares ShareImages(int images, int workers);
+
 // Those layers made ready to run.
 class Backbone {
  public:

@@ -192,16 +192,13 @@ at::Tensor DenseBackbone::Features(const executor::ImageBatch& batch) {
   at::Tensor features = at::empty({batch.count, features_}, at::kFloat);
   auto* const out = features.mutable_data_ptr<float>();
   const int64_t bytes = static_cast<int64_t>(batch.height) * batch.width * 3;
-  // Images left over are shared, unless they would keep most workers busy by themselves.
-  const int left = batch.count % workers;
-  const int shared = 2 * left > workers ? 0 : left;
-  const int whole = batch.count - shared;
+  const ImageShares shares = ShareImages(batch.count, workers);
   const auto steps = static_cast<int>(steps_.size());
-  std::vector<int> units = {whole};
-  units.resize(1 + static_cast<size_t>(shared) * steps, workers);
+  std::vector<int> units = {shares.whole};
+  units.resize(1 + static_cast<size_t>(shares.shared) * steps, workers);
   kernels::RunPhases(units, [&](int phase, int unit, int worker) {
     Workspace& own = workspaces_[worker];
-    const int image = phase == 0 ? unit : whole + (phase - 1) / steps;
+    const int image = phase == 0 ? unit : shares.whole + (phase - 1) / steps;
     const uint8_t* pixels = batch.pixels.data() + image * bytes;
     float* const to = out + image * features_;
     if (phase > 0) {

@@ -7,6 +7,7 @@
 
 #include "gtest/gtest.h"
 #include "models/vision/layerwise.h"
+#include "models/vision/random_images.h"
 
 namespace terminus::models::vision {
 namespace {
@@ -48,14 +49,6 @@ Layers RandomLayers(nn::Padding padding) {
                       .projection = layer(40, 96, 1, 2, kNone),
                       .activation = kRelu}},
           .head = layer(96, kFeatures, 1, 1, kRelu)};
-}
-
-executor::ImageBatch RandomImages(int count, int height, int width) {
-  executor::ImageBatch batch{.count = count, .height = height, .width = width};
-  const at::Tensor pixels = at::randint(0, 256, {count, height, width, 3}, at::kByte).contiguous();
-  batch.pixels.assign(pixels.const_data_ptr<uint8_t>(),
-                      pixels.const_data_ptr<uint8_t>() + pixels.numel());
-  return batch;
 }
 
 class DenseBackboneTest : public testing::TestWithParam<nn::Padding> {

@@ -212,19 +212,16 @@ at::Tensor DepthFirst::Features(const executor::ImageBatch& batch) {
   at::Tensor features = at::empty({batch.count, features_}, at::kFloat);
   auto* const out = features.mutable_data_ptr<float>();
   const int64_t bytes = static_cast<int64_t>(batch.height) * batch.width * 3;
-  // Images left over are shared, unless they would keep most workers busy by themselves.
-  const int left = batch.count % workers;
-  const int shared = 2 * left > workers ? 0 : left;
-  const int whole = batch.count - shared;
-  std::vector<int> units = {whole};
-  for (int i = 0; i < shared; ++i) {
+  const ImageShares shares = ShareImages(batch.count, workers);
+  std::vector<int> units = {shares.whole};
+  for (int i = 0; i < shares.shared; ++i) {
     for (const Step& step : shape_.steps) {
       units.push_back(step.units);
     }
   }
   const auto steps = static_cast<int>(shape_.steps.size());
   kernels::RunPhases(units, [&](int phase, int unit, int worker) {
-    const int image = phase == 0 ? unit : whole + (phase - 1) / steps;
+    const int image = phase == 0 ? unit : shares.whole + (phase - 1) / steps;
     const uint8_t* pixels = batch.pixels.data() + image * bytes;
     if (phase == 0) {
       RunImage(pixels, out + image * features_, workspaces_[worker]);

@@ -7,6 +7,7 @@
 
 #include "gtest/gtest.h"
 #include "models/vision/layerwise.h"
+#include "models/vision/random_images.h"
 
 namespace terminus::models::vision {
 namespace {
@@ -45,14 +46,6 @@ Layers RandomLayers(nn::Padding padding) {
       .blocks = {block(32, 16, 3, 1, false), block(16, 24, 3, 2, true), block(24, 24, 5, 1, true),
                  block(24, 40, 5, 2, true), block(40, 40, 3, 1, true), block(40, 56, 5, 2, true)},
       .head = RandomLayer(56, kFeatures, {.activation = relu6}, padding)};
-}
-
-executor::ImageBatch RandomImages(int count, int height, int width) {
-  executor::ImageBatch batch{.count = count, .height = height, .width = width};
-  const at::Tensor pixels = at::randint(0, 256, {count, height, width, 3}, at::kByte).contiguous();
-  batch.pixels.assign(pixels.const_data_ptr<uint8_t>(),
-                      pixels.const_data_ptr<uint8_t>() + pixels.numel());
-  return batch;
 }
 
 double MaxDifference(const at::Tensor& a, const at::Tensor& b) {

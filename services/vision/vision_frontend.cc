@@ -41,44 +41,41 @@ serving::Prepared<executor::ImageBatch> VisionFrontend::Prepare(
     const v1::EncodeBatchRequest& request, absl::Span<const absl::Status> admitted,
     base::ThreadPool& pool) const {
   const int count = request.items_size();
-  const int width = preprocessor_.width();
-  const int height = preprocessor_.height();
-  const size_t pixel_bytes = static_cast<size_t>(width) * static_cast<size_t>(height) * 3;
-  serving::Prepared<executor::ImageBatch> prepared;
-  prepared.batch = {.count = 0, .height = height, .width = width};
-  base::RecycledBytes& pixels = prepared.batch.pixels;
-  pixels.resize(static_cast<size_t>(count) * pixel_bytes);
-  std::vector<absl::Status> loaded(admitted.begin(), admitted.end());
+  std::vector<absl::StatusOr<media::Image>> images(static_cast<size_t>(count),
+                                                   absl::UnknownError("not loaded"));
   pool.ParallelFor(count, [&](int i) {
     const auto slot = static_cast<size_t>(i);
-    if (!loaded[slot].ok()) {
-      return;
-    }
-    const absl::StatusOr<media::Image> image = Load(request.items(i));
-    loaded[slot] = image.status();
-    if (image.ok()) {
-      std::copy(image->rgb.begin(), image->rgb.end(), &pixels[slot * pixel_bytes]);
+    if (admitted[slot].ok()) {
+      images[slot] = Load(request.items(i));
+    } else {
+      images[slot] = admitted[slot];
     }
   });
 
+  serving::Prepared<executor::ImageBatch> prepared;
+  const int width = preprocessor_.width();
+  const int height = preprocessor_.height();
   const auto patches =
       static_cast<uint32_t>(((width + kPatch - 1) / kPatch) * ((height + kPatch - 1) / kPatch));
-  size_t good = 0;
-  for (size_t slot = 0; slot < loaded.size(); ++slot) {
+  std::vector<const media::Image*> good;
+  for (const auto& image : images) {
     serving::PreparedItem& item = prepared.items.emplace_back();
-    item.status = std::move(loaded[slot]);
-    if (!item.status.ok()) {
-      continue;
+    item.status = image.status();
+    if (image.ok()) {
+      item.cost.set_patches(patches);
+      good.push_back(&*image);
     }
-    item.cost.set_patches(patches);
-    // Into the place of those that are missing.
-    if (good != slot) {
-      std::copy_n(&pixels[slot * pixel_bytes], pixel_bytes, &pixels[good * pixel_bytes]);
-    }
-    ++good;
   }
-  pixels.resize(good * pixel_bytes);
-  prepared.batch.count = static_cast<int>(good);
+  prepared.batch = {
+      .count = static_cast<int>(good.size()), .height = height, .width = width, .pixels = {}};
+  const size_t pixel_bytes = static_cast<size_t>(width) * static_cast<size_t>(height) * 3;
+  base::RecycledBytes& pixels = prepared.batch.pixels;
+  // Only now: what is made room for is there, whatever a request says.
+  pixels.resize(good.size() * pixel_bytes);
+  pool.ParallelFor(prepared.batch.count, [&](int i) {
+    const std::vector<uint8_t>& rgb = good[static_cast<size_t>(i)]->rgb;
+    std::copy(rgb.begin(), rgb.end(), pixels.begin() + static_cast<int64_t>(i * pixel_bytes));
+  });
   return prepared;
 }
 

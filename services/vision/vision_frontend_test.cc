@@ -85,6 +85,17 @@ TEST_F(VisionFrontendTest, GoodImagesBecomeRowsInOrderAndBadOnesFailAlone) {
   EXPECT_EQ(base::Reason(prepared.items[6].status), "UNSUPPORTED_MODALITY");
 }
 
+TEST_F(VisionFrontendTest, ItemsThatAreNoImagesTakeNoPixels) {
+  v1::EncodeBatchRequest request;
+  for (int i = 0; i < 1000; ++i) {
+    request.add_items()->mutable_content()->set_image("GIF89a no");
+  }
+  const auto prepared = Prepare(request);
+  EXPECT_EQ(prepared.items.size(), 1000U);
+  EXPECT_EQ(prepared.batch.count, 0);
+  EXPECT_EQ(prepared.batch.pixels.capacity(), 0U);
+}
+
 TEST_F(VisionFrontendTest, TransparencyIsAsTheModelHasIt) {
   v1::EncodeBatchRequest request;
   request.add_items()->mutable_content()->set_image(Transparent(40, 40, 200, 30, 10));
