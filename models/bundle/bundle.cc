@@ -12,7 +12,7 @@
 #include "models/bundle/device.h"
 #include "models/bundle/preprocessor_file.h"
 #include "models/bundle/tower.h"
-#include "models/checkpoint/json_file.h"
+#include "common/settings/json_file.h"
 #include "models/checkpoint/weights.h"
 #include "models/text/text_encoder.h"
 #include "models/vision/families.h"

@@ -8,14 +8,14 @@
 #include "common/base/status_macros.h"
 #include "common/executor/guard.h"
 #include "models/bundle/device.h"
-#include "models/checkpoint/json_file.h"
+#include "common/settings/json_file.h"
 #include "models/decoder/llama_config.h"
 #include "models/decoder/load.h"
 
 namespace terminus::models::bundle {
 namespace {
 
-using checkpoint::JsonFile;
+using settings::JsonFile;
 using nlohmann::json;
 
 constexpr size_t kMaxTemplateBytes = 1 << 20;

@@ -5,14 +5,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
-#include "models/checkpoint/json_file.h"
+#include "common/settings/json_file.h"
 
 namespace terminus::models::bundle {
 namespace {
 
 using nlohmann::json;
 
-absl::StatusOr<std::vector<GoldenCase>> ReadCases(const checkpoint::JsonFile& file,
+absl::StatusOr<std::vector<GoldenCase>> ReadCases(const settings::JsonFile& file,
                                                   const std::string& section,
                                                   const std::string& input_key, int dimension) {
   std::vector<GoldenCase> cases;
@@ -70,7 +70,7 @@ absl::Status Check(const GoldenCase& golden, double largest, double tolerance, c
 }  // namespace
 
 absl::StatusOr<Goldens> ReadGoldens(const std::string& path, int dimension) {
-  TERMINUS_ASSIGN_OR_RETURN(auto file, checkpoint::JsonFile::Read(path));
+  TERMINUS_ASSIGN_OR_RETURN(auto file, settings::JsonFile::Read(path));
   Goldens goldens;
   goldens.tolerance = file.NumberOr("tolerance", goldens.tolerance);
   if (!file.json().is_object() || !(goldens.tolerance > 0)) {

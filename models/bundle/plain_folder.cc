@@ -9,7 +9,7 @@
 #include "common/executor/guard.h"
 #include "models/bundle/fingerprint.h"
 #include "models/catalog/catalog.h"
-#include "models/checkpoint/json_file.h"
+#include "common/settings/json_file.h"
 #include "models/checkpoint/weights.h"
 #include "models/decoder/llama_config.h"
 #include "models/text/families.h"
@@ -93,7 +93,7 @@ absl::StatusOr<BundleManifest> ReadPlainFolder(const std::string& folder) {
   manifest.name = fs::weakly_canonical(folder).filename().string();
   TERMINUS_ASSIGN_OR_RETURN(const text::SentenceConfig sentence, text::ReadSentenceConfig(folder));
   const std::string config_path = sentence.encoder_folder + "/config.json";
-  TERMINUS_ASSIGN_OR_RETURN(const auto config, checkpoint::JsonFile::Read(config_path));
+  TERMINUS_ASSIGN_OR_RETURN(const auto config, settings::JsonFile::Read(config_path));
   const auto family =
       catalog::FindFamily(config.json(), /*has_modules=*/fs::exists(folder + "/modules.json"));
   TERMINUS_RETURN_IF_ERROR(base::Annotate(family.status(), config_path));

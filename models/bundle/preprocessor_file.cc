@@ -5,7 +5,7 @@
 #include "common/base/errors.h"
 #include "common/base/file.h"
 #include "common/base/status_macros.h"
-#include "models/checkpoint/json_file.h"
+#include "common/settings/json_file.h"
 
 namespace terminus::models::bundle {
 namespace {
@@ -25,7 +25,7 @@ absl::StatusOr<media::ImagePreprocessor> ReadPreprocessorFile(const std::string&
                                                               media::Conversion conversion) {
   const std::string nested = folder + "/processor_config.json";
   if (std::filesystem::exists(nested)) {
-    TERMINUS_ASSIGN_OR_RETURN(const auto file, checkpoint::JsonFile::Read(nested));
+    TERMINUS_ASSIGN_OR_RETURN(const auto file, settings::JsonFile::Read(nested));
     const auto section = file.json().find("image_processor");
     if (section != file.json().end()) {
       return Read(nested + ": image_processor", section->dump(), conversion);

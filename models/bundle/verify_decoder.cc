@@ -8,12 +8,12 @@
 #include "common/base/status_macros.h"
 #include "common/executor/guard.h"
 #include "models/bundle/decoder.h"
-#include "models/checkpoint/json_file.h"
+#include "common/settings/json_file.h"
 
 namespace terminus::models::bundle {
 namespace {
 
-using checkpoint::JsonFile;
+using settings::JsonFile;
 using decoder::kKvBlockTokens;
 using nlohmann::json;
 

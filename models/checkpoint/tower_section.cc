@@ -8,13 +8,13 @@
 namespace terminus::models::checkpoint {
 
 absl::StatusOr<TowerSection> TowerSection::Read(const std::string& folder, const std::string& key) {
-  TERMINUS_ASSIGN_OR_RETURN(JsonFile model, JsonFile::Read(folder + "/config.json"));
+  TERMINUS_ASSIGN_OR_RETURN(settings::JsonFile model, settings::JsonFile::Read(folder + "/config.json"));
   // "clip_text_model", but "clip".
   const bool alone = absl::EndsWith(model.StringOr("model_type", ""), "_model");
   const auto legacy = model.json().find(key + "_dict");
   const bool is_legacy = legacy != model.json().end() && !legacy->is_null();
   std::string used = alone ? "" : is_legacy ? key + "_dict" : key;
-  JsonFile tower = model.Object(used);
+  settings::JsonFile tower = model.Object(used);
   return TowerSection(std::move(model), std::move(tower), std::move(used));
 }
 

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "models/checkpoint/json_file.h"
+#include "common/settings/json_file.h"
 
 namespace terminus::models::checkpoint {
 
@@ -15,19 +15,19 @@ class TowerSection {
   // as in transformers, then stands in place of the section with all its defaults.
   static absl::StatusOr<TowerSection> Read(const std::string& folder, const std::string& key);
 
-  JsonFile& tower() { return key_.empty() ? model_ : tower_; }
+  settings::JsonFile& tower() { return key_.empty() ? model_ : tower_; }
   // What both towers share; the tower itself when it is alone.
-  JsonFile& model() { return model_; }
+  settings::JsonFile& model() { return model_; }
 
   // OK, or INVALID_ARGUMENT with all faults of both. To be called once.
   absl::Status Finish();
 
  private:
-  TowerSection(JsonFile model, JsonFile tower, std::string key)
+  TowerSection(settings::JsonFile model, settings::JsonFile tower, std::string key)
       : model_(std::move(model)), tower_(std::move(tower)), key_(std::move(key)) {}
 
-  JsonFile model_;
-  JsonFile tower_;
+  settings::JsonFile model_;
+  settings::JsonFile tower_;
   std::string key_;  // Empty: the tower is the model.
 };
 

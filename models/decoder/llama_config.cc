@@ -7,12 +7,12 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/file.h"
 #include "common/base/status_macros.h"
-#include "models/checkpoint/json_file.h"
+#include "common/settings/json_file.h"
 
 namespace terminus::models::decoder {
 namespace {
 
-using checkpoint::JsonFile;
+using settings::JsonFile;
 
 constexpr size_t kMaxConfigBytes = 1 << 20;
 

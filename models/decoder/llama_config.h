@@ -6,7 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "models/checkpoint/json_file.h"
+#include "common/settings/json_file.h"
 
 namespace terminus::models::decoder {
 
@@ -68,7 +68,7 @@ absl::StatusOr<LlamaConfig> ParseLlamaConfig(const std::string& name, const std:
 
 // "eos_token_id", one or a list, of a config.json or generation_config.json; empty when absent.
 // What is wrong is noted in `file`.
-std::vector<int32_t> ReadEosTokenIds(checkpoint::JsonFile& file, int vocab_size);
+std::vector<int32_t> ReadEosTokenIds(settings::JsonFile& file, int vocab_size);
 
 // One for each pair of a head's elements: [head_dim / 2].
 std::vector<float> RopeFrequencies(const RopeConfig& rope, int head_dim);

@@ -4,7 +4,7 @@
 
 namespace terminus::models::nn {
 
-Activation ReadActivation(checkpoint::JsonFile& file, const std::string& otherwise) {
+Activation ReadActivation(settings::JsonFile& file, const std::string& otherwise) {
   const std::string name = file.StringOr("hidden_act", otherwise);
   if (name == "gelu") {
     return Activation::kGelu;
@@ -24,7 +24,7 @@ Activation ReadActivation(checkpoint::JsonFile& file, const std::string& otherwi
   return Activation::kGelu;
 }
 
-TransformerConfig ReadTransformerConfig(checkpoint::JsonFile& file,
+TransformerConfig ReadTransformerConfig(settings::JsonFile& file,
                                         const TransformerConfig& defaults) {
   TransformerConfig config = defaults;
   BlockConfig& block = config.block;

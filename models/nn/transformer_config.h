@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "models/checkpoint/json_file.h"
+#include "common/settings/json_file.h"
 #include "models/nn/transformer_block.h"
 
 namespace terminus::models::nn {
@@ -18,10 +18,10 @@ struct TransformerConfig {
 // Reads what the config.json of transformers' pre-norm encoders has in common: hidden_size,
 // intermediate_size, num_hidden_layers, num_attention_heads, layer_norm_eps, hidden_act. What is
 // absent is as in `defaults`, and so is what has no key. Faults are noted in `file`.
-TransformerConfig ReadTransformerConfig(checkpoint::JsonFile& file,
+TransformerConfig ReadTransformerConfig(settings::JsonFile& file,
                                         const TransformerConfig& defaults);
 
 // "hidden_act" as transformers names it.
-Activation ReadActivation(checkpoint::JsonFile& file, const std::string& otherwise);
+Activation ReadActivation(settings::JsonFile& file, const std::string& otherwise);
 
 }  // namespace terminus::models::nn

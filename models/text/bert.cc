@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
-#include "models/checkpoint/json_file.h"
+#include "common/settings/json_file.h"
 #include "models/nn/attention.h"
 #include "models/nn/transformer_config.h"
 #include "models/text/pooling.h"
@@ -14,7 +14,7 @@ namespace {
 
 absl::StatusOr<BertConfig> ReadBertConfig(const std::string& folder) {
   TERMINUS_ASSIGN_OR_RETURN(auto file,
-                            checkpoint::JsonFile::Read(absl::StrCat(folder, "/config.json")));
+                            settings::JsonFile::Read(absl::StrCat(folder, "/config.json")));
   BertConfig config;
   config.vocab_size = static_cast<int>(file.Int("vocab_size", 1, 1 << 24));
   config.hidden_size = static_cast<int>(file.Int("hidden_size", 1, 1 << 16));

@@ -18,7 +18,7 @@ constexpr int kLegacyEos = 2;
 absl::StatusOr<TextPlan> ReadClipTextPlan(const SentenceConfig& sentence) {
   TERMINUS_ASSIGN_OR_RETURN(auto section,
                             checkpoint::TowerSection::Read(sentence.encoder_folder, "text_config"));
-  checkpoint::JsonFile& file = section.tower();
+  settings::JsonFile& file = section.tower();
   ContrastiveTextConfig config;
   config.vocab_size = static_cast<int>(file.IntOr("vocab_size", 1, 1 << 24, 49408));
   config.max_positions = static_cast<int>(file.IntOr("max_position_embeddings", 1, 1 << 20, 77));

@@ -3,7 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
-#include "models/checkpoint/json_file.h"
+#include "common/settings/json_file.h"
 #include "models/text/bert.h"
 #include "models/text/clip_text.h"
 #include "models/text/qwen3.h"
@@ -25,7 +25,7 @@ const std::vector<TextFamily>& TextFamilies() {
 
 absl::StatusOr<TextPlan> ReadTextPlan(const SentenceConfig& sentence) {
   TERMINUS_ASSIGN_OR_RETURN(auto file,
-                            checkpoint::JsonFile::Read(sentence.encoder_folder + "/config.json"));
+                            settings::JsonFile::Read(sentence.encoder_folder + "/config.json"));
   const std::string type = file.StringOr("model_type", "");
   for (const TextFamily& family : TextFamilies()) {
     if (type == family.model_type) {

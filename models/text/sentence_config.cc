@@ -6,12 +6,12 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
-#include "models/checkpoint/json_file.h"
+#include "common/settings/json_file.h"
 
 namespace terminus::models::text {
 namespace {
 
-using checkpoint::JsonFile;
+using settings::JsonFile;
 
 // Of a module's path, which is one folder or two.
 constexpr size_t kMaxPathBytes = 255;

@@ -7,14 +7,14 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
-#include "models/checkpoint/json_file.h"
+#include "common/settings/json_file.h"
 #include "models/checkpoint/tower_section.h"
 #include "models/text/contrastive_text.h"
 
 namespace terminus::models::text {
 namespace {
 
-using checkpoint::JsonFile;
+using settings::JsonFile;
 using nlohmann::json;
 
 // A token stands as a string, or as an object with its content.

@@ -8,7 +8,7 @@ namespace terminus::models::vision {
 
 absl::StatusOr<VisionPlan> ReadClipVisionPlan(const std::string& folder) {
   TERMINUS_ASSIGN_OR_RETURN(auto section, checkpoint::TowerSection::Read(folder, "vision_config"));
-  checkpoint::JsonFile& file = section.tower();
+  settings::JsonFile& file = section.tower();
   VitConfig config{.image_size = 224,
                    .patch_size = 32,
                    .transformer = {.layers = 12,

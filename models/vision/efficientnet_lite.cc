@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/check.h"
 #include "common/base/status_macros.h"
-#include "models/checkpoint/json_file.h"
+#include "common/settings/json_file.h"
 #include "models/vision/depth_first.h"
 #include "models/vision/layerwise.h"
 
@@ -109,7 +109,7 @@ Layers LoadLayers(const EfficientNetLiteConfig& config, const nn::Loader& weight
 
 absl::StatusOr<EfficientNetLiteConfig> ReadEfficientNetLiteConfig(const std::string& folder) {
   TERMINUS_ASSIGN_OR_RETURN(auto file,
-                            checkpoint::JsonFile::Read(absl::StrCat(folder, "/config.json")));
+                            settings::JsonFile::Read(absl::StrCat(folder, "/config.json")));
   EfficientNetLiteConfig config;
   const std::string architecture = file.String("architecture");
   for (int variant = 0; variant < 5; ++variant) {

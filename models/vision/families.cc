@@ -5,7 +5,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "common/base/status_macros.h"
-#include "models/checkpoint/json_file.h"
+#include "common/settings/json_file.h"
 #include "models/vision/clip_vision.h"
 #include "models/vision/efficientnet_lite.h"
 #include "models/vision/plain_vit.h"
@@ -29,7 +29,7 @@ const std::vector<VisionFamily>& VisionFamilies() {
 }
 
 absl::StatusOr<VisionPlan> ReadVisionPlan(const std::string& folder) {
-  TERMINUS_ASSIGN_OR_RETURN(auto file, checkpoint::JsonFile::Read(folder + "/config.json"));
+  TERMINUS_ASSIGN_OR_RETURN(auto file, settings::JsonFile::Read(folder + "/config.json"));
   const bool timm = file.json().contains("architecture");
   const std::string key = timm ? "architecture" : "model_type";
   const std::string type = file.StringOr(key, "");

@@ -7,7 +7,7 @@
 namespace terminus::models::vision {
 namespace {
 
-using checkpoint::JsonFile;
+using settings::JsonFile;
 
 // What both have in common.
 VitConfig BaseConfig() {

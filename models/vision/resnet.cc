@@ -5,14 +5,14 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/check.h"
 #include "common/base/status_macros.h"
-#include "models/checkpoint/json_file.h"
+#include "common/settings/json_file.h"
 #include "models/kernels/simd_width.h"
 #include "models/vision/dense_backbone.h"
 
 namespace terminus::models::vision {
 namespace {
 
-using checkpoint::JsonFile;
+using settings::JsonFile;
 
 // That of torch's BatchNorm2d, which the config has no key for.
 constexpr double kBatchNormEps = 1e-5;

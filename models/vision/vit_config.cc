@@ -4,7 +4,7 @@
 
 namespace terminus::models::vision {
 
-void ReadVitConfig(checkpoint::JsonFile& file, VitConfig* config) {
+void ReadVitConfig(settings::JsonFile& file, VitConfig* config) {
   config->transformer = nn::ReadTransformerConfig(file, config->transformer);
   config->image_size = static_cast<int>(file.IntOr("image_size", 1, 4096, config->image_size));
   config->patch_size = static_cast<int>(file.IntOr("patch_size", 1, 4096, config->patch_size));

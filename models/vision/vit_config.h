@@ -1,13 +1,13 @@
 #pragma once
 
-#include "models/checkpoint/json_file.h"
+#include "common/settings/json_file.h"
 #include "models/vision/vit.h"
 
 namespace terminus::models::vision {
 
 // Reads what the config.json of all of them has in common into `config`, whose values are the
 // defaults: ReadTransformerConfig's keys, image_size, patch_size and num_channels, which must be 3.
-void ReadVitConfig(checkpoint::JsonFile& file, VitConfig* config);
+void ReadVitConfig(settings::JsonFile& file, VitConfig* config);
 
 // A plan that builds a Vit.
 VisionPlan PlanOf(const VitConfig& config);

@@ -1,28 +1,33 @@
-#include "models/checkpoint/json_file.h"
+#include "common/settings/json_file.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/base/check.h"
 #include "common/base/file.h"
 #include "common/base/status_macros.h"
+#include "common/settings/collector.h"
 
-namespace terminus::models::checkpoint {
+namespace terminus::settings {
 namespace {
 
 constexpr size_t kMaxFileBytes = 64 << 20;
 
 }  // namespace
 
-absl::StatusOr<JsonFile> JsonFile::Read(const std::string& path) {
+absl::StatusOr<JsonFile> JsonFile::Read(const std::string& path, const Table* table) {
   TERMINUS_ASSIGN_OR_RETURN(const std::string text, base::ReadFile(path, kMaxFileBytes));
-  return Parse(path, text);
+  return Parse(path, text, table);
 }
 
-absl::StatusOr<JsonFile> JsonFile::Parse(const std::string& path, const std::string& text) {
+absl::StatusOr<JsonFile> JsonFile::Parse(const std::string& path, const std::string& text,
+                                         const Table* table) {
   nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": not a JSON object"));
   }
-  return JsonFile(path, std::move(json));
+  JsonFile file(path, std::move(json), table);
+  file.Check();
+  return file;
 }
 
 absl::StatusOr<JsonFile> JsonFile::ReadArray(const std::string& path) {
@@ -31,10 +36,31 @@ absl::StatusOr<JsonFile> JsonFile::ReadArray(const std::string& path) {
   if (!json.is_array()) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": not a JSON array"));
   }
-  return JsonFile(path, std::move(json));
+  return JsonFile(path, std::move(json), nullptr);
+}
+
+void JsonFile::Check() {
+  if (table_ == nullptr) {
+    return;
+  }
+  Findings findings;
+  CheckKeys(json_, *table_, "", &findings);
+  faults_ = std::move(findings.faults);
+  for (const std::string& warning : findings.warnings) {
+    Warn(absl::StrCat(path_, ": ", warning));
+  }
+  if (!findings.unknown.empty()) {
+    Warn(absl::StrCat(path_,
+                      ": unknown keys, not looked at: ", absl::StrJoin(findings.unknown, ", ")));
+  }
 }
 
 const nlohmann::json* JsonFile::Find(const std::string& key) const {
+  if (table_ != nullptr) {
+    const Key* declared = table_->Find(key);
+    TERMINUS_CHECK(declared != nullptr && declared->effect == Effect::kUsed);
+    NoteRead(*table_, key);
+  }
   const auto it = json_.find(key);
   return it == json_.end() || it->is_null() ? nullptr : &*it;
 }
@@ -129,7 +155,9 @@ JsonFile JsonFile::Object(const std::string& key) {
     Fault(key, "expected an object");
     value = nullptr;
   }
-  return JsonFile(path_, value == nullptr ? nlohmann::json::object() : *value);
+  const Key* declared = table_ == nullptr ? nullptr : table_->Find(key);
+  return JsonFile(path_, value == nullptr ? nlohmann::json::object() : *value,
+                  declared == nullptr ? nullptr : declared->object);
 }
 
 void JsonFile::Adopt(const std::string& key, const JsonFile& object) {
@@ -149,4 +177,4 @@ absl::Status JsonFile::status() const {
   return absl::InvalidArgumentError(absl::StrCat(path_, ": ", absl::StrJoin(faults_, "; ")));
 }
 
-}  // namespace terminus::models::checkpoint
+}  // namespace terminus::settings

@@ -1,4 +1,4 @@
-#include "models/checkpoint/json_file.h"
+#include "common/settings/json_file.h"
 
 #include <fstream>
 
@@ -6,7 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace terminus::models::checkpoint {
+namespace terminus::settings {
 namespace {
 
 using testing::AllOf;
@@ -67,4 +67,4 @@ TEST_F(JsonFileTest, ReadsAnArrayOnRequest) {
 }
 
 }  // namespace
-}  // namespace terminus::models::checkpoint
+}  // namespace terminus::settings
