@@ -43,9 +43,32 @@ wheel_stem() {
   echo "${name//-/_}-${version%% *}"
 }
 
+# has_wheel LINE: whether the wheel of a requirement line lies in $WHEELS.
+has_wheel() {
+  compgen -G "$WHEELS/$(wheel_stem "$1")-*.whl" >/dev/null
+}
+
+# pip_run VERB ARGUMENTS... -- LINES...: the pip of $VENV on exactly these requirement lines, hashes
+# required. If all wheels lie in $WHEELS, it asks no index.
+pip_run() {
+  local arguments=() line offline=--no-index
+  while [[ $1 != -- ]]; do
+    arguments+=("$1")
+    shift
+  done
+  shift
+  for line in "$@"; do
+    has_wheel "$line" || offline=
+  done
+  mkdir -p "$WHEELS"
+  printf '%s\n' "$@" | "$VENV/bin/python3" -m pip "${arguments[@]}" --disable-pip-version-check \
+    --no-deps --require-hashes --only-binary=:all: ${offline:+"$offline"} --find-links "$WHEELS" \
+    --requirement /dev/stdin
+}
+
 # total_size: the sum of size= over the requirement lines on stdin.
 total_size() {
-  awk 'match($0, /size=[0-9]+/) { sum += substr($0, RSTART + 5, RLENGTH - 5) } END { print sum + 0 }'
+  awk 'match($0, /size=[0-9]+/) { sum += substr($0, RSTART + 5, RLENGTH - 5) } END { printf "%.0f\n", sum }'
 }
 
 # find_nvcc: prints the path of nvcc, or fails if there is none.
