@@ -62,7 +62,9 @@ absl::string_view EffectName(Effect effect) {
 
 std::string Escaped(absl::string_view text) { return absl::StrReplaceAll(text, {{"|", "\\|"}}); }
 
-void AddKeys(const Table& table, std::vector<const Key*>* keys) {
+// Those of bases too, but for `others`.
+void AddKeys(const Table& table, absl::Span<const Table* const> others,
+             std::vector<const Key*>* keys) {
   for (const Key& key : table.keys) {
     const bool known = std::any_of(keys->begin(), keys->end(),
                                    [&](const Key* other) { return other->name == key.name; });
@@ -71,7 +73,24 @@ void AddKeys(const Table& table, std::vector<const Key*>* keys) {
     }
   }
   for (const Table* base : table.bases) {
-    AddKeys(*base, keys);
+    if (std::find(others.begin(), others.end(), base) == others.end()) {
+      AddKeys(*base, others, keys);
+    }
+  }
+}
+
+// The kinds of the bases that are among `others`, each once.
+void AddKinds(const Table& table, absl::Span<const Table* const> others,
+              std::vector<std::string>* kinds) {
+  for (const Table* base : table.bases) {
+    if (std::find(others.begin(), others.end(), base) == others.end()) {
+      AddKinds(*base, others, kinds);
+      continue;
+    }
+    std::string kind = absl::StrCat("\"", base->kind, "\"");
+    if (std::find(kinds->begin(), kinds->end(), kind) == kinds->end()) {
+      kinds->push_back(std::move(kind));
+    }
   }
 }
 
@@ -93,7 +112,7 @@ const Key* Table::Find(absl::string_view name) const {
 
 std::vector<const Key*> Table::All() const {
   std::vector<const Key*> all;
-  AddKeys(*this, &all);
+  AddKeys(*this, {}, &all);
   return all;
 }
 
@@ -122,10 +141,11 @@ void CheckKeys(const json& object, const Table& table, const std::string& prefix
   }
 }
 
-std::string FormatMarkdown(const Table& table, int level) {
+std::string FormatMarkdown(const Table& table, int level, absl::Span<const Table* const> others) {
   std::string text = absl::StrCat(std::string(static_cast<size_t>(level), '#'), " `", table.file,
                                   "`: ", table.kind, "\n\n| key | effect | |\n|---|---|---|\n");
-  std::vector<const Key*> keys = table.All();
+  std::vector<const Key*> keys;
+  AddKeys(table, others, &keys);
   std::sort(keys.begin(), keys.end(), [](const Key* a, const Key* b) { return a->name < b->name; });
   for (const Key* key : keys) {
     std::string effect(EffectName(key->effect));
@@ -138,6 +158,11 @@ std::string FormatMarkdown(const Table& table, int level) {
       effect = values.empty() ? "refused" : absl::StrCat("only ", absl::StrJoin(values, ", "));
     }
     absl::StrAppend(&text, "| `", key->name, "` | ", effect, " | ", Escaped(key->why), " |\n");
+  }
+  std::vector<std::string> kinds;
+  AddKinds(table, others, &kinds);
+  if (!kinds.empty()) {
+    absl::StrAppend(&text, "\nOther keys as in ", absl::StrJoin(kinds, " and "), ".\n");
   }
   return text;
 }

@@ -85,7 +85,9 @@ struct Findings {
 void CheckKeys(const nlohmann::json& object, const Table& table, const std::string& prefix,
                Findings* findings);
 
-// The table as Markdown: a heading with `level` marks, then a row a key.
-std::string FormatMarkdown(const Table& table, int level);
+// The table as Markdown: a heading with `level` marks, then a row a key. Bases that are among
+// `others` are named in place of their keys.
+std::string FormatMarkdown(const Table& table, int level,
+                           absl::Span<const Table* const> others = {});
 
 }  // namespace terminus::settings

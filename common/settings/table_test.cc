@@ -109,5 +109,15 @@ TEST(TableTest, MarkdownHasARowForEachKey) {
   EXPECT_THAT(text, HasSubstr("| `name` | no effect | names the model |"));
 }
 
+TEST(TableTest, MarkdownNamesBasesThatAreShownElsewhere) {
+  constexpr Key kOwn[] = {Used("own", "of this table")};
+  const Table* const bases[] = {&kTable};
+  const Table derived = {.file = "config.json", .kind = "derived", .keys = kOwn, .bases = bases};
+  EXPECT_THAT(FormatMarkdown(derived, 3), HasSubstr("| `causal` |"));
+  const std::string text = FormatMarkdown(derived, 3, bases);
+  EXPECT_THAT(text, HasSubstr("| `own` | used | of this table |\n\nOther keys as in \"test\"."));
+  EXPECT_THAT(text, testing::Not(HasSubstr("causal")));
+}
+
 }  // namespace
 }  // namespace terminus::settings

@@ -18,8 +18,9 @@ constexpr int kHeadingLevel = 3;
 
 std::string Tables() {
   std::string text = "\n";
-  for (const auto* table : terminus::models::settings::AllTables()) {
-    absl::StrAppend(&text, terminus::settings::FormatMarkdown(*table, kHeadingLevel), "\n");
+  const auto tables = terminus::models::settings::AllTables();
+  for (const auto* table : tables) {
+    absl::StrAppend(&text, terminus::settings::FormatMarkdown(*table, kHeadingLevel, tables), "\n");
   }
   return text;
 }

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "models/settings/config_common.h"
+
+// Declared keys of the config.json of transformers' decoder-only models, the ones whose layers
+// encode texts included.
+namespace terminus::models::settings {
+
+extern const Table kLlamaConfig;
+extern const Table kMistralConfig;
+extern const Table kQwen2Config;
+// Of an encoder: its head is never computed.
+extern const Table kQwen3Config;
+
+// The objects "rope_parameters" and "rope_scaling" of all of them.
+extern const Table kRopeParameters;
+
+}  // namespace terminus::models::settings
