@@ -35,6 +35,12 @@ size_t SkipSpaceBehind(absl::string_view text, size_t end) {
   return end;
 }
 
+bool Overlaps(absl::Span<const base::ByteRange> ranges, size_t begin, size_t end) {
+  const auto range = std::partition_point(ranges.begin(), ranges.end(),
+                                          [&](const base::ByteRange& r) { return r.end <= begin; });
+  return range != ranges.end() && range->begin < end;
+}
+
 std::vector<AddedToken> Sorted(std::vector<AddedToken> tokens) {
   std::stable_sort(tokens.begin(), tokens.end(),
                    [](const AddedToken& a, const AddedToken& b) { return a.content < b.content; });
@@ -59,17 +65,28 @@ AddedTokens::AddedTokens(std::vector<AddedToken> tokens)
     : tokens_(Sorted(std::move(tokens))), trie_(MakeTrie(tokens_)) {
   for (const AddedToken& token : tokens_) {
     begins_[static_cast<unsigned char>(token.content[0])] = true;
+    has_special_ |= token.special;
   }
 }
 
-void AddedTokens::Split(absl::string_view text, absl::FunctionRef<void(absl::string_view)> on_text,
+Trie::Match AddedTokens::Find(absl::string_view text, size_t at,
+                              const SpecialTokenLimits& limits) const {
+  if (!begins_[static_cast<unsigned char>(text[at])]) return {};
+  if (limits.plain_text.empty()) return trie_.LongestMatch(Trie::kRoot, text.substr(at));
+  Trie::Match longest;
+  trie_.ForEachPrefix(text.substr(at), [&](size_t length, int32_t place) {
+    if (tokens_[place].special && Overlaps(limits.plain_text, at, at + length)) return;
+    longest = {.length = length, .value = place};
+  });
+  return longest;
+}
+
+void AddedTokens::Split(absl::string_view text, const SpecialTokenLimits& limits,
+                        absl::FunctionRef<void(absl::string_view)> on_text,
                         absl::FunctionRef<void(int32_t)> on_token) const {
   size_t done = 0;
   for (size_t at = 0; !tokens_.empty() && at < text.size();) {
-    Trie::Match match;
-    if (begins_[static_cast<unsigned char>(text[at])]) {
-      match = trie_.LongestMatch(Trie::kRoot, text.substr(at));
-    }
+    const Trie::Match match = Find(text, at, limits);
     if (match.length == 0) {
       ++at;
       continue;
@@ -79,6 +96,7 @@ void AddedTokens::Split(absl::string_view text, absl::FunctionRef<void(absl::str
     size_t end = at + match.length;
     // The search goes on here, not behind what rstrip takes: a token of white space is found there.
     at = end;
+    if (token.special && limits.split_all) continue;
     if (token.single_word && !StandsAlone(text, begin, end)) continue;
     if (token.lstrip) begin = std::max(done, SkipSpaceBefore(text, done, begin));
     if (token.rstrip) end = SkipSpaceBehind(text, end);

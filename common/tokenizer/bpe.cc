@@ -44,10 +44,6 @@ absl::StatusOr<std::unique_ptr<const Model>> Bpe::FromJson(const JsonNode& secti
 }
 
 absl::Status Bpe::ReadOptions(const JsonNode& section) {
-  const JsonNode dropout = section.Member("dropout");
-  if (!dropout.IsNull() && dropout.value() != 0.0) {
-    return dropout.Unexpected("the supported null");
-  }
   TERMINUS_ASSIGN_OR_RETURN(prefix_, section.StringOr("continuing_subword_prefix", ""));
   TERMINUS_ASSIGN_OR_RETURN(suffix_, section.StringOr("end_of_word_suffix", ""));
   TERMINUS_ASSIGN_OR_RETURN(ignore_merges_, section.BoolOr("ignore_merges", false));

@@ -26,6 +26,7 @@ class Bpe : public Model {
   void Tokenize(absl::string_view word, std::vector<int32_t>& ids) const override;
   absl::optional<int32_t> IdOf(absl::string_view token) const override;
   int32_t largest_id() const override { return largest_id_; }
+  absl::optional<int32_t> unknown_id() const override { return unknown_id_; }
 
  private:
   struct Merge {

@@ -2,12 +2,11 @@
 
 #include <utility>
 
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "common/base/status_macros.h"
 #include "common/tokenizer/byte_level.h"
+#include "common/tokenizer/decoder_chain.h"
 #include "common/tokenizer/json_node.h"
 #include "common/tokenizer/token_stages.h"
 #include "common/tokenizer/utf8.h"
@@ -17,21 +16,9 @@ namespace {
 
 constexpr absl::string_view kReplacement = "\xef\xbf\xbd";
 
-// The byte that a token such as <0x0A> stands for.
-absl::optional<char> ByteOf(absl::string_view token) {
-  uint32_t byte = 0;
-  if (token.size() != 6 || !absl::StartsWith(token, "<0x") || token[5] != '>' ||
-      !absl::ascii_isxdigit(static_cast<unsigned char>(token[4])) ||
-      !(absl::ascii_isxdigit(static_cast<unsigned char>(token[3])) || token[3] == '+') ||
-      !absl::SimpleHexAtoi(token[3] == '+' ? token.substr(4, 1) : token.substr(3, 2), &byte)) {
-    return absl::nullopt;
-  }
-  return static_cast<char>(byte);
-}
-
 }  // namespace
 
-// Puts the sections of a decoder in the places that it has for them.
+// Puts the sections of a decoder in the places that a stream has for them; an error for others.
 class DecoderReader {
  public:
   absl::StatusOr<std::unique_ptr<const Decoder>> Read(const JsonNode& section) {
@@ -41,9 +28,7 @@ class DecoderReader {
     }
     TERMINUS_ASSIGN_OR_RETURN(const auto flat, section.Flattened("decoders"));
     for (const JsonNode& element : flat) {
-      TERMINUS_RETURN_IF_ERROR(
-          element.ExpectType({"BPEDecoder", "ByteFallback", "ByteLevel", "Fuse", "Metaspace",
-                              "Replace", "Sequence", "Strip", "WordPiece"}));
+      TERMINUS_RETURN_IF_ERROR(element.ExpectType("decoder"));
       if (element.HasType("BPEDecoder") && flat.size() > 1) {
         return element.Error("BPEDecoder is supported only alone");
       }
@@ -63,8 +48,9 @@ class DecoderReader {
         return element.Error("behind Fuse and ByteLevel one Strip is supported, and nothing else");
       }
       TERMINUS_ASSIGN_OR_RETURN(StripOptions options, StripOptionsFromJson(element));
+      if (options.stop > 0) return element.Error("the end of the text is not known in a stream");
       decoder_->strip_ = std::move(options.content);
-      decoder_->strip_count_ = options.count;
+      decoder_->strip_count_ = options.start;
       return absl::OkStatus();
     }
     if (decoder_->byte_fallback_) {
@@ -86,6 +72,7 @@ class DecoderReader {
       return absl::OkStatus();
     }
     TERMINUS_ASSIGN_OR_RETURN(auto stage, MakeTokenStage(element));
+    if (stage == nullptr) return element.Error("looks at all tokens together");
     decoder_->stages_.push_back(std::move(stage));
     return absl::OkStatus();
   }
@@ -95,10 +82,18 @@ class DecoderReader {
 };
 
 absl::StatusOr<std::unique_ptr<const Decoder>> Decoder::FromJson(const JsonNode& section) {
-  return DecoderReader().Read(section);
+  auto streaming = DecoderReader().Read(section);
+  if (streaming.ok()) return streaming;
+  auto decoder = std::make_unique<Decoder>();
+  TERMINUS_ASSIGN_OR_RETURN(decoder->chain_, MakeDecoderChain(section));
+  return decoder;
 }
 
 void Decoder::Stream::Push(absl::string_view token, std::string& out) {
+  if (!decoder_.chain_.empty()) {
+    tokens_.emplace_back(token);
+    return;
+  }
   if (decoder_.word_suffix_.empty()) {
     PushStaged(std::string(token), out);
     return;
@@ -120,7 +115,7 @@ void Decoder::Stream::PushStaged(std::string text, std::string& out) {
     return;
   }
   if (decoder_.byte_fallback_) {
-    if (const auto byte = ByteOf(text); byte) {
+    if (const auto byte = ByteOfToken(text); byte) {
       PushByte(*byte, out);
       return;
     }
@@ -151,11 +146,7 @@ void Decoder::Stream::PushByte(char byte, std::string& out) {
 }
 
 void Decoder::Stream::EndBytes(std::string& out) {
-  if (IsValidUtf8(bytes_)) {
-    Emit(bytes_, out);
-  } else {
-    for (size_t i = 0; i < bytes_.size(); ++i) Emit(kReplacement, out);
-  }
+  Emit(TextOfBytes(bytes_), out);
   bytes_.clear();
   broken_ = false;
 }
@@ -172,6 +163,11 @@ void Decoder::Stream::Emit(absl::string_view text, std::string& out) {
 }
 
 void Decoder::Stream::Flush(std::string& out) {
+  if (!decoder_.chain_.empty()) {
+    if (!tokens_.empty()) out += RunChain(decoder_.chain_, std::move(tokens_));
+    tokens_.clear();
+    return;
+  }
   if (held_) PushStaged(absl::StrReplaceAll(*held_, {{decoder_.word_suffix_, ""}}), out);
   if (decoder_.byte_level_) {
     std::string ready;

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
+#include "common/tokenizer/decoder_chain.h"
 
 namespace terminus::tokenizer {
 
@@ -50,6 +51,7 @@ class Decoder {
 
     const Decoder& decoder_;
     const bool whole_;
+    std::vector<std::string> tokens_;  // so far, where the text comes at the end
     bool first_ = true;
     absl::optional<std::string> held_;  // the last token, for what depends on being it
     std::string bytes_;                 // not yet characters
@@ -61,6 +63,8 @@ class Decoder {
  private:
   friend class DecoderReader;
 
+  // All stages, where they do not fit a stream; then the rest is not used.
+  DecoderChain chain_;
   std::vector<std::unique_ptr<const TokenStage>> stages_;
   // Replaced by a blank in all tokens but the last, where it vanishes; empty for none.
   std::string word_suffix_;

@@ -5,7 +5,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "common/base/check.h"
 #include "common/base/status_macros.h"
+#include "common/settings/collector.h"
+#include "common/tokenizer/json_settings.h"
 
 namespace terminus::tokenizer {
 namespace {
@@ -114,16 +118,37 @@ absl::Status JsonNode::ExpectObject() const {
   return value_->is_object() ? absl::OkStatus() : Unexpected("an object");
 }
 
-absl::Status JsonNode::ExpectType(std::initializer_list<absl::string_view> supported) const {
+absl::Status JsonNode::ExpectType(absl::string_view part) const {
   TERMINUS_RETURN_IF_ERROR(ExpectObject());
   const JsonNode type = Member("type");
-  const std::string expected =
-      absl::StrCat("one of the supported ", absl::StrJoin(supported, ", "));
-  if (!type.value().is_string()) return type.Unexpected(expected);
-  for (const absl::string_view name : supported) {
-    if (type.value().get_ref<const std::string&>() == name) return absl::OkStatus();
+  if (type.value().is_string()) {
+    const std::string table = absl::StrCat(part, ".", type.value().get_ref<const std::string&>());
+    if (SectionTable(table) != nullptr) return CheckKeys(table);
   }
-  return type.Unexpected(expected);
+  std::vector<absl::string_view> supported;
+  for (const settings::Table* table : SectionTables()) {
+    absl::string_view name = table->kind;
+    if (absl::ConsumePrefix(&name, part) && absl::ConsumePrefix(&name, ".")) {
+      supported.push_back(name);
+    }
+  }
+  return type.Unexpected(absl::StrCat("one of the supported ", absl::StrJoin(supported, ", ")));
+}
+
+absl::Status JsonNode::CheckKeys(absl::string_view table) const {
+  TERMINUS_RETURN_IF_ERROR(ExpectObject());
+  const settings::Table* const declared = SectionTable(table);
+  TERMINUS_CHECK(declared != nullptr);
+  settings::Findings findings;
+  settings::CheckKeys(*value_, *declared, path_.empty() ? "" : absl::StrCat(path_, "."), &findings);
+  if (!findings.faults.empty()) {
+    return absl::InvalidArgumentError(absl::StrJoin(findings.faults, "; "));
+  }
+  if (!findings.unknown.empty()) {
+    settings::Warn(absl::StrCat("tokenizer.json: unknown keys, not looked at: ",
+                                absl::StrJoin(findings.unknown, ", ")));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status JsonNode::Error(absl::string_view message) const {

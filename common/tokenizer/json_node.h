@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -43,8 +42,11 @@ class JsonNode {
   bool HasType(absl::string_view type) const;
 
   absl::Status ExpectObject() const;
-  // That this is an object whose "type" is one of those supported.
-  absl::Status ExpectType(std::initializer_list<absl::string_view> supported) const;
+  // That this is an object with a "type" that is declared for this part of a file, such as
+  // "normalizer", and checks its keys (json_settings.h).
+  absl::Status ExpectType(absl::string_view part) const;
+  // Checks the keys of an object against a table, such as "model.BPE".
+  absl::Status CheckKeys(absl::string_view table) const;
 
   // INVALID_ARGUMENT: "path: message".
   absl::Status Error(absl::string_view message) const;

@@ -24,6 +24,9 @@ class Model {
   virtual absl::optional<int32_t> IdOf(absl::string_view token) const = 0;
 
   virtual int32_t largest_id() const = 0;
+
+  // The token that stands for text which has no other; nothing if there is none.
+  virtual absl::optional<int32_t> unknown_id() const = 0;
 };
 
 // What the section "model" asks for. `byte_level`: its vocabulary is over bytes, see byte_level.h.

@@ -81,9 +81,7 @@ absl::StatusOr<std::unique_ptr<const Normalizer>> MakeSequence(const JsonNode& s
 
 absl::StatusOr<std::unique_ptr<const Normalizer>> MakeNormalizer(const JsonNode& section) {
   if (section.IsNull()) return std::make_unique<NoNormalizer>();
-  TERMINUS_RETURN_IF_ERROR(section.ExpectType(
-      {"BertNormalizer", "ByteLevel", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "Nmt",
-       "Precompiled", "Prepend", "Replace", "Sequence", "Strip", "StripAccents"}));
+  TERMINUS_RETURN_IF_ERROR(section.ExpectType("normalizer"));
   const auto& type = section.Member("type").value().get_ref<const std::string&>();
   if (type == "BertNormalizer") return MakeBert(section);
   if (type == "ByteLevel") return std::make_unique<ByteLevelNormalizer>();

@@ -91,8 +91,7 @@ absl::StatusOr<PostProcessor> FromSequence(const JsonNode& section) {
 
 absl::StatusOr<PostProcessor> MakePostProcessor(const JsonNode& section) {
   if (section.IsNull()) return PostProcessor{};
-  TERMINUS_RETURN_IF_ERROR(section.ExpectType(
-      {"BertProcessing", "ByteLevel", "RobertaProcessing", "Sequence", "TemplateProcessing"}));
+  TERMINUS_RETURN_IF_ERROR(section.ExpectType("post_processor"));
   const auto& type = section.Member("type").value();
   if (type == "BertProcessing" || type == "RobertaProcessing") return FromBert(section);
   if (type == "Sequence") return FromSequence(section);

@@ -132,9 +132,7 @@ absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakePunctuation(const JsonNo
 
 absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakePreTokenizer(const JsonNode& section) {
   if (section.IsNull()) return std::make_unique<WholePreTokenizer>();
-  TERMINUS_RETURN_IF_ERROR(
-      section.ExpectType({"BertPreTokenizer", "ByteLevel", "Digits", "Metaspace", "Punctuation",
-                          "Sequence", "Split", "Whitespace", "WhitespaceSplit"}));
+  TERMINUS_RETURN_IF_ERROR(section.ExpectType("pre_tokenizer"));
   const auto& type = section.Member("type").value();
   if (type == "ByteLevel") return MakeByteLevel(section);
   if (type == "Digits") return MakeDigits(section);

@@ -234,7 +234,7 @@ class AddedTokensTest : public ::testing::Test {
   std::string Split(absl::string_view text) const {
     std::string parts;
     tokens_.Split(
-        text,
+        text, {},
         [&](absl::string_view part) {
           parts += '(';
           parts.append(part.data(), part.size());

@@ -2,8 +2,9 @@
 
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "common/base/status_macros.h"
@@ -13,6 +14,11 @@
 
 namespace terminus::tokenizer {
 namespace {
+
+constexpr std::pair<const char*, const char*> kCleanups[] = {
+    {" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
+    {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},  {" do not", " don't"},
+    {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
 
 class ReplaceStage : public TokenStage {
  public:
@@ -49,7 +55,9 @@ class StripStage : public TokenStage {
 
   std::string Apply(std::string token, bool /*first*/) const override {
     absl::string_view rest = token;
-    for (size_t i = 0; i < options_.count && absl::ConsumePrefix(&rest, options_.content); ++i) {
+    for (size_t i = 0; i < options_.start && absl::ConsumePrefix(&rest, options_.content); ++i) {
+    }
+    for (size_t i = 0; i < options_.stop && absl::ConsumeSuffix(&rest, options_.content); ++i) {
     }
     return std::string(rest);
   }
@@ -74,18 +82,10 @@ class WordPieceStage : public TokenStage {
     if (!first) {
       token = absl::StartsWith(token, prefix_) ? token.substr(prefix_.size()) : " " + token;
     }
-    if (!cleanup_) return token;
-    // One after the other: a replacement may be part of what the next looks for.
-    for (const auto& [from, to] : kCleanups) token = absl::StrReplaceAll(token, {{from, to}});
-    return token;
+    return cleanup_ ? CleanUpBlanks(std::move(token)) : token;
   }
 
  private:
-  static constexpr std::pair<const char*, const char*> kCleanups[] = {
-      {" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
-      {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},  {" do not", " don't"},
-      {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
-
   const std::string prefix_;
   const bool cleanup_;
 };
@@ -96,10 +96,9 @@ absl::StatusOr<StripOptions> StripOptionsFromJson(const JsonNode& section) {
   StripOptions options;
   TERMINUS_ASSIGN_OR_RETURN(options.content, section.Member("content").Character());
   TERMINUS_ASSIGN_OR_RETURN(const int32_t start, section.Member("start").Index());
-  options.count = static_cast<size_t>(start);
-  const JsonNode stop = section.Member("stop");
-  TERMINUS_ASSIGN_OR_RETURN(const int32_t at_end, stop.Index());
-  if (at_end != 0) return stop.Unexpected("the supported 0");
+  TERMINUS_ASSIGN_OR_RETURN(const int32_t stop, section.Member("stop").Index());
+  options.start = static_cast<size_t>(start);
+  options.stop = static_cast<size_t>(stop);
   return options;
 }
 
@@ -122,6 +121,23 @@ absl::StatusOr<std::unique_ptr<const TokenStage>> MakeTokenStage(const JsonNode&
     return std::make_unique<WordPieceStage>(std::move(prefix), cleanup);
   }
   return std::unique_ptr<const TokenStage>();
+}
+
+std::string CleanUpBlanks(std::string text) {
+  // One after the other: a replacement may be part of what the next looks for.
+  for (const auto& [from, to] : kCleanups) text = absl::StrReplaceAll(text, {{from, to}});
+  return text;
+}
+
+absl::optional<char> ByteOfToken(absl::string_view token) {
+  uint32_t byte = 0;
+  if (token.size() != 6 || !absl::StartsWith(token, "<0x") || token[5] != '>' ||
+      !absl::ascii_isxdigit(static_cast<unsigned char>(token[4])) ||
+      !(absl::ascii_isxdigit(static_cast<unsigned char>(token[3])) || token[3] == '+') ||
+      !absl::SimpleHexAtoi(token[3] == '+' ? token.substr(4, 1) : token.substr(3, 2), &byte)) {
+    return absl::nullopt;
+  }
+  return static_cast<char>(byte);
 }
 
 std::unique_ptr<const TokenStage> MakeBlankStage() { return std::make_unique<BlankStage>(); }

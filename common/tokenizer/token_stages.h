@@ -4,6 +4,8 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/optional.h"
 #include "common/tokenizer/decoder.h"
 
 namespace terminus::tokenizer {
@@ -15,11 +17,19 @@ absl::StatusOr<std::unique_ptr<const TokenStage>> MakeTokenStage(const JsonNode&
 // A blank in front of all but the first.
 std::unique_ptr<const TokenStage> MakeBlankStage();
 
-// The options of "Strip": up to `count` times `content`, one character.
+// The options of "Strip": `content`, one character, is dropped up to `start` times at the
+// beginning, and up to `stop` times at the end.
 struct StripOptions {
   std::string content;
-  size_t count = 0;
+  size_t start = 0;
+  size_t stop = 0;
 };
 absl::StatusOr<StripOptions> StripOptionsFromJson(const JsonNode& section);
+
+// English text without the blanks that stand in front of punctuation and of endings.
+std::string CleanUpBlanks(std::string text);
+
+// The byte that a token such as <0x0A> stands for.
+absl::optional<char> ByteOfToken(absl::string_view token);
 
 }  // namespace terminus::tokenizer

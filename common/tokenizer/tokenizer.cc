@@ -4,67 +4,92 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/errors.h"
 #include "common/base/file.h"
 #include "common/base/status_macros.h"
 #include "common/tokenizer/json_node.h"
-#include "common/tokenizer/utf8.h"
+#include "common/tokenizer/library_json.h"
+#include "common/tokenizer/limits.h"
 
 namespace terminus::tokenizer {
 namespace {
 
-constexpr size_t kMaxFileBytes = 64 << 20;
-constexpr int32_t kMaxVocabulary = 1 << 22;
+absl::StatusOr<TokenDescription> ReadToken(const JsonNode& entry) {
+  TERMINUS_RETURN_IF_ERROR(entry.CheckKeys("added_tokens"));
+  TokenDescription token;
+  TERMINUS_ASSIGN_OR_RETURN(token.content, entry.Member("content").String());
+  TERMINUS_ASSIGN_OR_RETURN(token.single_word, entry.BoolOr("single_word", false));
+  TERMINUS_ASSIGN_OR_RETURN(token.lstrip, entry.BoolOr("lstrip", false));
+  TERMINUS_ASSIGN_OR_RETURN(token.rstrip, entry.BoolOr("rstrip", false));
+  TERMINUS_ASSIGN_OR_RETURN(token.special, entry.BoolOr("special", false));
+  TERMINUS_ASSIGN_OR_RETURN(token.normalized, entry.BoolOr("normalized", !token.special));
+  return token;
+}
 
-// Of added tokens; 0 without any.
-absl::StatusOr<int32_t> LargestId(const JsonNode& section) {
-  int32_t largest = 0;
-  if (section.IsNull()) return largest;
-  TERMINUS_ASSIGN_OR_RETURN(const auto tokens, section.Elements());
-  for (const JsonNode& token : tokens) {
-    TERMINUS_RETURN_IF_ERROR(token.ExpectObject());
-    TERMINUS_ASSIGN_OR_RETURN(const int32_t id, token.Member("id").Index());
-    largest = std::max(largest, id);
+// The library passes over the ids that a file gives to its added tokens, and gives its own. A file
+// with others would not mean what it says.
+absl::Status ExpectLibraryId(const JsonNode& node, const TokenDescription& token,
+                             const Model& model, const AddedVocabulary& added) {
+  TERMINUS_ASSIGN_OR_RETURN(const int32_t id, node.Index());
+  const absl::optional<int32_t> given = added.IdOf(token.content);
+  if (id == *given) return absl::OkStatus();
+  return node.Unexpected(
+      model.IdOf(token.content)
+          ? absl::StrCat(*given, ", which the model's vocabulary gives \"", token.content, "\"")
+          : absl::StrCat(*given,
+                         ", the next behind the model's vocabulary and the tokens before it"));
+}
+
+absl::Status AddFileTokens(const JsonNode& section, const Model& model, AddedVocabulary& added) {
+  if (section.IsNull()) return absl::OkStatus();
+  TERMINUS_ASSIGN_OR_RETURN(const auto entries, section.Elements());
+  for (const JsonNode& entry : entries) {
+    TERMINUS_ASSIGN_OR_RETURN(const TokenDescription token, ReadToken(entry));
+    if (token.content.empty()) continue;
+    if (const absl::Status status = added.Add({token}); !status.ok()) {
+      return entry.Error(status.message());
+    }
+    TERMINUS_RETURN_IF_ERROR(ExpectLibraryId(entry.Member("id"), token, model, added));
   }
-  return largest;
+  return absl::OkStatus();
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<const Tokenizer>> Tokenizer::FromJson(absl::string_view json) {
-  nlohmann::json document;
-  try {
-    document = nlohmann::json::parse(json.begin(), json.end());
-  } catch (const nlohmann::json::exception& error) {
-    return absl::InvalidArgumentError(error.what());
-  }
+  TERMINUS_ASSIGN_OR_RETURN(const nlohmann::json document, ParseLibraryJson(json));
+  return FromDocument(document, {});
+}
+
+absl::StatusOr<std::unique_ptr<const Tokenizer>> Tokenizer::FromDocument(
+    const nlohmann::json& document, const TokenizerOptions& options) {
   const JsonNode root(document);
-  TERMINUS_RETURN_IF_ERROR(root.ExpectObject());
+  TERMINUS_RETURN_IF_ERROR(root.CheckKeys("root"));
   auto tokenizer = std::unique_ptr<Tokenizer>(new Tokenizer);
-  TERMINUS_RETURN_IF_ERROR(tokenizer->ReadStages(root));
+  TERMINUS_RETURN_IF_ERROR(tokenizer->ReadStages(root, options.decodes));
   TERMINUS_RETURN_IF_ERROR(tokenizer->ReadTruncation(root.Member("truncation")));
+  if (const JsonNode padding = root.Member("padding"); !padding.IsNull()) {
+    TERMINUS_RETURN_IF_ERROR(padding.CheckKeys("padding"));
+  }
+  if (options.truncate_left) tokenizer->truncate_left_ = *options.truncate_left;
+  tokenizer->split_special_tokens_ = options.split_special_tokens;
   int32_t largest_id = tokenizer->model_->largest_id();
   for (const auto* side : {&tokenizer->post_processor_.before, &tokenizer->post_processor_.after}) {
     for (const int32_t id : *side) largest_id = std::max(largest_id, id);
   }
-  const JsonNode added_tokens = root.Member("added_tokens");
-  TERMINUS_ASSIGN_OR_RETURN(const int32_t largest_added, LargestId(added_tokens));
-  largest_id = std::max(largest_id, largest_added);
   if (largest_id >= kMaxVocabulary) {
     return root.Member("model").Error(
         absl::StrCat("ids up to ", largest_id, ", at most ", kMaxVocabulary - 1, " are supported"));
   }
   tokenizer->vocabulary_size_ = largest_id + 1;
-  const JsonNode vocabulary = root.Member("model").Member("vocab");
-  tokenizer->ReadTexts(vocabulary);
-  TERMINUS_RETURN_IF_ERROR(
-      tokenizer->AddTokens(added_tokens, static_cast<int32_t>(vocabulary.value().size())));
+  tokenizer->ReadTexts(root.Member("model").Member("vocab"));
+  TERMINUS_RETURN_IF_ERROR(tokenizer->AddTokens(root, options));
+  if (options.around) TERMINUS_RETURN_IF_ERROR(tokenizer->SetTemplate(*options.around));
   return tokenizer;
 }
 
-absl::Status Tokenizer::ReadStages(const JsonNode& root) {
+absl::Status Tokenizer::ReadStages(const JsonNode& root, bool decodes) {
   TERMINUS_ASSIGN_OR_RETURN(normalizer_, MakeNormalizer(root.Member("normalizer")));
   const JsonNode section = root.Member("pre_tokenizer");
   TERMINUS_ASSIGN_OR_RETURN(pre_tokenizer_, MakePreTokenizer(section));
@@ -82,6 +107,8 @@ absl::Status Tokenizer::ReadStages(const JsonNode& root) {
   auto decoder = Decoder::FromJson(root.Member("decoder"));
   if (decoder.ok()) {
     decoder_ = *std::move(decoder);
+  } else if (decodes) {
+    return decoder.status();
   } else {
     decoder_status_ = absl::FailedPreconditionError(decoder.status().message());
   }
@@ -90,7 +117,7 @@ absl::Status Tokenizer::ReadStages(const JsonNode& root) {
 
 absl::Status Tokenizer::ReadTruncation(const JsonNode& section) {
   if (section.IsNull()) return absl::OkStatus();
-  TERMINUS_RETURN_IF_ERROR(section.ExpectObject());
+  TERMINUS_RETURN_IF_ERROR(section.CheckKeys("truncation"));
   TERMINUS_ASSIGN_OR_RETURN(const std::string direction, section.StringOr("direction", "Right"));
   truncate_left_ = direction == "Left";
   return truncate_left_ || direction == "Right"
@@ -105,62 +132,51 @@ absl::StatusOr<std::unique_ptr<const Tokenizer>> Tokenizer::Load(const std::stri
   return tokenizer;
 }
 
-absl::Status Tokenizer::ExpectLibraryId(const JsonNode& node, const AddedToken& token,
-                                        int32_t& next_id) const {
-  if (const auto id = model_->IdOf(token.content); id) {
-    if (*id == token.id) return absl::OkStatus();
-    return node.Unexpected(
-        absl::StrCat(*id, ", which the model's vocabulary gives \"", token.content, "\""));
+absl::Status Tokenizer::AddTokens(const JsonNode& root, const TokenizerOptions& options) {
+  const auto model_tokens =
+      static_cast<int32_t>(root.Member("model").Member("vocab").value().size());
+  AddedVocabulary added(model_.get(), model_tokens, normalizer_.get());
+  if (options.file_tokens) {
+    TERMINUS_RETURN_IF_ERROR(AddFileTokens(root.Member("added_tokens"), *model_, added));
   }
-  if (const auto added = added_ids_.find(token.content); added != added_ids_.end()) {
-    if (added->second == token.id) return absl::OkStatus();
-    return node.Unexpected(absl::StrCat(added->second, ", as for the same token before"));
-  }
-  if (token.id == next_id) {
-    ++next_id;
-    return absl::OkStatus();
-  }
-  return node.Unexpected(
-      absl::StrCat(next_id, ", the next behind the model's vocabulary and the tokens before it"));
-}
+  for (const auto& tokens : options.more_tokens) TERMINUS_RETURN_IF_ERROR(added.Add(tokens));
+  if (options.refresh_tokens) added.Refresh();
 
-absl::Status Tokenizer::AddTokens(const JsonNode& section, int32_t next_id) {
-  if (section.IsNull()) return absl::OkStatus();
-  TERMINUS_ASSIGN_OR_RETURN(const auto tokens, section.Elements());
   std::vector<AddedToken> raw;
   std::vector<AddedToken> normalised;
-  absl::flat_hash_set<std::string> special_tokens;
-  for (const JsonNode& entry : tokens) {
-    TERMINUS_RETURN_IF_ERROR(entry.ExpectObject());
-    AddedToken token;
-    TERMINUS_ASSIGN_OR_RETURN(token.id, entry.Member("id").Index());
-    TERMINUS_ASSIGN_OR_RETURN(token.content, entry.Member("content").String());
-    TERMINUS_ASSIGN_OR_RETURN(token.single_word, entry.BoolOr("single_word", false));
-    TERMINUS_ASSIGN_OR_RETURN(token.lstrip, entry.BoolOr("lstrip", false));
-    TERMINUS_ASSIGN_OR_RETURN(token.rstrip, entry.BoolOr("rstrip", false));
-    TERMINUS_ASSIGN_OR_RETURN(const bool special, entry.BoolOr("special", false));
-    TERMINUS_ASSIGN_OR_RETURN(const bool normalized, entry.BoolOr("normalized", !special));
-    // The library passes over one without text.
-    if (token.content.empty()) continue;
-    TERMINUS_RETURN_IF_ERROR(ExpectLibraryId(entry.Member("id"), token, next_id));
-    added_ids_[token.content] = token.id;
-    if (special) special_tokens.insert(token.content);
-    if (normalized) {
-      std::string form;
-      normalizer_->Normalize(token.content, form);
-      token.content = std::move(form);
-    }
-    if (token.content.empty()) {
-      return entry.Member("content").Unexpected("text that is not empty once normalised");
-    }
-    texts_[token.id] = {.token = token.content, .known = true};
-    (normalized ? normalised : raw).push_back(std::move(token));
+  for (const auto& [id, token] : added.tokens()) {
+    (token.normalized ? normalised : raw)
+        .push_back({.id = id,
+                    .content = token.normalized ? added.FormOf(id) : token.content,
+                    .single_word = token.single_word,
+                    .lstrip = token.lstrip,
+                    .rstrip = token.rstrip,
+                    .special = added.IsSpecial(token.content)});
+    added_ids_[token.content] = id;
+    vocabulary_size_ = std::max(vocabulary_size_, id + 1);
+    if (texts_.size() <= static_cast<size_t>(id)) texts_.resize(id + 1);
+    texts_[id] = {.token = added.FormOf(id), .known = true};
   }
-  for (const auto& [token, id] : added_ids_) {
-    texts_[id].special = special_tokens.contains(texts_[id].token);
+  texts_.resize(vocabulary_size_);
+  if (!added.special().empty()) {
+    for (Text& text : texts_) text.special = added.IsSpecial(text.token);
   }
   raw_tokens_ = AddedTokens(std::move(raw));
   normalized_tokens_ = AddedTokens(std::move(normalised));
+  return absl::OkStatus();
+}
+
+absl::Status Tokenizer::SetTemplate(const TokensAround& around) {
+  post_processor_ = {};
+  for (const auto& [token, side] : {std::make_pair(&around.before, &post_processor_.before),
+                                    std::make_pair(&around.after, &post_processor_.after)}) {
+    const absl::optional<int32_t> id = TokenId(*token);
+    if (!id) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("no token \"", *token, "\" to put around texts"));
+    }
+    side->push_back(*id);
+  }
   return absl::OkStatus();
 }
 
@@ -181,6 +197,15 @@ void Tokenizer::ReadTexts(const JsonNode& vocabulary) {
 absl::optional<int32_t> Tokenizer::TokenId(absl::string_view token) const {
   const auto added = added_ids_.find(token);
   return added != added_ids_.end() ? absl::make_optional(added->second) : model_->IdOf(token);
+}
+
+absl::optional<absl::string_view> Tokenizer::TokenOf(int32_t id) const {
+  if (id < 0 || id >= vocabulary_size_ || !texts_[id].known) return absl::nullopt;
+  return texts_[id].token;
+}
+
+bool Tokenizer::IsSpecial(int32_t id) const {
+  return id >= 0 && id < vocabulary_size_ && texts_[id].special;
 }
 
 absl::StatusOr<absl::optional<absl::string_view>> Tokenizer::TokenText(
@@ -206,47 +231,6 @@ absl::StatusOr<std::string> Tokenizer::Decode(absl::Span<const int32_t> ids,
   }
   stream.Flush(text);
   return text;
-}
-
-absl::StatusOr<Encoding> Tokenizer::Encode(absl::string_view text, size_t max_tokens) const {
-  TERMINUS_RETURN_IF_ERROR(CheckUtf8(text));
-  const auto& [before, after] = post_processor_;
-  if (max_tokens < template_tokens()) {
-    return absl::InvalidArgumentError(absl::StrCat("limit of ", max_tokens,
-                                                   " tokens: expected at least the ",
-                                                   template_tokens(), " that every text gets"));
-  }
-  Encoding encoding;
-  std::vector<int32_t>& ids = encoding.ids;
-  ids.reserve(text.size() / 4 + template_tokens());  // English has about 4 bytes a token
-  ids = before;
-
-  std::string normalized;
-  WordList words;
-  const auto add_id = [&](int32_t id) { ids.push_back(id); };
-  const auto add_words = [&](absl::string_view part) {
-    pre_tokenizer_->Split(part, words);
-    for (const absl::string_view word : words.list) model_->Tokenize(word, ids);
-    words.Clear();
-  };
-  const auto add_text = [&](absl::string_view part) {
-    normalized.clear();
-    normalizer_->Normalize(part, normalized);
-    if (part.data() == text.data()) words.beginning = normalized.data();
-    normalized_tokens_.Split(normalized, add_words, add_id);
-  };
-  raw_tokens_.Split(text, add_text, add_id);
-
-  encoding.full_length = ids.size() + after.size();
-  if (encoding.full_length > max_tokens) {
-    encoding.truncated = true;
-    const size_t dropped = encoding.full_length - max_tokens;
-    const auto end =
-        truncate_left_ ? ids.begin() + static_cast<int64_t>(before.size() + dropped) : ids.end();
-    ids.erase(end - static_cast<int64_t>(dropped), end);
-  }
-  ids.insert(ids.end(), after.begin(), after.end());
-  return encoding;
 }
 
 }  // namespace terminus::tokenizer

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,9 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
 #include "absl/types/span.h"
+#include "common/base/byte_range.h"
 #include "common/tokenizer/added_tokens.h"
+#include "common/tokenizer/added_vocabulary.h"
 #include "common/tokenizer/decoder.h"
 #include "common/tokenizer/model.h"
 #include "common/tokenizer/normalizer.h"
@@ -31,26 +34,68 @@ struct Encoding {
   size_t full_length = 0;
 };
 
+struct EncodeOptions {
+  static constexpr size_t kNoLimit = std::numeric_limits<size_t>::max();
+
+  // Over so many tokens the end of the text is dropped, or its beginning where the tokenizer's
+  // truncation side is left; never a special token of the template.
+  size_t max_tokens = kNoLimit;
+  // Whether the text gets the template's tokens around it.
+  bool add_special_tokens = true;
+  // Bytes that never become a special token, nor a part of one: what people wrote, in a prompt that
+  // a chat template made. Ascending, apart from each other, within the text.
+  absl::Span<const base::ByteRange> plain_text = {};
+};
+
+// Tokens that each text gets around it.
+struct TokensAround {
+  std::string before;
+  std::string after;
+};
+
+// What a folder's other files say beside its tokenizer.json.
+struct TokenizerOptions {
+  // Whether the file's added tokens count. Where a folder's files make others, they do not.
+  bool file_tokens = true;
+  // Tokens that are added behind those of the file, one list after the other.
+  std::vector<std::vector<TokenDescription>> more_tokens;
+  // The normalised forms of added tokens are worked out again at the end.
+  bool refresh_tokens = false;
+  // Tokens in the place of those of the file's post-processor.
+  absl::optional<TokensAround> around;
+  // The side that truncation drops; the file's without one.
+  absl::optional<bool> truncate_left;
+  // Special tokens in a text are text.
+  bool split_special_tokens = false;
+  // Whether ids are turned into text: then a decoder that is not supported is an error.
+  bool decodes = false;
+};
+
 // Text → token ids, as the library "tokenizers" does it with the same tokenizer.json; what is
-// supported, docs/tokenizers.md says. The file's padding and the length of its truncation are
-// ignored: the caller packs, and gives its limit to each call. Immutable: any thread may use it.
+// supported, docs/tokenizers.md says. The file's padding and the length of its truncation have no
+// effect: the caller packs, and gives its limit to each call. Immutable: any thread may use it.
 class Tokenizer {
  public:
-  static constexpr size_t kNoLimit = std::numeric_limits<size_t>::max();
+  static constexpr size_t kNoLimit = EncodeOptions::kNoLimit;
 
   // Builds it from the text of a tokenizer.json. INVALID_ARGUMENT names the path inside the file,
   // such as "model.type", what it holds and what is supported there.
   static absl::StatusOr<std::unique_ptr<const Tokenizer>> FromJson(absl::string_view json);
 
+  // The same from a document, which ParseLibraryJson should have made.
+  static absl::StatusOr<std::unique_ptr<const Tokenizer>> FromDocument(
+      const nlohmann::json& document, const TokenizerOptions& options);
+
   // Reads a file. Errors name it.
   static absl::StatusOr<std::unique_ptr<const Tokenizer>> Load(const std::string& path);
 
-  // Encodes one text. Over `max_tokens` the end of the text is dropped, or its beginning where the
-  // file's truncation has the direction Left, never a special token of the template; special tokens
-  // that the text itself spells out are recognised, and count as text. INVALID_ARGUMENT with the
-  // reason INVALID_UTF8 for bytes that are not UTF-8, or when `max_tokens` is less than the
-  // template alone takes.
-  absl::StatusOr<Encoding> Encode(absl::string_view text, size_t max_tokens = kNoLimit) const;
+  // Encodes one text. Special tokens that the text spells out outside `plain_text` are recognised,
+  // and count as text. INVALID_ARGUMENT with the reason INVALID_UTF8 for bytes that are not UTF-8,
+  // or when the limit is less than the template alone takes, or for ranges out of order.
+  absl::StatusOr<Encoding> Encode(absl::string_view text, const EncodeOptions& options) const;
+  absl::StatusOr<Encoding> Encode(absl::string_view text, size_t max_tokens = kNoLimit) const {
+    return Encode(text, {.max_tokens = max_tokens});
+  }
 
   // Ids → text, as the library does it; U+FFFD for bytes that are not UTF-8. INVALID_ARGUMENT for
   // an id that is no token; FAILED_PRECONDITION, which says what is supported, when the file asks
@@ -62,6 +107,9 @@ class Tokenizer {
   absl::StatusOr<absl::optional<absl::string_view>> TokenText(int32_t id,
                                                               bool skip_special_tokens) const;
 
+  // The token with this id as the file writes it; nothing for an id that is no token.
+  absl::optional<absl::string_view> TokenOf(int32_t id) const;
+
   // Null when the file asks for one that is not supported.
   const Decoder* decoder() const { return decoder_.get(); }
 
@@ -70,6 +118,9 @@ class Tokenizer {
 
   // One more than the largest id: how many rows an embedding table must have at least.
   int32_t vocabulary_size() const { return vocabulary_size_; }
+
+  // Whether a special token has this id.
+  bool IsSpecial(int32_t id) const;
 
   // Tokens that the template adds to each text.
   size_t template_tokens() const { return post_processor_.added(); }
@@ -83,18 +134,24 @@ class Tokenizer {
     bool known = false;
     bool special = false;
   };
+  // Ids in the making.
+  struct Work;
 
   Tokenizer() = default;
 
-  absl::Status ReadStages(const JsonNode& root);
+  absl::Status ReadStages(const JsonNode& root, bool decodes);
   absl::Status ReadTruncation(const JsonNode& section);
-  // `next_id`: of the first token that the model does not know, the next one for each further.
-  absl::Status AddTokens(const JsonNode& section, int32_t next_id);
-  // That the library would give an added token the id that the file gives it.
-  absl::Status ExpectLibraryId(const JsonNode& node, const AddedToken& token,
-                               int32_t& next_id) const;
+  absl::Status AddTokens(const JsonNode& root, const TokenizerOptions& options);
+  absl::Status SetTemplate(const TokensAround& around);
   // Fills texts_ with the model's tokens. The vocabulary is one that the model took.
   void ReadTexts(const JsonNode& vocabulary);
+
+  // A part of the text without raw tokens, and the plain bytes in it.
+  void EncodePart(absl::string_view part, Work& work) const;
+  // The same of normalised text.
+  void EncodeWords(absl::string_view part, bool plain, Work& work) const;
+  // A word that must not become a special token.
+  void EncodePlainWord(absl::string_view word, std::vector<int32_t>& ids) const;
 
   AddedTokens raw_tokens_;         // looked for in the text as it comes
   AddedTokens normalized_tokens_;  // looked for in the normalised text
@@ -103,6 +160,7 @@ class Tokenizer {
   std::unique_ptr<const Model> model_;
   PostProcessor post_processor_;
   bool truncate_left_ = false;
+  bool split_special_tokens_ = false;
   int32_t vocabulary_size_ = 0;
   absl::flat_hash_map<std::string, int32_t> added_ids_;
   std::vector<Text> texts_;  // by id

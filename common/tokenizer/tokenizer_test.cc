@@ -141,14 +141,17 @@ TEST(TokenizerTest, KindOfTheModelByWhatItHas) {
 
 TEST(TokenizerTest, AnUnsupportedDecoderIsNamedOnceItIsNeeded) {
   Json document = SmallDocument();
-  document["decoder"] = {{"type", "CTC"}};
+  document["decoder"] = {{"type", "Morse"}};
   const auto tokenizer = Tokenizer::FromJson(document.dump());
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
   EXPECT_THAT((*tokenizer)->Encode("cat")->ids, ElementsAre(1, 6, 2));
   const auto text = (*tokenizer)->Decode({6}, false);
   EXPECT_EQ(text.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(text.status().message()),
-              HasSubstr("decoder.type: found \"CTC\", expected one of the supported BPEDecoder"));
+              HasSubstr("decoder.type: found \"Morse\", expected one of the supported BPEDecoder"));
+  const auto generating = Tokenizer::FromDocument(document, {.decodes = true});
+  EXPECT_EQ(generating.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(generating.status().message()), HasSubstr("decoder.type: found"));
 }
 
 TEST(TokenizerTest, PaddingAndTruncationOfTheFileAreIgnored) {
@@ -253,7 +256,7 @@ TEST(TokenizerTest, FaultsNameThePathAndWhatIsSupported) {
        "added_tokens[0].id: found 5, expected 1, which the model's vocabulary gives \"[CLS]\""},
       {"/added_tokens/1/id", 12,
        "added_tokens[1].id: found 12, expected 9, the next behind the model's vocabulary"},
-      {"/added_tokens/1/content", "\u0301", "added_tokens[1].content"},
+      {"/added_tokens/1/content", "\u0301", "added_tokens[1]: added token"},
       {"/added_tokens", "x", "added_tokens: found \"x\", expected an array"},
   };
   for (const Fault& fault : faults) {

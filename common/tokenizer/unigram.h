@@ -24,6 +24,7 @@ class Unigram : public Model {
   void Tokenize(absl::string_view word, std::vector<int32_t>& ids) const override;
   absl::optional<int32_t> IdOf(absl::string_view token) const override;
   int32_t largest_id() const override { return static_cast<int32_t>(scores_.size()) - 1; }
+  absl::optional<int32_t> unknown_id() const override { return unknown_id_; }
 
  private:
   Unigram(Trie vocabulary, std::vector<double> scores)
