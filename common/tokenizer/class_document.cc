@@ -1,5 +1,6 @@
 #include "common/tokenizer/class_document.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -198,6 +199,22 @@ absl::Status RebuildDocument(ReferenceClass reference_class, const ClassOptions&
       return RebuildXlmRoberta(options, document);
   }
   return absl::OkStatus();
+}
+
+void LowerFirst(json& document) {
+  json& normalizer = document["normalizer"];
+  const auto is_lowercase = [](const json& stage) {
+    return stage.is_object() && stage.value("type", json()) == "Lowercase";
+  };
+  json stages = json::array();
+  if (normalizer.is_object() && normalizer.value("type", json()) == "Sequence") {
+    stages = normalizer.value("normalizers", json::array());
+  } else if (!normalizer.is_null()) {
+    stages.push_back(normalizer);
+  }
+  if (!stages.is_array() || std::any_of(stages.begin(), stages.end(), is_lowercase)) return;
+  stages.insert(stages.begin(), {{"type", "Lowercase"}});
+  normalizer = Sequence("normalizers", std::move(stages));
 }
 
 }  // namespace terminus::tokenizer

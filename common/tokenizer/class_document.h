@@ -25,4 +25,7 @@ struct ClassOptions {
 absl::Status RebuildDocument(ReferenceClass reference_class, const ClassOptions& options,
                              nlohmann::json& document);
 
+// Puts "Lowercase" in front of the normalizer, unless that is or has such a stage.
+void LowerFirst(nlohmann::json& document);
+
 }  // namespace terminus::tokenizer

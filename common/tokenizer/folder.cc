@@ -270,6 +270,10 @@ class Maker {
     TERMINUS_RETURN_IF_ERROR(SetTokens());
     absl::Status status = RebuildDocument(reference_class, class_options_, document_);
     if (!status.ok()) return base::Annotate(status, Path("tokenizer.json"));
+    if (options_.lower_case) {
+      LowerFirst(document_);
+      options_in_.refresh_tokens = true;
+    }
     options_in_.decodes = options_.decodes;
     auto tokenizer = Tokenizer::FromDocument(document_, options_in_);
     if (!tokenizer.ok()) return base::Annotate(tokenizer.status(), Path("tokenizer.json"));

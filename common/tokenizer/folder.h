@@ -39,6 +39,9 @@ struct FolderTokenizer {
 struct FolderOptions {
   // Whether ids are turned into text, as generation does it.
   bool decodes = false;
+  // Whether text is lowered before anything else, as sentence-transformers does it for its own
+  // do_lower_case.
+  bool lower_case = false;
 };
 
 // The texts of a folder's files; nothing for one that is not there.
