@@ -1,20 +1,18 @@
-#include "tools/cli/model_facts.h"
+#include "tools/verify/facts.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "common/base/file.h"
 #include "common/base/temp_folder.h"
 #include "common/weights/safetensors_writer.h"
 
-namespace terminus::tools::cli {
+namespace terminus::tools::verify {
 namespace {
 
 using testing::ElementsAre;
-using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Pair;
 
@@ -46,10 +44,9 @@ class ModelFactsTest : public testing::Test {
   }
 
   ModelFacts Inspect() {
-    const auto models = InspectFolder(folder_.path());
-    EXPECT_TRUE(models.ok()) << models.status();
-    EXPECT_EQ(models->size(), 1u);
-    return models->front();
+    const auto models = ReadFacts(folder_.path());
+    EXPECT_EQ(models.size(), 1u);
+    return models.front();
   }
 
   base::TempFolder folder_;
@@ -66,18 +63,16 @@ TEST_F(ModelFactsTest, AnImageEncoder) {
   EXPECT_EQ(facts.dtypes.at("float32").bytes, 24);
   EXPECT_EQ(facts.dtypes.at("float16").parameters, 5);
   EXPECT_EQ(facts.preprocessor, "BitImageProcessor, 96 x 96 pixels");
-  EXPECT_THAT(facts.unsupported, IsEmpty());
 }
 
-TEST_F(ModelFactsTest, TheFamilyThatIsNotServedIsNamedBesideThoseThatAre) {
+TEST_F(ModelFactsTest, AFamilyThatIsNotServedHasItsSizes) {
   Write("config.json", R"({"model_type": "mamba", "hidden_size": 64})");
   WriteWeights("model.safetensors");
   const ModelFacts facts = Inspect();
+  EXPECT_EQ(facts.family, "mamba");
   EXPECT_EQ(facts.kind, "");
   EXPECT_THAT(facts.services, IsEmpty());
-  ASSERT_EQ(facts.unsupported.size(), 1u);
-  EXPECT_THAT(facts.unsupported[0], HasSubstr("model_type \"mamba\" is not served; served are"));
-  EXPECT_THAT(facts.unsupported[0], HasSubstr("model_type qwen2"));
+  EXPECT_THAT(facts.sizes, ElementsAre(Pair("hidden_size", "64")));
 }
 
 TEST_F(ModelFactsTest, AFolderOfTwoTowersHasWorkForBothServices) {
@@ -91,30 +86,27 @@ TEST_F(ModelFactsTest, AFolderOfTwoTowersHasWorkForBothServices) {
   EXPECT_THAT(facts.sizes,
               ElementsAre(Pair("projection_dim", "24"), Pair("text_config.hidden_size", "32"),
                           Pair("vision_config.patch_size", "16")));
-  ASSERT_EQ(facts.unsupported.size(), 2u);
-  EXPECT_THAT(facts.unsupported[0], HasSubstr("tokenizer.json: missing"));
-  EXPECT_THAT(facts.unsupported[1], HasSubstr("preprocessor_config.json"));
 }
 
-TEST_F(ModelFactsTest, AllThatIsMissingIsTold) {
-  Write("config.json", R"({"model_type": "bert"})");
+TEST_F(ModelFactsTest, FilesThatCannotBeReadLeaveTheirFactsEmpty) {
+  Write("config.json", "{");
+  Write("tokenizer.json", "[]");
+  Write("preprocessor_config.json", "1");
+  Write("model.safetensors", "no weights");
   const ModelFacts facts = Inspect();
-  EXPECT_EQ(facts.kind, "text encoder");
-  ASSERT_EQ(facts.unsupported.size(), 2u);
-  EXPECT_THAT(facts.unsupported[0], HasSubstr("model.safetensors"));
-  EXPECT_THAT(facts.unsupported[1], HasSubstr("tokenizer.json: missing"));
+  EXPECT_EQ(facts.family, "");
+  EXPECT_EQ(facts.tokenizer, "");
+  EXPECT_EQ(facts.preprocessor, "");
+  EXPECT_EQ(facts.parameters, 0);
 }
 
-TEST_F(ModelFactsTest, WhatTokenizerAndPreprocessorHoldIsTold) {
+TEST_F(ModelFactsTest, TokenizerAndPreprocessorAreNamed) {
   WriteVision("");
   Write("tokenizer.json", R"({"model": {"type": "Quantum"}})");
   Write("processor_config.json", R"({"image_processor": {"image_processor_type": "NoProcessor"}})");
   const ModelFacts facts = Inspect();
   EXPECT_EQ(facts.tokenizer, "Quantum");
   EXPECT_EQ(facts.preprocessor, "NoProcessor");
-  ASSERT_EQ(facts.unsupported.size(), 2u);
-  EXPECT_THAT(facts.unsupported[0], HasSubstr("tokenizer.json"));
-  EXPECT_THAT(facts.unsupported[1], HasSubstr("processor_config.json: image_processor_type: \"No"));
 }
 
 TEST_F(ModelFactsTest, TheEncoderOfASentenceTransformersFolder) {
@@ -129,32 +121,20 @@ TEST_F(ModelFactsTest, TheEncoderOfASentenceTransformersFolder) {
 TEST_F(ModelFactsTest, ABundleHasItsModelsOnceEach) {
   WriteVision("eyes/");
   Write("bundle.yaml", "vision: {path: eyes}\nvideo: {tower: eyes}\ndecoder: {path: gone}\n");
-  const auto models = InspectFolder(folder_.path());
-  ASSERT_TRUE(models.ok()) << models.status();
-  ASSERT_EQ(models->size(), 2u);
-  EXPECT_THAT((*models)[0].services,
+  const auto models = ReadFacts(folder_.path());
+  ASSERT_EQ(models.size(), 2u);
+  EXPECT_THAT(models[0].services,
               ElementsAre("terminus-router", "terminus-vision", "terminus-video"));
-  EXPECT_THAT((*models)[1].unsupported[0], HasSubstr("gone/config.json"));
+  EXPECT_EQ(models[1].family, "");
 }
 
-TEST_F(ModelFactsTest, FoldersThatCannotBeRead) {
-  EXPECT_FALSE(InspectFolder(folder_.Path("nowhere")).ok());
+TEST_F(ModelFactsTest, FoldersWithoutModels) {
+  EXPECT_THAT(ReadFacts(folder_.Path("nowhere")), IsEmpty());
   Write("bundle.yaml", "text: [");
-  EXPECT_FALSE(InspectFolder(folder_.path()).ok());
+  EXPECT_THAT(ReadFacts(folder_.path()), IsEmpty());
   Write("bundle.yaml", "format: 1");
-  EXPECT_THAT(std::string(InspectFolder(folder_.path()).status().message()),
-              HasSubstr("names no model"));
-}
-
-TEST_F(ModelFactsTest, BothFormsHoldTheSame) {
-  WriteVision("");
-  const std::vector<ModelFacts> models = {Inspect()};
-  EXPECT_THAT(FormatFacts(models), HasSubstr("parameters          11"));
-  const auto json = nlohmann::json::parse(FactsJson(models));
-  EXPECT_EQ(json["models"][0]["sizes"]["num_classes"], 7);
-  EXPECT_EQ(json["models"][0]["memory_bytes"]["float32"], 44);
-  EXPECT_EQ(json["models"][0]["stored"]["float16"]["tensors"], 1);
+  EXPECT_THAT(ReadFacts(folder_.path()), IsEmpty());
 }
 
 }  // namespace
-}  // namespace terminus::tools::cli
+}  // namespace terminus::tools::verify
