@@ -74,7 +74,7 @@ def folder_of(name):
     torch.manual_seed(0)
     make().save_pretrained(partial)
     if tokens:
-        files = {**files, "tokenizer.json": TOKENIZER}
+        files = {"tokenizer_config.json": {"tokenizer_class": "PreTrainedTokenizerFast"}, **files, "tokenizer.json": TOKENIZER}
     if pictures:
         files = {**files, "preprocessor_config.json": SQUARE}
     for path, content in files.items():

@@ -28,9 +28,12 @@ inline constexpr char kReasonVideoTruncated[] = "VIDEO_TRUNCATED";
 inline constexpr char kReasonVideoRange[] = "VIDEO_RANGE_INVALID";
 inline constexpr char kReasonUnsupportedFormat[] = "UNSUPPORTED_FORMAT";
 inline constexpr char kReasonUnknownModel[] = "UNKNOWN_MODEL";
+inline constexpr char kReasonUnknownMethod[] = "UNKNOWN_METHOD";
 inline constexpr char kReasonUnknownPrompt[] = "UNKNOWN_PROMPT";
 inline constexpr char kReasonUnsupportedModality[] = "UNSUPPORTED_MODALITY";
 inline constexpr char kReasonNoLanguageModel[] = "NO_LANGUAGE_MODEL";
+// The served model makes no vectors: it has no encoder.
+inline constexpr char kReasonNoEncoder[] = "NO_ENCODER";
 inline constexpr char kReasonNoActionHead[] = "NO_ACTION_HEAD";
 inline constexpr char kReasonInvalidRequest[] = "INVALID_REQUEST";
 inline constexpr char kReasonOverloaded[] = "OVERLOADED";

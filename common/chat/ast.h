@@ -10,60 +10,134 @@
 // A parsed template.
 namespace terminus::chat {
 
+// A variable: its place in a frame (Frame), and how deep that frame lies.
+struct Variable {
+  int level = 0;
+  int slot = 0;
+};
+
+// The variables of a part of a template that has its own, as a loop's body; scopes.h makes them.
+struct Frame {
+  struct Load {
+    // Where a variable has its value from when the frame begins.
+    enum class Action {
+      kParameter,  // from outside
+      kResolve,    // the variable of this name that the template was called with
+      kAlias,      // a variable of a frame around this one
+      kUndefined,
+    };
+    Action action = Action::kUndefined;
+    Variable from;
+  };
+  int level = 0;
+  std::vector<std::string> names;  // by slot
+  std::vector<Load> loads;         // by slot
+};
+
+struct Expression;
+using ExpressionPtr = std::unique_ptr<Expression>;
+
 struct Expression {
   enum class Kind {
-    kLiteral,    // value
-    kName,       // text
-    kList,       // children
-    kDict,       // children: key, value, key, value …
-    kAttribute,  // children[0] . text
-    kItem,       // children[0] [ children[1] ]
-    kSlice,      // children[0] [ begin : end : step ], absent ones null
-    kCall,       // text ( children ), or children[0] . text ( … ) when `method`
-    kFilter,     // children[0] | text ( … )
-    kTest,       // children[0] is text ( … )
-    kUnary,      // text: "-", "+", "not"
-    kBinary,     // text: an operator, "and", "or", "in", "not in"
-    kCondition,  // children[0] if children[1] else children[2], which may be null
+    kLiteral,        // value
+    kName,           // text; variable
+    kMember,         // as a target: text (a namespace; variable) . attribute
+    kList,           // children
+    kTuple,          // children
+    kDict,           // children: key, value, key, value …
+    kAttribute,      // children[0] . text
+    kItem,           // children[0] [ children[1] ]
+    kSlice,          // children[0] [ begin : end : step ], absent ones null
+    kCall,           // children[0] ( arguments )
+    kFilter,         // children[0] | text ( arguments ); null in a filter block
+    kTest,           // children[0] is text ( arguments )
+    kUnary,          // text: "-", "+", "not"
+    kBinary,         // text: an operator, "and" or "or"
+    kConcatenation,  // children, with "~" between them
+    kComparison,     // children[0] operators[0] children[1] operators[1] …
+    kCondition,      // children[0] if children[1] else children[2], which may be null
   };
   Kind kind = Kind::kLiteral;
   int line = 1;
   // 1 more than its deepest child's: bounded, because evaluating goes as deep.
   int depth = 1;
   std::string text;
+  std::string attribute;
+  // Inside an if or a condition: Jinja looks for its filters and tests only when it gets there.
+  bool optional = false;
   Value value;
-  bool method = false;
-  std::vector<std::unique_ptr<Expression>> children;
-  // Arguments given by name: their names and values.
-  std::vector<std::pair<std::string, std::unique_ptr<Expression>>> named;
+  Variable variable;
+  std::vector<ExpressionPtr> children;
+  std::vector<std::string> operators;
+  // Of a call, filter or test.
+  std::vector<ExpressionPtr> arguments;
+  std::vector<std::pair<std::string, ExpressionPtr>> named;
+  ExpressionPtr more_arguments;  // *…
+  ExpressionPtr more_named;      // **…
 };
 
 struct Statement;
 using Block = std::vector<std::unique_ptr<Statement>>;
 
+// A macro, or what stands inside of a call block.
+struct MacroDefinition {
+  std::string name;  // Empty for a call block.
+  int line = 1;
+  std::vector<ExpressionPtr> parameters;  // kName
+  std::vector<ExpressionPtr> defaults;    // of the last parameters
+  Block body;
+  Frame frame;
+  // Whether the body uses these names that every macro knows, and their slots.
+  bool uses_caller = false;
+  bool uses_named = false;
+  bool uses_more = false;
+  int caller_slot = 0;
+  int named_slot = 0;
+  int more_slot = 0;
+};
+
 struct Statement {
   enum class Kind {
-    kText,    // text
-    kOutput,  // value
+    kOutput,  // values
     kIf,      // branches: condition (null for else) and body
-    kFor,     // for names in value [if condition]: body, else: otherwise
-    kSet,     // names[0] [. names[1]] = value, or = the body's text
+    kFor,     // for target in value [if condition] [recursive]: body, else: otherwise
+    kSet,     // target = value, or = the body's text, through the filter `value`
+    kMacro,   // macro
+    kCall,    // call (macro) value; without a value, the text of the body
+    kFilter,  // value (kFilter whose innermost child is null) over the body's text
+    kWith,    // targets = values: body
     kBreak,
     kContinue,
   };
   struct Branch {
-    std::unique_ptr<Expression> condition;
+    ExpressionPtr condition;
     Block body;
   };
-  Kind kind = Kind::kText;
+  Kind kind = Kind::kOutput;
   int line = 1;
-  std::string text;
-  std::vector<std::string> names;
-  std::unique_ptr<Expression> value;
-  std::unique_ptr<Expression> condition;
+  std::vector<ExpressionPtr> values;
+  std::vector<ExpressionPtr> targets;
+  ExpressionPtr value;
+  ExpressionPtr target;
+  ExpressionPtr condition;
+  // Of a loop with a condition: `target` again, in the frame of the condition.
+  ExpressionPtr condition_target;
   std::vector<Branch> branches;
+  std::unique_ptr<MacroDefinition> macro;
   Block body;
   Block otherwise;
+  bool captures = false;   // Of a set: the body's text is the value.
+  bool recursive = false;  // Of a loop.
+  bool uses_loop = false;  // Of a loop: whether its body may use the name "loop".
+  int loop_slot = 0;
+  Frame frame;            // Of the body.
+  Frame condition_frame;  // Of a loop's condition.
+  Frame otherwise_frame;  // Of a loop's else.
+};
+
+struct Template {
+  Block body;
+  Frame frame;
 };
 
 }  // namespace terminus::chat

@@ -2,56 +2,81 @@
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "common/base/byte_range.h"
+#include "common/base/clock.h"
 #include "common/chat/ast.h"
+#include "common/chat/content_parts.h"
 
 namespace terminus::chat {
 
-struct Message {
-  // "system", "user" or "assistant", as the template knows them.
-  std::string role;
-  std::string content;
+// A part of a message's content.
+struct ContentPart {
+  // As templates know it: "text", "image" …
+  std::string type = "text";
+  // Of a text.
+  std::string text;
 };
 
-// Tokens that templates write out by name; empty where the model has none.
+struct Message {
+  // "system", "user", "assistant", or another that the template knows.
+  std::string role;
+  std::string content;
+  // The content as a list; when it is not empty, `content` is not used.
+  std::vector<ContentPart> parts = {};
+};
+
+// Tokens that templates write out by name; empty where the model has none, and undefined then.
 struct SpecialTokens {
   std::string bos;
   std::string eos;
+  // By their variables' names, as "pad_token".
+  std::vector<std::pair<std::string, std::string>> others = {};
+};
+
+// A conversation as the model wants it written.
+struct Rendered {
+  std::string text;
+  // The bytes of `text` that come from the content of messages, or were computed from it: sorted,
+  // not empty, apart from each other. What is outside, the template wrote.
+  std::vector<base::ByteRange> message_text;
 };
 
 // How a model wants a conversation written: a Jinja 2 template as Hugging Face's tokenizers carry
-// it. Supported are if, for, set, namespaces, expressions with the usual operators, string methods,
-// filters, tests, range and raise_exception; no macros, includes or imports. What a template may do
-// is bounded. Immutable: any thread may use it.
+// it, with the language as transformers sets it up. docs/chat_templates.md says what is supported.
+// What a template may do is bounded. Immutable: any thread may use it.
 class ChatTemplate {
  public:
-  // INVALID_ARGUMENT names the line and what is not supported there.
+  // INVALID_ARGUMENT names the line, and what is wrong or not supported there.
   static absl::StatusOr<std::unique_ptr<const ChatTemplate>> Parse(absl::string_view source);
 
-  // From a model's folder: chat_template.jinja, or "chat_template" of tokenizer_config.json, of
-  // several named ones "default"; with the special tokens of the latter. NOT_FOUND when the folder
-  // has none.
-  static absl::StatusOr<std::unique_ptr<const ChatTemplate>> Load(const std::string& folder);
+  // Whether the template goes through the content of messages as a list of parts and cannot do with
+  // one string. Render then makes such a list of a string; a template that never goes through it
+  // gets the texts of a list as one string, with newlines between them.
+  bool wants_parts() const { return use_.reads_parts && !use_.reads_strings; }
 
   // The conversation as text, up to where the assistant's next message begins if
   // `add_generation_prompt`. INVALID_ARGUMENT when the template refuses it, an order of roles, say,
   // or goes over a limit (evaluator.h), and with the reason INVALID_UTF8 for what is not UTF-8.
-  absl::StatusOr<std::string> Render(absl::Span<const Message> messages,
-                                     bool add_generation_prompt) const;
+  absl::StatusOr<Rendered> Render(absl::Span<const Message> messages, bool add_generation_prompt,
+                                  const SpecialTokens& tokens,
+                                  const base::Clock& clock = base::RealClock::Get()) const;
 
-  // As above, with other special tokens.
-  absl::StatusOr<std::string> Render(absl::Span<const Message> messages, bool add_generation_prompt,
-                                     const SpecialTokens& tokens) const;
+  // With any variables. Texts that are marked (Text) count as message text.
+  absl::StatusOr<Rendered> Render(const Dict& variables,
+                                  const base::Clock& clock = base::RealClock::Get()) const;
 
  private:
   ChatTemplate() = default;
-  static absl::StatusOr<std::unique_ptr<ChatTemplate>> Make(absl::string_view source);
+  absl::StatusOr<Value> ContentOf(const Message& message) const;
 
-  Block block_;
-  SpecialTokens tokens_;
+  std::unique_ptr<const Template> parsed_;
+  ContentUse use_;
 };
 
 }  // namespace terminus::chat

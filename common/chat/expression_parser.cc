@@ -4,35 +4,34 @@
 #include <initializer_list>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/chat/primary_parser.h"
 
 namespace terminus::chat {
 namespace {
 
-using ExpressionPtr = std::unique_ptr<Expression>;
 using Kind = Expression::Kind;
 
-// The loosest binding first.
-class ExpressionParser {
+// Binary operators, the loosest binding first.
+class OperatorParser {
  public:
-  explicit ExpressionParser(TokenStream& tokens) : tokens_(tokens) {}
+  explicit OperatorParser(TokenStream& tokens) : tokens_(tokens) {}
 
-  absl::StatusOr<ExpressionPtr> ParseExpression() {
+  absl::StatusOr<ExpressionPtr> ParseCondition() {
     const TokenStream::Depth depth(tokens_);
     TERMINUS_RETURN_IF_ERROR(tokens_.CheckDepth());
     TERMINUS_ASSIGN_OR_RETURN(ExpressionPtr value, ParseOr());
     while (tokens_.TakeName("if")) {
-      ExpressionPtr condition = Make(Kind::kCondition);
+      ExpressionPtr condition = NewExpression(tokens_, Kind::kCondition);
       TERMINUS_ASSIGN_OR_RETURN(ExpressionPtr test, ParseOr());
       ExpressionPtr otherwise;
       if (tokens_.TakeName("else")) {
-        TERMINUS_ASSIGN_OR_RETURN(otherwise, ParseExpression());
+        TERMINUS_ASSIGN_OR_RETURN(otherwise, ParseCondition());
       }
-      TERMINUS_RETURN_IF_ERROR(Adopt(*condition, std::move(value)));
-      TERMINUS_RETURN_IF_ERROR(Adopt(*condition, std::move(test)));
-      TERMINUS_RETURN_IF_ERROR(Adopt(*condition, std::move(otherwise)));
+      TERMINUS_RETURN_IF_ERROR(Adopt(tokens_, *condition, std::move(value)));
+      TERMINUS_RETURN_IF_ERROR(Adopt(tokens_, *condition, std::move(test)));
+      TERMINUS_RETURN_IF_ERROR(Adopt(tokens_, *condition, std::move(otherwise)));
       value = std::move(condition);
     }
     return value;
@@ -48,28 +47,10 @@ class ExpressionParser {
   }
 
  private:
-  ExpressionPtr Make(Kind kind, std::string text = "") const {
-    auto made = std::make_unique<Expression>();
-    made->kind = kind;
-    made->line = tokens_.line();
-    made->text = std::move(text);
-    return made;
-  }
-
-  // Appends a child, which may be null.
-  absl::Status Adopt(Expression& parent, ExpressionPtr child) const {
-    if (child != nullptr) parent.depth = std::max(parent.depth, child->depth + 1);
-    parent.children.push_back(std::move(child));
-    return parent.depth > kMaxDepth
-               ? tokens_.Error(absl::StrCat("an expression nested deeper than ", kMaxDepth))
-               : absl::OkStatus();
-  }
-
-  absl::StatusOr<ExpressionPtr> Binary(std::string op, ExpressionPtr left,
-                                       ExpressionPtr right) const {
-    ExpressionPtr made = Make(Kind::kBinary, std::move(op));
-    TERMINUS_RETURN_IF_ERROR(Adopt(*made, std::move(left)));
-    TERMINUS_RETURN_IF_ERROR(Adopt(*made, std::move(right)));
+  absl::StatusOr<ExpressionPtr> Binary(std::string op, ExpressionPtr left, ExpressionPtr right) {
+    ExpressionPtr made = NewExpression(tokens_, Kind::kBinary, std::move(op));
+    TERMINUS_RETURN_IF_ERROR(Adopt(tokens_, *made, std::move(left)));
+    TERMINUS_RETURN_IF_ERROR(Adopt(tokens_, *made, std::move(right)));
     return made;
   }
 
@@ -86,9 +67,9 @@ class ExpressionParser {
     if (!tokens_.TakeName("not")) return ParseComparison();
     const TokenStream::Depth depth(tokens_);
     TERMINUS_RETURN_IF_ERROR(tokens_.CheckDepth());
-    ExpressionPtr made = Make(Kind::kUnary, "not");
+    ExpressionPtr made = NewExpression(tokens_, Kind::kUnary, "not");
     TERMINUS_ASSIGN_OR_RETURN(ExpressionPtr inner, ParseNot());
-    TERMINUS_RETURN_IF_ERROR(Adopt(*made, std::move(inner)));
+    TERMINUS_RETURN_IF_ERROR(Adopt(tokens_, *made, std::move(inner)));
     return made;
   }
 
@@ -107,235 +88,138 @@ class ExpressionParser {
     return "";
   }
 
+  // In Python a < b < c means a < b and b < c.
   absl::StatusOr<ExpressionPtr> ParseComparison() {
-    TERMINUS_ASSIGN_OR_RETURN(ExpressionPtr left, ParseLeft({"+", "-"}, 0));
+    TERMINUS_ASSIGN_OR_RETURN(ExpressionPtr left, ParseSum());
     std::string op = TakeComparison();
     if (op.empty()) return left;
-    TERMINUS_ASSIGN_OR_RETURN(ExpressionPtr right, ParseLeft({"+", "-"}, 0));
-    // In Python a < b < c means a < b and b < c.
-    if (!TakeComparison().empty()) return tokens_.Error("a chain of comparisons is not supported");
-    return Binary(std::move(op), std::move(left), std::move(right));
+    ExpressionPtr made = NewExpression(tokens_, Kind::kComparison);
+    TERMINUS_RETURN_IF_ERROR(Adopt(tokens_, *made, std::move(left)));
+    while (!op.empty()) {
+      made->operators.push_back(std::move(op));
+      TERMINUS_ASSIGN_OR_RETURN(ExpressionPtr right, ParseSum());
+      TERMINUS_RETURN_IF_ERROR(Adopt(tokens_, *made, std::move(right)));
+      op = TakeComparison();
+    }
+    return made;
   }
 
-  // Left-associative operators: sums over concatenations over products over unary ones.
-  absl::StatusOr<ExpressionPtr> ParseLeft(std::initializer_list<const char*> operators, int level) {
-    const auto tighter = [&]() -> absl::StatusOr<ExpressionPtr> {
-      if (level == 0) return ParseLeft({"~"}, 1);
-      if (level == 1) return ParseLeft({"*", "/", "//", "%"}, 2);
-      return ParseUnary();
-    };
-    TERMINUS_ASSIGN_OR_RETURN(ExpressionPtr left, tighter());
+  std::string TakeOneOf(std::initializer_list<const char*> operators) {
+    for (const char* known : operators) {
+      if (tokens_.TakeOperator(known)) return known;
+    }
+    return "";
+  }
+
+  absl::StatusOr<ExpressionPtr> ParseSum() {
+    TERMINUS_ASSIGN_OR_RETURN(ExpressionPtr left, ParseConcatenation());
     while (true) {
-      std::string op;
-      for (const char* known : operators) {
-        if (op.empty() && tokens_.TakeOperator(known)) op = known;
-      }
+      std::string op = TakeOneOf({"+", "-"});
       if (op.empty()) return left;
-      TERMINUS_ASSIGN_OR_RETURN(ExpressionPtr right, tighter());
+      TERMINUS_ASSIGN_OR_RETURN(ExpressionPtr right, ParseConcatenation());
       TERMINUS_ASSIGN_OR_RETURN(left, Binary(std::move(op), std::move(left), std::move(right)));
     }
   }
 
-  // A sign binds tighter than filters and tests: -1 | string is (-1) | string.
-  absl::StatusOr<ExpressionPtr> ParseUnary(bool with_filters = true) {
-    const TokenStream::Depth depth(tokens_);
-    TERMINUS_RETURN_IF_ERROR(tokens_.CheckDepth());
-    ExpressionPtr value;
-    const char* const sign = tokens_.TakeOperator("-")   ? "-"
-                             : tokens_.TakeOperator("+") ? "+"
-                                                         : nullptr;
-    if (sign != nullptr) {
-      value = Make(Kind::kUnary, sign);
-      TERMINUS_ASSIGN_OR_RETURN(ExpressionPtr inner, ParseUnary(/*with_filters=*/false));
-      TERMINUS_RETURN_IF_ERROR(Adopt(*value, std::move(inner)));
-    } else {
-      TERMINUS_ASSIGN_OR_RETURN(value, ParsePrimary());
-    }
-    TERMINUS_ASSIGN_OR_RETURN(value, ParsePostfix(std::move(value)));
-    return with_filters ? ParseFilters(std::move(value)) : std::move(value);
-  }
-
-  absl::StatusOr<ExpressionPtr> ParsePrimary() {
-    const Token token = tokens_.Peek();
-    ExpressionPtr made = Make(Kind::kLiteral);
-    switch (token.kind) {
-      case Token::Kind::kString:
-        tokens_.Take();
-        made->value = Value(token.text);
-        // Neighbours are one string, as in Python.
-        while (tokens_.Peek().kind == Token::Kind::kString) {
-          made->value = Value(*made->value.string() + tokens_.Take().text);
-        }
-        return made;
-      case Token::Kind::kInteger: {
-        int64_t value = 0;
-        if (!absl::SimpleAtoi(token.text, &value)) return tokens_.Error("the number is too large");
-        tokens_.Take();
-        made->value = Value(value);
-        return made;
-      }
-      case Token::Kind::kFloat: {
-        double value = 0;
-        if (!absl::SimpleAtod(token.text, &value)) return tokens_.Expected("a number");
-        tokens_.Take();
-        made->value = Value(value);
-        return made;
-      }
-      case Token::Kind::kName:
-        tokens_.Take();
-        if (token.text == "true" || token.text == "True") {
-          made->value = Value(true);
-        } else if (token.text == "false" || token.text == "False") {
-          made->value = Value(false);
-        } else if (token.text == "none" || token.text == "None") {
-          made->value = Value(Value::None());
-        } else {
-          made->kind = Kind::kName;
-          made->text = token.text;
-        }
-        return made;
-      default:
-        break;
-    }
-    return ParseBrackets(std::move(made));
-  }
-
-  // ( … ), [ … ] or { … }.
-  absl::StatusOr<ExpressionPtr> ParseBrackets(ExpressionPtr made) {
-    if (tokens_.TakeOperator("(")) {
-      TERMINUS_ASSIGN_OR_RETURN(ExpressionPtr inner, ParseExpression());
-      TERMINUS_RETURN_IF_ERROR(tokens_.ExpectOperator(")"));
-      return inner;
-    }
-    const bool is_list = tokens_.TakeOperator("[");
-    if (!is_list && !tokens_.TakeOperator("{")) return tokens_.Expected("an expression");
-    made->kind = is_list ? Kind::kList : Kind::kDict;
-    const char* const end = is_list ? "]" : "}";
-    while (!tokens_.IsOperator(end)) {
-      TERMINUS_ASSIGN_OR_RETURN(ExpressionPtr element, ParseExpression());
-      TERMINUS_RETURN_IF_ERROR(Adopt(*made, std::move(element)));
-      if (!is_list) {
-        TERMINUS_RETURN_IF_ERROR(tokens_.ExpectOperator(":"));
-        TERMINUS_ASSIGN_OR_RETURN(element, ParseExpression());
-        TERMINUS_RETURN_IF_ERROR(Adopt(*made, std::move(element)));
-      }
-      if (!tokens_.TakeOperator(",")) break;
-    }
-    TERMINUS_RETURN_IF_ERROR(tokens_.ExpectOperator(end));
-    return made;
-  }
-
-  absl::StatusOr<ExpressionPtr> ParsePostfix(ExpressionPtr value) {
-    while (true) {
-      ExpressionPtr made;
-      if (tokens_.TakeOperator(".")) {
-        made = Make(Kind::kAttribute);
-        TERMINUS_ASSIGN_OR_RETURN(made->text, tokens_.ExpectName("a name"));
-        TERMINUS_RETURN_IF_ERROR(Adopt(*made, std::move(value)));
-        if (tokens_.TakeOperator("(")) {
-          made->kind = Kind::kCall;
-          made->method = true;
-          TERMINUS_RETURN_IF_ERROR(ParseArguments(*made));
-        }
-      } else if (tokens_.TakeOperator("[")) {
-        TERMINUS_ASSIGN_OR_RETURN(made, ParseSubscript(std::move(value)));
-      } else if (tokens_.IsOperator("(") && value->kind == Kind::kName) {
-        tokens_.Take();
-        made = Make(Kind::kCall, value->text);
-        TERMINUS_RETURN_IF_ERROR(ParseArguments(*made));
-      } else {
-        return value;
-      }
-      value = std::move(made);
-    }
-  }
-
-  absl::StatusOr<ExpressionPtr> ParseFilters(ExpressionPtr value) {
-    while (true) {
-      ExpressionPtr made;
-      if (tokens_.TakeOperator("|")) {
-        made = Make(Kind::kFilter);
-        TERMINUS_ASSIGN_OR_RETURN(made->text, tokens_.ExpectName("a filter"));
-        TERMINUS_RETURN_IF_ERROR(Adopt(*made, std::move(value)));
-        if (tokens_.TakeOperator("(")) TERMINUS_RETURN_IF_ERROR(ParseArguments(*made));
-      } else if (tokens_.TakeName("is")) {
-        const bool negated = tokens_.TakeName("not");
-        made = Make(Kind::kTest);
-        TERMINUS_ASSIGN_OR_RETURN(made->text, tokens_.ExpectName("a test"));
-        TERMINUS_RETURN_IF_ERROR(Adopt(*made, std::move(value)));
-        if (tokens_.TakeOperator("(")) TERMINUS_RETURN_IF_ERROR(ParseArguments(*made));
-        if (negated) {
-          ExpressionPtr inverse = Make(Kind::kUnary, "not");
-          TERMINUS_RETURN_IF_ERROR(Adopt(*inverse, std::move(made)));
-          made = std::move(inverse);
-        }
-      } else {
-        return value;
-      }
-      value = std::move(made);
-    }
-  }
-
-  // Behind "(".
-  absl::Status ParseArguments(Expression& call) {
-    while (!tokens_.IsOperator(")")) {
-      const bool named = tokens_.Peek().kind == Token::Kind::kName &&
-                         tokens_.Peek(1).kind == Token::Kind::kOperator &&
-                         tokens_.Peek(1).text == "=";
-      std::string name;
-      if (named) {
-        name = tokens_.Take().text;
-        tokens_.Take();
-      }
-      TERMINUS_ASSIGN_OR_RETURN(ExpressionPtr value, ParseExpression());
-      if (named) {
-        call.depth = std::max(call.depth, value->depth + 1);
-        call.named.emplace_back(std::move(name), std::move(value));
-      } else {
-        TERMINUS_RETURN_IF_ERROR(Adopt(call, std::move(value)));
-      }
-      if (!tokens_.TakeOperator(",")) break;
-    }
-    return tokens_.ExpectOperator(")");
-  }
-
-  // Behind "[": an index or a slice.
-  absl::StatusOr<ExpressionPtr> ParseSubscript(ExpressionPtr value) {
-    ExpressionPtr made = Make(Kind::kItem);
-    TERMINUS_RETURN_IF_ERROR(Adopt(*made, std::move(value)));
-    std::vector<ExpressionPtr> parts(1);
-    while (!tokens_.IsOperator("]")) {
-      if (tokens_.TakeOperator(":")) {
-        parts.emplace_back();
-        if (parts.size() > 3) return tokens_.Expected("']'");
-      } else {
-        if (parts.back() != nullptr) return tokens_.Expected("']' or ':'");
-        TERMINUS_ASSIGN_OR_RETURN(parts.back(), ParseExpression());
-      }
-    }
-    TERMINUS_RETURN_IF_ERROR(tokens_.ExpectOperator("]"));
-    if (parts.size() == 1 && parts[0] == nullptr) return tokens_.Expected("an index");
-    if (parts.size() > 1) {
-      made->kind = Kind::kSlice;
-      parts.resize(3);
-    }
-    for (ExpressionPtr& part : parts) {
-      TERMINUS_RETURN_IF_ERROR(Adopt(*made, std::move(part)));
+  absl::StatusOr<ExpressionPtr> ParseConcatenation() {
+    TERMINUS_ASSIGN_OR_RETURN(ExpressionPtr first, ParseProduct());
+    if (!tokens_.IsOperator("~")) return first;
+    ExpressionPtr made = NewExpression(tokens_, Kind::kConcatenation);
+    TERMINUS_RETURN_IF_ERROR(Adopt(tokens_, *made, std::move(first)));
+    while (tokens_.TakeOperator("~")) {
+      TERMINUS_ASSIGN_OR_RETURN(ExpressionPtr next, ParseProduct());
+      TERMINUS_RETURN_IF_ERROR(Adopt(tokens_, *made, std::move(next)));
     }
     return made;
+  }
+
+  absl::StatusOr<ExpressionPtr> ParseProduct() {
+    TERMINUS_ASSIGN_OR_RETURN(ExpressionPtr left, ParsePower());
+    while (true) {
+      std::string op = TakeOneOf({"*", "/", "//", "%"});
+      if (op.empty()) return left;
+      TERMINUS_ASSIGN_OR_RETURN(ExpressionPtr right, ParsePower());
+      TERMINUS_ASSIGN_OR_RETURN(left, Binary(std::move(op), std::move(left), std::move(right)));
+    }
+  }
+
+  // Unlike in Python, 2**3**2 is (2**3)**2 and -2**2 is (-2)**2.
+  absl::StatusOr<ExpressionPtr> ParsePower() {
+    TERMINUS_ASSIGN_OR_RETURN(ExpressionPtr left, ParseUnary(tokens_));
+    while (tokens_.TakeOperator("**")) {
+      TERMINUS_ASSIGN_OR_RETURN(ExpressionPtr right, ParseUnary(tokens_));
+      TERMINUS_ASSIGN_OR_RETURN(left, Binary("**", std::move(left), std::move(right)));
+    }
+    return left;
   }
 
   TokenStream& tokens_;
 };
 
+bool IsTupleEnd(const TokenStream& tokens, absl::string_view end) {
+  return tokens.Peek().kind == Token::Kind::kOutputEnd ||
+         tokens.Peek().kind == Token::Kind::kBlockEnd || tokens.IsOperator(")") ||
+         (!end.empty() && tokens.IsName(end));
+}
+
+// `parse` reads one element.
+template <typename Parse>
+absl::StatusOr<ExpressionPtr> ParseElements(TokenStream& tokens, absl::string_view end,
+                                            bool may_be_empty, Parse parse) {
+  ExpressionPtr tuple = NewExpression(tokens, Kind::kTuple);
+  bool is_tuple = false;
+  while (!IsTupleEnd(tokens, end)) {
+    TERMINUS_ASSIGN_OR_RETURN(ExpressionPtr element, parse());
+    TERMINUS_RETURN_IF_ERROR(Adopt(tokens, *tuple, std::move(element)));
+    if (!tokens.TakeOperator(",")) break;
+    is_tuple = true;
+  }
+  if (is_tuple) return tuple;
+  if (!tuple->children.empty()) return std::move(tuple->children[0]);
+  if (may_be_empty) return tuple;
+  return tokens.Expected("an expression");
+}
+
+// Turns what was read into a target.
+absl::Status MakeTarget(const TokenStream& tokens, Expression& target) {
+  if (target.kind == Kind::kName || target.kind == Kind::kMember) return absl::OkStatus();
+  if (target.kind != Kind::kTuple) {
+    return tokens.Error("expected a name or several to assign to");
+  }
+  for (const ExpressionPtr& child : target.children) {
+    TERMINUS_RETURN_IF_ERROR(MakeTarget(tokens, *child));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<ExpressionPtr> ParseExpression(TokenStream& tokens) {
-  return ExpressionParser(tokens).ParseExpression();
+  return OperatorParser(tokens).ParseCondition();
 }
 
-absl::StatusOr<ExpressionPtr> ParseUnconditional(TokenStream& tokens) {
-  return ExpressionParser(tokens).ParseOr();
+absl::StatusOr<ExpressionPtr> ParseTuple(TokenStream& tokens, const TupleOptions& options) {
+  const TokenStream::Depth depth(tokens);
+  TERMINUS_RETURN_IF_ERROR(tokens.CheckDepth());
+  return ParseElements(tokens, options.end, options.may_be_empty, [&] {
+    return options.conditions ? ParseExpression(tokens) : OperatorParser(tokens).ParseOr();
+  });
+}
+
+absl::StatusOr<ExpressionPtr> ParseTarget(TokenStream& tokens, bool members,
+                                          absl::string_view end) {
+  TERMINUS_ASSIGN_OR_RETURN(ExpressionPtr target,
+                            ParseElements(tokens, end, /*may_be_empty=*/false,
+                                          [&] { return ParsePrimary(tokens, members); }));
+  TERMINUS_RETURN_IF_ERROR(MakeTarget(tokens, *target));
+  return target;
+}
+
+absl::StatusOr<ExpressionPtr> ParseTargetName(TokenStream& tokens) {
+  if (tokens.Peek().kind != Token::Kind::kName) return tokens.Expected("a name");
+  TERMINUS_ASSIGN_OR_RETURN(ExpressionPtr name, ParsePrimary(tokens, /*members=*/false));
+  TERMINUS_RETURN_IF_ERROR(MakeTarget(tokens, *name));
+  return name;
 }
 
 }  // namespace terminus::chat

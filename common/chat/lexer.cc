@@ -1,28 +1,45 @@
 #include "common/chat/lexer.h"
 
 #include <algorithm>
+#include <utility>
 
-#include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "common/base/status_macros.h"
+#include "common/chat/literals.h"
+#include "common/chat/text.h"
 #include "common/tokenizer/utf8.h"
 
 namespace terminus::chat {
 namespace {
 
-constexpr absl::string_view kSpaces = " \t\r\n\v\f";
+// The number of bytes of white space at the beginning of `text`.
+size_t LeadingSpace(absl::string_view text) {
+  size_t at = 0;
+  while (at < text.size()) {
+    size_t next = at;
+    if (!IsSpace(tokenizer::NextCodePoint(text, next))) break;
+    at = next;
+  }
+  return at;
+}
+
+// `text` without the white space at its end.
+absl::string_view WithoutTrailingSpace(absl::string_view text) {
+  while (!text.empty() && IsSpace(tokenizer::PreviousCodePoint(text, text.size()))) {
+    size_t last = text.size() - 1;
+    while ((static_cast<unsigned char>(text[last]) & 0xc0) == 0x80) --last;
+    text = text.substr(0, last);
+  }
+  return text;
+}
 
 class Lexer {
  public:
-  // `source` has no "\r".
-  explicit Lexer(absl::string_view source) : source_(source) {
-    // Jinja drops one newline at the end of a template.
-    if (absl::EndsWith(source_, "\n")) source_.remove_suffix(1);
-  }
+  // `source` has no "\r" and does not end in a newline that Jinja drops.
+  explicit Lexer(absl::string_view source) : source_(source) {}
 
   absl::StatusOr<std::vector<Token>> Run() {
     while (at_ < source_.size()) {
@@ -41,9 +58,21 @@ class Lexer {
     tokens_.push_back({.kind = kind, .text = std::move(text), .line = line_});
   }
 
-  void CountLines(absl::string_view text) {
+  // Steps over `bytes` of the source.
+  void Skip(size_t bytes) {
+    const absl::string_view text = source_.substr(at_, bytes);
     line_ += static_cast<int>(std::count(text.begin(), text.end(), '\n'));
+    at_ += bytes;
+    if (bytes > 0) line_begins_ = source_[at_ - 1] == '\n';
   }
+
+  bool Take(absl::string_view text) {
+    if (!absl::StartsWith(source_.substr(at_), text)) return false;
+    Skip(text.size());
+    return true;
+  }
+
+  void SkipSpace() { Skip(LeadingSpace(source_.substr(at_))); }
 
   size_t NextTag() const {
     for (size_t i = at_; i + 1 < source_.size(); ++i) {
@@ -55,211 +84,206 @@ class Lexer {
     return source_.size();
   }
 
-  absl::Status TextAndTag() {
-    const size_t tag = NextTag();
-    absl::string_view text = source_.substr(at_, tag - at_);
-    const absl::string_view all = text;
-    if (strip_next_) {
-      text.remove_prefix(std::min(text.find_first_not_of(kSpaces), text.size()));
-    } else if (trim_newline_ && absl::StartsWith(text, "\n")) {
-      text.remove_prefix(1);
+  // Writes the text up to a tag with this sign, "-", "+" or none; lstrip_blocks is on.
+  void PushText(absl::string_view text, char sign, bool is_output) {
+    absl::string_view kept = text;
+    if (sign == '-') {
+      kept = WithoutTrailingSpace(text);
+    } else if (sign != '+' && !is_output) {
+      const size_t newline = text.rfind('\n');
+      const size_t line = newline == absl::string_view::npos ? 0 : newline + 1;
+      const absl::string_view last = text.substr(line);
+      if ((line > 0 || line_begins_) && LeadingSpace(last) == last.size()) {
+        kept = text.substr(0, line);
+      }
     }
-    strip_next_ = trim_newline_ = false;
-    if (tag < source_.size()) {
-      text = WithoutSpaceBefore(text, tag);
-    }
-    if (!text.empty()) {
-      Push(Token::Kind::kText, std::string(text));
-    }
-    CountLines(all);
-    at_ = tag;
-    if (tag == source_.size()) {
-      return absl::OkStatus();
-    }
-    switch (source_[tag + 1]) {
-      case '#':
-        return Comment();
-      case '%':
-        return Tag(Token::Kind::kBlockBegin, Token::Kind::kBlockEnd, '%');
-      default:
-        return Tag(Token::Kind::kOutputBegin, Token::Kind::kOutputEnd, '}');
-    }
+    if (!kept.empty()) Push(Token::Kind::kText, std::string(kept));
+    Skip(text.size());
   }
 
-  // The text before the tag at `tag`, without what the tag takes away.
-  absl::string_view WithoutSpaceBefore(absl::string_view text, size_t tag) const {
+  static char SignAt(absl::string_view text) {
+    return !text.empty() && (text[0] == '-' || text[0] == '+') ? text[0] : ' ';
+  }
+
+  // The bytes of "{% raw %}" at the beginning of `tag`; 0 when it is another tag.
+  static size_t RawTag(absl::string_view tag) {
+    size_t at = 2;
+    if (SignAt(tag.substr(at)) != ' ') ++at;
+    at += LeadingSpace(tag.substr(at));
+    if (!absl::StartsWith(tag.substr(at), "raw")) return 0;
+    at += 3;
+    at += LeadingSpace(tag.substr(at));
+    if (absl::StartsWith(tag.substr(at), "-%}")) {
+      return at + 3 + LeadingSpace(tag.substr(at + 3));
+    }
+    return absl::StartsWith(tag.substr(at), "%}") ? at + 2 : 0;
+  }
+
+  absl::Status TextAndTag() {
+    const size_t tag = NextTag();
+    const absl::string_view text = source_.substr(at_, tag - at_);
+    if (tag == source_.size()) {
+      Push(Token::Kind::kText, std::string(text));
+      Skip(text.size());
+      return absl::OkStatus();
+    }
     const char kind = source_[tag + 1];
-    const char mark = tag + 2 < source_.size() ? source_[tag + 2] : ' ';
-    if (mark == '-') {
-      const size_t last = text.find_last_not_of(kSpaces);
-      return text.substr(0, last == absl::string_view::npos ? 0 : last + 1);
+    const char sign = SignAt(source_.substr(tag + 2));
+    PushText(text, sign, kind == '{');
+    if (kind == '%') {
+      if (const size_t raw = RawTag(source_.substr(tag)); raw > 0) return Raw(raw);
     }
-    if (kind == '{' || mark == '+') {
-      return text;
+    const int line = line_;
+    Skip(sign == ' ' ? 2 : 3);
+    if (kind == '#') return Comment();
+    tokens_.push_back({.kind = kind == '%' ? Token::Kind::kBlockBegin : Token::Kind::kOutputBegin,
+                       .text = "",
+                       .line = line});
+    return Tag(kind == '%');
+  }
+
+  // Behind "%}" or "#}", whose sign it was: what goes with it; trim_blocks is on.
+  void SkipBehindTag(char sign) {
+    if (sign == '-') {
+      SkipSpace();
+    } else if (sign != '+') {
+      Take("\n");
     }
-    // lstrip_blocks: a block alone at the beginning of its line.
-    const size_t last = text.find_last_not_of(" \t");
-    const size_t kept = last == absl::string_view::npos ? 0 : last + 1;
-    const bool line_begins = kept > 0 ? text[kept - 1] == '\n'
-                                      : text.data() == source_.data() || *(text.data() - 1) == '\n';
-    return line_begins ? text.substr(0, kept) : text;
   }
 
   absl::Status Comment() {
-    const size_t end = source_.find("#}", at_ + 2);
-    if (end == absl::string_view::npos) {
-      return Error("a comment is not closed, expected #}");
-    }
-    strip_next_ = source_[end - 1] == '-' && end - 1 >= at_ + 2;
-    trim_newline_ = !strip_next_;
-    CountLines(source_.substr(at_, end - at_));
-    at_ = end + 2;
+    const size_t end = source_.find("#}", at_);
+    if (end == absl::string_view::npos) return Error("a comment is not closed, expected #}");
+    const char sign = end > at_ ? SignAt(source_.substr(end - 1)) : ' ';
+    Skip(end + 2 - at_);
+    SkipBehindTag(sign);
     return absl::OkStatus();
   }
 
-  absl::Status Tag(Token::Kind begin, Token::Kind end, char closing) {
-    Push(begin, "");
-    at_ += 2;
-    if (at_ < source_.size() && (source_[at_] == '-' || source_[at_] == '+')) ++at_;
+  // Text up to {% endraw %}, as it is.
+  absl::Status Raw(size_t tag_bytes) {
+    Skip(tag_bytes);
+    for (size_t begin = source_.find("{%", at_); begin != absl::string_view::npos;
+         begin = source_.find("{%", begin + 1)) {
+      size_t at = begin + 2;
+      const char sign = SignAt(source_.substr(at));
+      if (sign != ' ') ++at;
+      at += LeadingSpace(source_.substr(at));
+      if (!absl::StartsWith(source_.substr(at), "endraw")) continue;
+      at += 6;
+      at += LeadingSpace(source_.substr(at));
+      const char end_sign = SignAt(source_.substr(at));
+      if (end_sign != ' ') ++at;
+      if (!absl::StartsWith(source_.substr(at), "%}")) continue;
+      PushText(source_.substr(at_, begin - at_), sign, /*is_output=*/false);
+      Skip(at + 2 - at_);
+      SkipBehindTag(end_sign);
+      return absl::OkStatus();
+    }
+    return Error("{% raw %} is not closed, expected {% endraw %}");
+  }
+
+  absl::Status Tag(bool is_block) {
+    const absl::string_view closing = is_block ? "%}" : "}}";
     while (true) {
-      SkipSpaces();
+      SkipSpace();
       if (at_ >= source_.size()) {
-        return Error(absl::StrCat("a tag is not closed, expected ", std::string(1, closing), "}"));
+        return Error(absl::StrCat("a tag is not closed, expected ", closing));
       }
       const absl::string_view rest = source_.substr(at_);
-      const bool dash = rest[0] == '-';
-      const size_t mark = dash || rest[0] == '+' ? 1 : 0;
-      if (rest.size() > mark + 1 && rest[mark] == closing && rest[mark + 1] == '}' &&
-          // Inside {{ }} a dict may end just before the tag does.
-          (closing == '%' || depth_ == 0)) {
-        Push(end, "");
-        at_ += mark + 2;
-        strip_next_ = dash;
-        trim_newline_ = !dash && closing == '%' && mark == 0;
+      const char sign = SignAt(rest);
+      const bool signed_end =
+          (sign == '-' || (sign == '+' && is_block)) && absl::StartsWith(rest.substr(1), closing);
+      // Inside brackets the characters of the end are operators.
+      if (brackets_.empty() && (signed_end || absl::StartsWith(rest, closing))) {
+        Push(is_block ? Token::Kind::kBlockEnd : Token::Kind::kOutputEnd, "");
+        Skip(signed_end ? 3 : 2);
+        if (is_block) {
+          SkipBehindTag(signed_end ? sign : ' ');
+        } else if (signed_end) {
+          SkipSpace();
+        }
         return absl::OkStatus();
       }
       TERMINUS_RETURN_IF_ERROR(OneToken());
     }
   }
 
-  void SkipSpaces() {
-    while (at_ < source_.size() && absl::ascii_isspace(source_[at_])) {
-      line_ += source_[at_++] == '\n';
-    }
-  }
-
   absl::Status OneToken() {
-    const char c = source_[at_];
-    if (c == '"' || c == '\'') {
-      return StringLiteral(c);
-    }
-    if (absl::ascii_isdigit(c)) {
-      return Number();
-    }
-    if (absl::ascii_isalpha(c) || c == '_') {
-      const size_t from = at_;
-      while (at_ < source_.size() && (absl::ascii_isalnum(source_[at_]) || source_[at_] == '_')) {
-        ++at_;
-      }
-      Push(Token::Kind::kName, std::string(source_.substr(from, at_ - from)));
+    const absl::string_view rest = source_.substr(at_);
+    const char c = rest[0];
+    const bool behind_dot = at_ > 0 && source_[at_ - 1] == '.';
+    if (const NumberLiteral number = NumberAt(rest, !behind_dot); number.bytes > 0) {
+      std::string digits = absl::StrReplaceAll(rest.substr(0, number.bytes), {{"_", ""}});
+      Push(number.is_float ? Token::Kind::kFloat : Token::Kind::kInteger, std::move(digits));
+      Skip(number.bytes);
       return absl::OkStatus();
     }
+    if (absl::ascii_isalpha(c) || c == '_') {
+      size_t end = 0;
+      while (end < rest.size() && (absl::ascii_isalnum(rest[end]) || rest[end] == '_')) ++end;
+      Push(Token::Kind::kName, std::string(rest.substr(0, end)));
+      Skip(end);
+      return absl::OkStatus();
+    }
+    if (c == '"' || c == '\'') {
+      const size_t end = StringEnd(rest);
+      if (end == 0) return Error("a string is not closed");
+      absl::StatusOr<std::string> text = Unescaped(rest.substr(1, end - 2));
+      if (!text.ok()) return Error(text.status().message());
+      Push(Token::Kind::kString, *std::move(text));
+      Skip(end);
+      return absl::OkStatus();
+    }
+    return Operator(rest);
+  }
+
+  absl::Status Operator(absl::string_view rest) {
     for (const absl::string_view op : {"==", "!=", "<=", ">=", "//", "**"}) {
-      if (absl::StartsWith(source_.substr(at_), op)) {
+      if (absl::StartsWith(rest, op)) {
         Push(Token::Kind::kOperator, std::string(op));
-        at_ += op.size();
+        Skip(op.size());
         return absl::OkStatus();
       }
     }
-    if (absl::string_view("+-*/%~<>=()[]{}.,:|").find(c) == absl::string_view::npos) {
-      return Error(absl::StrCat("unexpected character '", std::string(1, c), "'"));
+    const char c = rest[0];
+    if (absl::string_view("+-*/%~<>=()[]{}.,:|;").find(c) == absl::string_view::npos) {
+      size_t bytes = 0;
+      tokenizer::NextCodePoint(rest, bytes);
+      return Error(absl::StrCat("unexpected character '", rest.substr(0, bytes), "'"));
     }
-    depth_ += c == '{' ? 1 : c == '}' ? -1 : 0;
+    if (c == '(' || c == '[' || c == '{') {
+      brackets_.push_back(c == '(' ? ')' : c == '[' ? ']' : '}');
+    } else if (c == ')' || c == ']' || c == '}') {
+      if (brackets_.empty() || brackets_.back() != c) {
+        return Error(brackets_.empty()
+                         ? absl::StrCat("unexpected '", std::string(1, c), "'")
+                         : absl::StrCat("unexpected '", std::string(1, c), "', expected '",
+                                        std::string(1, brackets_.back()), "'"));
+      }
+      brackets_.pop_back();
+    }
     Push(Token::Kind::kOperator, std::string(1, c));
-    ++at_;
+    Skip(1);
     return absl::OkStatus();
   }
 
-  absl::Status Number() {
-    const size_t from = at_;
-    bool is_float = false;
-    while (at_ < source_.size() && (absl::ascii_isdigit(source_[at_]) ||
-                                    (source_[at_] == '.' && !is_float && at_ + 1 < source_.size() &&
-                                     absl::ascii_isdigit(source_[at_ + 1])))) {
-      is_float |= source_[at_++] == '.';
-    }
-    Push(is_float ? Token::Kind::kFloat : Token::Kind::kInteger,
-         std::string(source_.substr(from, at_ - from)));
-    return absl::OkStatus();
-  }
-
-  absl::Status StringLiteral(char quote) {
-    std::string text;
-    for (++at_; at_ < source_.size() && source_[at_] != quote; ++at_) {
-      line_ += source_[at_] == '\n';
-      if (source_[at_] == '\\' && at_ + 1 < source_.size()) {
-        ++at_;
-        TERMINUS_RETURN_IF_ERROR(Escape(text));
-      } else {
-        text.push_back(source_[at_]);
-      }
-    }
-    if (at_ >= source_.size()) {
-      return Error("a string is not closed");
-    }
-    ++at_;
-    Push(Token::Kind::kString, std::move(text));
-    return absl::OkStatus();
-  }
-
-  // What stands behind a backslash, as in Python. Leaves at_ on its last byte.
-  absl::Status Escape(std::string& text) {
-    constexpr absl::string_view kNames = "abfnrtv\\'\"";
-    constexpr absl::string_view kMeanings = "\a\b\f\n\r\t\v\\'\"";
-    const char c = source_[at_];
-    if (const size_t found = kNames.find(c); found != absl::string_view::npos) {
-      text.push_back(kMeanings[found]);
-      return absl::OkStatus();
-    }
-    const size_t digits = c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 0;
-    if (digits > 0) {
-      const absl::string_view hex = source_.substr(at_ + 1, digits);
-      uint32_t code = 0;
-      if (hex.size() != digits || !absl::c_all_of(hex, absl::ascii_isxdigit) ||
-          !absl::SimpleHexAtoi(hex, &code) || code > 0x10ffff ||
-          (code >= 0xd800 && code < 0xe000)) {
-        return Error(absl::StrCat("\\", std::string(1, c), " without the ", digits,
-                                  " hex digits of a character"));
-      }
-      tokenizer::AppendUtf8(code, text);
-      at_ += digits;
-      return absl::OkStatus();
-    }
-    if (absl::ascii_isdigit(c) || c == 'N' || c == '\n') {
-      return Error("an octal, named or newline escape is not supported");
-    }
-    // Python keeps the backslash of what is no escape.
-    text.push_back('\\');
-    text.push_back(c);
-    return absl::OkStatus();
-  }
-
-  absl::string_view source_;
+  const absl::string_view source_;
   size_t at_ = 0;
   int line_ = 1;
-  // Braces open inside the tag.
-  int depth_ = 0;
-  // What the last tag does to the text behind it.
-  bool strip_next_ = false;
-  bool trim_newline_ = false;
+  // Whether what was read last ended a line.
+  bool line_begins_ = true;
+  // The ends of the brackets that are open inside the tag.
+  std::string brackets_;
   std::vector<Token> tokens_;
 };
 
 }  // namespace
 
 absl::StatusOr<std::vector<Token>> Lex(absl::string_view source) {
-  // Jinja reads every kind of line end as "\n".
-  const std::string lines = absl::StrReplaceAll(source, {{"\r\n", "\n"}, {"\r", "\n"}});
+  // Jinja reads every kind of line end as "\n", and drops one at the end of a template.
+  std::string lines = absl::StrReplaceAll(source, {{"\r\n", "\n"}, {"\r", "\n"}});
+  if (absl::EndsWith(lines, "\n")) lines.pop_back();
   return Lexer(lines).Run();
 }
 

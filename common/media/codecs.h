@@ -14,8 +14,12 @@ namespace terminus::media {
 absl::StatusOr<Image> DecodeJpeg(absl::string_view bytes, const ImageInfo& info);
 absl::StatusOr<Image> DecodePng(absl::string_view bytes, const ImageInfo& info,
                                 Conversion conversion);
+// Of an animation the first frame.
 absl::StatusOr<Image> DecodeWebp(absl::string_view bytes, const ImageInfo& info,
                                  Conversion conversion);
+
+// ReadOrientation of a WebP file.
+absl::StatusOr<int> ReadWebpOrientation(absl::string_view bytes);
 
 // Lays RGBA in `rgba` over white and shortens it to RGB, in place.
 void FlattenOverWhite(std::vector<uint8_t>& rgba);

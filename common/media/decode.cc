@@ -30,6 +30,11 @@ absl::StatusOr<Image> DecodeByFormat(absl::string_view bytes, const ImageInfo& i
   return absl::InternalError("no such format");
 }
 
+absl::StatusOr<Image> Turned(Image image, absl::string_view bytes, ImageFormat format) {
+  TERMINUS_ASSIGN_OR_RETURN(const int orientation, ReadOrientation(bytes, format));
+  return Turn(std::move(image), orientation);
+}
+
 }  // namespace
 
 absl::StatusOr<Image> DecodeImage(absl::string_view bytes, const DecodeLimits& limits,
@@ -43,15 +48,12 @@ absl::StatusOr<Image> DecodeImage(absl::string_view bytes, const DecodeLimits& l
     return TooLarge(info, absl::StrCat(limits.max_pixels));
   }
   auto image = DecodeByFormat(bytes, info, conversion);
-  if (image.ok()) {
-    if (conversion == Conversion::kOverWhite) return image;
-    return Turn(*std::move(image), ReadOrientation(bytes, info.format));
+  if (image.ok() && conversion == Conversion::kLikeTransformers) {
+    image = Turned(*std::move(image), bytes, info.format);
   }
-  const bool unsupported = absl::IsUnimplemented(image.status());
-  return base::MakeError(
-      absl::StatusCode::kInvalidArgument,
-      unsupported ? base::kReasonUnsupportedFormat : base::kReasonImageUndecodable,
-      absl::StrCat(FormatName(info.format), ": ", image.status().message()));
+  if (image.ok()) return image;
+  return base::MakeError(absl::StatusCode::kInvalidArgument, base::kReasonImageUndecodable,
+                         absl::StrCat(FormatName(info.format), ": ", image.status().message()));
 }
 
 void FlattenOverWhite(std::vector<uint8_t>& rgba) {

@@ -27,12 +27,15 @@ enum class Conversion {
   kLikeTransformers,
 };
 
-// Decodes a whole JPEG, PNG or WebP file to 8-bit RGB: grey and palettes widened, 16-bit colours
-// cut to 8, CMYK as Adobe writes it (inverted), the rest as `conversion` says. Colour profiles are
+// Decodes a JPEG, PNG or WebP file to 8-bit RGB: grey and palettes widened, 16-bit colours cut to
+// 8, CMYK as Adobe writes it (inverted), the rest as `conversion` says. Colour profiles are
 // ignored. Thread-safe.
 //
-// INVALID_ARGUMENT with the reason of ProbeImage, IMAGE_TOO_LARGE, UNSUPPORTED_FORMAT for an
-// animated WebP, or IMAGE_UNDECODABLE, also for a file that is cut off anywhere.
+// Of an animation the first frame. What Pillow opens is decoded to the same pixels, and what it
+// refuses is refused, broken files included: a PNG may end behind its image data, and in a JPEG
+// whose coded data are broken some blocks are grey.
+//
+// INVALID_ARGUMENT with the reason of ProbeImage, IMAGE_TOO_LARGE, or IMAGE_UNDECODABLE.
 absl::StatusOr<Image> DecodeImage(absl::string_view bytes, const DecodeLimits& limits,
                                   Conversion conversion = Conversion::kOverWhite);
 

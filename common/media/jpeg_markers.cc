@@ -44,12 +44,4 @@ bool IsFrameHeader(uint8_t marker) {
   return marker >= kSof0 && marker <= kSof15 && marker != kDht && marker != kJpg && marker != kDac;
 }
 
-bool IsCompleteJpeg(absl::string_view bytes) {
-  JpegMarkers markers(bytes);
-  while (const auto segment = markers.Next()) {
-    if (segment->marker == kJpegEoi) return true;
-  }
-  return false;
-}
-
 }  // namespace terminus::media

@@ -31,8 +31,4 @@ inline constexpr uint8_t kJpegEoi = 0xd9;
 // Whether the marker begins a frame header, which holds the size.
 bool IsFrameHeader(uint8_t marker);
 
-// Whether the stream goes on to its end marker. Decoders fill what is missing with grey and only
-// warn.
-bool IsCompleteJpeg(absl::string_view bytes);
-
 }  // namespace terminus::media

@@ -3,27 +3,34 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/strip.h"
-#include "common/media/jpeg_markers.h"
+#include "common/base/status_macros.h"
+#include "common/media/codecs.h"
+#include "common/media/jpeg_head.h"
+#include "common/media/png_chunks.h"
 
 namespace terminus::media {
 namespace {
 
 constexpr char kExifIdBytes[] = "Exif\0";  // and the terminating 0: six bytes
 constexpr absl::string_view kExifId(kExifIdBytes, 6);
-constexpr uint8_t kApp1 = 0xe1;
-constexpr uint8_t kStartOfScan = 0xda;
 
-// Bytes as numbers of one order; 0 beyond the end.
+// The value of a picture that has the tag, but no number in it.
+constexpr int kNotTurned = 1;
+
+// Bytes as numbers of one order. Reads only what is there.
 class Numbers {
  public:
   Numbers(absl::string_view bytes, bool little) : bytes_(bytes), little_(little) {}
 
+  bool Has(size_t at, size_t width) const {
+    return at <= bytes_.size() && width <= bytes_.size() - at;
+  }
+
   uint32_t Read(size_t at, size_t width) const {
-    if (at > bytes_.size() || width > bytes_.size() - at) return 0;
     uint32_t number = 0;
     for (size_t i = 0; i < width; ++i) {
       const size_t from = little_ ? at + width - 1 - i : at + i;
@@ -37,67 +44,80 @@ class Numbers {
   bool little_;
 };
 
-// Of a TIFF structure, what the first directory says.
-int OrientationOfTiff(absl::string_view tiff) {
-  constexpr uint32_t kTag = 0x0112;
+// Bytes of one value of a TIFF type; 0 for a type that Pillow does not know.
+size_t BytesOfType(uint32_t type) {
+  constexpr size_t kBytes[] = {0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8};
+  return type < std::size(kBytes) ? kBytes[type] : 0;
+}
+
+// One entry of a TIFF directory.
+constexpr size_t kEntryBytes = 12;
+constexpr size_t kInlineBytes = 4;
+
+// The value of the tag Orientation in the entry at `entry`, whose value stands in it.
+int OrientationOfEntry(const Numbers& numbers, size_t entry, uint32_t type, uint64_t count) {
   constexpr uint32_t kShort = 3;
   constexpr uint32_t kLong = 4;
-  constexpr size_t kEntryBytes = 12;
-  const bool little = absl::StartsWith(tiff, "II");
-  if (!little && !absl::StartsWith(tiff, "MM")) return 1;
-  const Numbers numbers(tiff, little);
-  if (numbers.Read(2, 2) != 42) return 1;
-  const size_t directory = numbers.Read(4, 4);
+  constexpr uint32_t kSignedShort = 8;
+  constexpr uint32_t kSignedLong = 9;
+  constexpr uint32_t kDirectory = 13;
+  const bool is_short = type == kShort || type == kSignedShort;
+  const bool is_long = type == kLong || type == kSignedLong || type == kDirectory;
+  if (count != 1 || (!is_short && !is_long)) return kNotTurned;
+  const uint32_t value = numbers.Read(entry + 8, is_short ? 2 : 4);
+  return value >= 1 && value <= 8 ? static_cast<int>(value) : kNotTurned;
+}
+
+// What the first directory of a TIFF structure says; nothing where it does not have the tag. Pillow
+// stops at a value that stands elsewhere and is cut off.
+absl::optional<int> OrientationOfDirectory(const Numbers& numbers, size_t directory,
+                                           size_t file_bytes) {
+  constexpr uint32_t kTag = 0x0112;
+  if (!numbers.Has(directory, 2)) return absl::nullopt;
   const size_t entries = numbers.Read(directory, 2);
+  uint64_t elsewhere = 0;
   for (size_t i = 0; i < entries; ++i) {
     const size_t entry = directory + 2 + i * kEntryBytes;
-    if (entry >= tiff.size()) return 1;
-    if (numbers.Read(entry, 2) != kTag) continue;
+    if (!numbers.Has(entry, kEntryBytes)) return absl::nullopt;
     const uint32_t type = numbers.Read(entry + 2, 2);
-    if (type != kShort && type != kLong) return 1;
-    const uint32_t value = numbers.Read(entry + 8, type == kShort ? 2 : 4);
-    return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
-  }
-  return 1;
-}
-
-absl::string_view ExifOfJpeg(absl::string_view file) {
-  JpegMarkers markers(file);
-  while (const auto segment = markers.Next()) {
-    if (segment->marker == kStartOfScan || segment->marker == kJpegEoi) break;
-    if (segment->marker == kApp1 && absl::StartsWith(segment->payload, kExifId)) {
-      return segment->payload;
+    const uint64_t count = numbers.Read(entry + 4, 4);
+    const uint64_t bytes = count * BytesOfType(type);
+    if (bytes == 0) continue;
+    const bool is_orientation = numbers.Read(entry, 2) == kTag;
+    if (bytes <= kInlineBytes) {
+      if (is_orientation) return OrientationOfEntry(numbers, entry, type, count);
+      continue;
     }
+    elsewhere += bytes;
+    if (elsewhere > file_bytes) continue;
+    if (!numbers.Has(numbers.Read(entry + 8, 4), bytes)) return absl::nullopt;
+    if (is_orientation) return kNotTurned;
   }
-  return {};
+  return absl::nullopt;
 }
 
-// Length (big-endian), name, data, checksum.
-absl::string_view ExifOfPng(absl::string_view file) {
-  constexpr size_t kMagicBytes = 8;
-  constexpr size_t kFramingBytes = 12;
-  file.remove_prefix(std::min(kMagicBytes, file.size()));
-  while (file.size() >= kFramingBytes) {
-    const size_t length = Numbers(file, /*little=*/false).Read(0, 4);
-    if (length > file.size() - kFramingBytes) break;
-    if (file.substr(4, 4) == "eXIf") return file.substr(8, length);
-    file.remove_prefix(length + kFramingBytes);
+absl::StatusOr<absl::optional<int>> OrientationOfTiff(absl::string_view tiff) {
+  constexpr size_t kHeaderBytes = 8;
+  const auto begins = [&](const char* id) { return tiff.substr(0, 4) == absl::string_view(id, 4); };
+  const bool big = begins("MM\0*") || begins("MM*\0") || begins("MM\0+");
+  const bool little = begins("II*\0") || begins("II\0*");
+  if ((!big && !little) || tiff.size() < kHeaderBytes) {
+    return absl::InvalidArgumentError("Exif data that are no TIFF structure");
   }
-  return {};
+  const Numbers numbers(tiff, little);
+  return OrientationOfDirectory(numbers, numbers.Read(4, 4), tiff.size());
 }
 
-// Name, length (little-endian), data, padded to an even length.
-absl::string_view ExifOfWebp(absl::string_view file) {
-  constexpr size_t kRiffBytes = 12;
-  constexpr size_t kFramingBytes = 8;
-  file.remove_prefix(std::min(kRiffBytes, file.size()));
-  while (file.size() >= kFramingBytes) {
-    const size_t length = Numbers(file, /*little=*/true).Read(4, 4);
-    if (length > file.size() - kFramingBytes) break;
-    if (absl::StartsWith(file, "EXIF")) return file.substr(kFramingBytes, length);
-    file.remove_prefix(std::min(file.size(), kFramingBytes + length + length % 2));
+// The first `tiff:Orientation="6"` or `tiff:Orientation>6`.
+int OrientationOfXmp(absl::string_view xmp) {
+  constexpr absl::string_view kName = "tiff:Orientation";
+  for (size_t at = xmp.find(kName); at != absl::string_view::npos; at = xmp.find(kName, at + 1)) {
+    absl::string_view rest = xmp.substr(at + kName.size());
+    if (!absl::ConsumePrefix(&rest, "=\"") && !absl::ConsumePrefix(&rest, ">")) continue;
+    if (rest.empty() || rest[0] < '0' || rest[0] > '9') continue;
+    return rest[0] >= '1' && rest[0] <= '8' ? rest[0] - '0' : kNotTurned;
   }
-  return {};
+  return kNotTurned;
 }
 
 struct Pixel {
@@ -135,20 +155,34 @@ void MirrorColumns(Image* image) {
 
 }  // namespace
 
-int ReadOrientation(absl::string_view file, ImageFormat format) {
-  absl::string_view exif;
-  switch (format) {
-    case ImageFormat::kJpeg:
-      exif = ExifOfJpeg(file);
-      break;
-    case ImageFormat::kPng:
-      exif = ExifOfPng(file);
-      break;
-    case ImageFormat::kWebp:
-      exif = ExifOfWebp(file);
-      break;
+absl::StatusOr<int> OrientationOf(absl::optional<absl::string_view> exif,
+                                  absl::optional<absl::string_view> xmp) {
+  absl::string_view tiff = exif.value_or(absl::string_view());
+  if (absl::ConsumePrefix(&tiff, kExifId)) absl::ConsumePrefix(&tiff, kExifId);
+  if (!tiff.empty()) {
+    TERMINUS_ASSIGN_OR_RETURN(const auto orientation, OrientationOfTiff(tiff));
+    if (orientation) return *orientation;
   }
-  return OrientationOfTiff(absl::StripPrefix(exif, kExifId));
+  return xmp ? OrientationOfXmp(*xmp) : kNotTurned;
+}
+
+absl::StatusOr<int> ReadOrientation(absl::string_view file, ImageFormat format) {
+  switch (format) {
+    case ImageFormat::kJpeg: {
+      TERMINUS_ASSIGN_OR_RETURN(const JpegHead head, ReadJpegHead(file));
+      const auto orientation = OrientationOf(head.exif, head.xmp);
+      // Pillow looks for the resolution there first, and then fails only once.
+      if (!orientation.ok() && !head.has_resolution) return kNotTurned;
+      return orientation;
+    }
+    case ImageFormat::kPng: {
+      TERMINUS_ASSIGN_OR_RETURN(const PngFile png, ReadPngChunks(file));
+      return OrientationOf(png.exif, png.xmp);
+    }
+    case ImageFormat::kWebp:
+      return ReadWebpOrientation(file);
+  }
+  return kNotTurned;
 }
 
 Image Turn(Image image, int orientation) {

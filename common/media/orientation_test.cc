@@ -46,24 +46,15 @@ TEST(TurnTest, EachOrientation) {
 }
 
 TEST(ReadOrientationTest, OfEachFormat) {
-  EXPECT_EQ(ReadOrientation(ReadGolden("turned.jpg"), ImageFormat::kJpeg), 6);
-  EXPECT_EQ(ReadOrientation(ReadGolden("turned.png"), ImageFormat::kPng), 6);
-  EXPECT_EQ(ReadOrientation(ReadGolden("metadata.webp"), ImageFormat::kWebp), 6);
-  EXPECT_EQ(ReadOrientation(ReadGolden("rgb444.jpg"), ImageFormat::kJpeg), 1);
-  EXPECT_EQ(ReadOrientation(ReadGolden("rgb.png"), ImageFormat::kPng), 1);
-  EXPECT_EQ(ReadOrientation(ReadGolden("lossy.webp"), ImageFormat::kWebp), 1);
+  EXPECT_EQ(*ReadOrientation(ReadGolden("turned.jpg"), ImageFormat::kJpeg), 6);
+  EXPECT_EQ(*ReadOrientation(ReadGolden("turned.png"), ImageFormat::kPng), 6);
+  EXPECT_EQ(*ReadOrientation(ReadGolden("metadata.webp"), ImageFormat::kWebp), 6);
+  EXPECT_EQ(*ReadOrientation(ReadGolden("rgb444.jpg"), ImageFormat::kJpeg), 1);
+  EXPECT_EQ(*ReadOrientation(ReadGolden("rgb.png"), ImageFormat::kPng), 1);
+  EXPECT_EQ(*ReadOrientation(ReadGolden("lossy.webp"), ImageFormat::kWebp), 1);
 }
 
-// A WebP of nothing but an EXIF chunk.
-std::string WebpOf(const std::string& exif) {
-  std::string file = "RIFF....WEBPEXIF";
-  file += static_cast<char>(exif.size());
-  return file + std::string(3, '\0') + exif;
-}
-
-int OrientationOf(const std::string& exif) {
-  return ReadOrientation(WebpOf(exif), ImageFormat::kWebp);
-}
+int OfExif(const std::string& exif) { return *OrientationOf(exif, absl::nullopt); }
 
 std::string BigEndian(int value, int type = 3) {
   std::string tiff("MM\0*\0\0\0\x08\0\x01\x01\x12\0.\0\0\0\x01\0.\0\0\0\0\0\0", 26);
@@ -72,21 +63,38 @@ std::string BigEndian(int value, int type = 3) {
   return tiff;
 }
 
-TEST(ReadOrientationTest, EitherByteOrderAndWithTheName) {
+TEST(OrientationTest, EitherByteOrderAndWithTheName) {
   const std::string little("II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x08\0\0\0\0\0\0\0", 26);
-  EXPECT_EQ(OrientationOf(little), 8);
-  EXPECT_EQ(OrientationOf(BigEndian(5)), 5);
-  EXPECT_EQ(OrientationOf(std::string("Exif\0\0", 6) + BigEndian(5)), 5);
+  EXPECT_EQ(OfExif(little), 8);
+  EXPECT_EQ(OfExif(BigEndian(5)), 5);
+  EXPECT_EQ(OfExif(std::string("Exif\0\0", 6) + BigEndian(5)), 5);
 }
 
-TEST(ReadOrientationTest, NonsenseIsNotTurned) {
-  EXPECT_EQ(OrientationOf(BigEndian(0)), 1);
-  EXPECT_EQ(OrientationOf(BigEndian(9)), 1);
-  EXPECT_EQ(OrientationOf(BigEndian(5, /*type=*/2)), 1);
+TEST(OrientationTest, NonsenseIsNotTurned) {
+  EXPECT_EQ(OfExif(""), 1);
+  EXPECT_EQ(OfExif(BigEndian(0)), 1);
+  EXPECT_EQ(OfExif(BigEndian(9)), 1);
+  EXPECT_EQ(OfExif(BigEndian(5, /*type=*/2)), 1);
   const std::string whole = BigEndian(5);
-  for (size_t length = 0; length < 20; ++length) {
-    EXPECT_EQ(OrientationOf(whole.substr(0, length)), 1) << length;
+  for (size_t length = 8; length < 20; ++length) {
+    EXPECT_EQ(OfExif(whole.substr(0, length)), 1) << length;
   }
+}
+
+TEST(OrientationTest, ExifThatIsNoTiffIsAnError) {
+  for (const std::string exif : {"M", "MM", "Exif", "nonsense"}) {
+    EXPECT_EQ(OrientationOf(exif, absl::nullopt).status().code(),
+              absl::StatusCode::kInvalidArgument);
+  }
+}
+
+TEST(OrientationTest, XmpCountsWhereExifHasNoTag) {
+  constexpr char kXmp[] = R"(<x tiff:Orientation="6"/> <tiff:Orientation>3</tiff:Orientation>)";
+  EXPECT_EQ(*OrientationOf(absl::nullopt, kXmp), 6);
+  EXPECT_EQ(*OrientationOf("", "<tiff:Orientation>3</tiff:Orientation>"), 3);
+  EXPECT_EQ(*OrientationOf(BigEndian(5), kXmp), 5);
+  EXPECT_EQ(*OrientationOf(absl::nullopt, R"(tiff:Orientation="9")"), 1);
+  EXPECT_EQ(*OrientationOf(absl::nullopt, "tiff:Orientation"), 1);
 }
 
 TEST(ReadOrientationTest, CutOffFilesStayInside) {
@@ -97,8 +105,9 @@ TEST(ReadOrientationTest, CutOffFilesStayInside) {
     for (size_t length = 2; length < whole.size(); ++length) {
       // On the heap, so that the sanitizer sees its end.
       const std::vector<char> part(whole.begin(), whole.begin() + static_cast<int64_t>(length));
-      const int orientation = ReadOrientation({part.data(), part.size()}, format);
-      EXPECT_TRUE(orientation == 1 || orientation == 6) << name << " " << length;
+      const auto orientation = ReadOrientation({part.data(), part.size()}, format);
+      EXPECT_TRUE(!orientation.ok() || *orientation == 1 || *orientation == 6)
+          << name << " " << length;
     }
   }
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <string>
 
 #include "common/base/status_macros.h"
 
@@ -37,7 +38,8 @@ Image Pad(const Image& image, int width, int height) {
 
 absl::StatusOr<ImagePreprocessor> ImagePreprocessor::FromJson(absl::string_view json,
                                                               Conversion conversion) {
-  TERMINUS_ASSIGN_OR_RETURN(const PreprocessorConfig config, ReadPreprocessorConfig(json));
+  TERMINUS_ASSIGN_OR_RETURN(const PreprocessorConfig config,
+                            ReadPreprocessorConfig("preprocessor_config.json", std::string(json)));
   return ImagePreprocessor(config, conversion);
 }
 

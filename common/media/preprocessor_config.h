@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -28,26 +29,18 @@ struct PreprocessorConfig {
   std::array<float, 3> std = {1, 1, 1};
 };
 
-// Reads a preprocessor_config.json of Hugging Face's transformers. `image_processor_type` (or
-// `feature_extractor_type` of old files) decides what holds for keys that are left out or null, as
-// the class of that name has it in transformers 5:
-//   CLIPImageProcessor, SiglipImageProcessor, ViTImageProcessor, BitImageProcessor,
-//   ConvNextImageProcessor, EfficientNetImageProcessor; each also with Fast or Pil at its end
-// Without a type nothing but resample (bilinear) and rescale_factor (1/255) has a default. Read are
-//   do_resize, size           {"shortest_edge": n} with do_center_crop, {"height": h, "width": w},
-//                             [h, w], or n, which the type (or default_to_square) takes as one of
-//                             the first two; without a type, the shortest edge where there is a
-//                             crop
-//   resample                  0 nearest, 1 Lanczos, 2 bilinear, 3 bicubic, 4 box, 5 Hamming
-//   do_center_crop, crop_size n, [h, w] or {"height": h, "width": w}
-//   crop_pct                  of ConvNextImageProcessor: below 384 pixels it resizes to
-//                             size / crop_pct and crops to size, from 384 on it makes a square
-//   do_rescale, rescale_factor, do_normalize, image_mean, image_std
-//   rescale_offset, include_top   of EfficientNetImageProcessor
-//   do_pad, pad_size          where they would change nothing
-// Keys that change no pixel are accepted; any other is refused with the nearest key.
-// INVALID_ARGUMENT names the key and what is supported, also for what would not give pictures of
-// one fixed size.
-absl::StatusOr<PreprocessorConfig> ReadPreprocessorConfig(absl::string_view json);
+// Reads the text of a preprocessor_config.json of Hugging Face's transformers, or of the object
+// "image_processor" of a processor_config.json. `path` names it in messages and warnings.
+//
+// Its `image_processor_type` (or `feature_extractor_type` of old files) names a class of
+// transformers 5, whose defaults hold for absent keys (preprocessor_keys.h). Where the file names
+// no class, that of the name `otherwise` holds; where that is empty too, only resample (bilinear)
+// and rescale_factor (1/255) have a default.
+//
+// INVALID_ARGUMENT names each key that is not supported and what is, also for what would not give
+// pictures of one fixed size. Unknown keys are one warning (common/settings/collector.h).
+absl::StatusOr<PreprocessorConfig> ReadPreprocessorConfig(const std::string& path,
+                                                          const std::string& json,
+                                                          absl::string_view otherwise = "");
 
 }  // namespace terminus::media

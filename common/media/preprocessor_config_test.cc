@@ -5,6 +5,8 @@
 
 #include <utility>
 
+#include "common/settings/collector.h"
+
 namespace terminus::media {
 namespace {
 
@@ -13,7 +15,7 @@ using ::testing::FloatEq;
 using ::testing::HasSubstr;
 
 PreprocessorConfig Read(absl::string_view json) {
-  const auto config = ReadPreprocessorConfig(json);
+  const auto config = ReadPreprocessorConfig("f.json", std::string(json));
   EXPECT_TRUE(config.ok()) << config.status();
   return config.ok() ? *config : PreprocessorConfig{};
 }
@@ -83,9 +85,24 @@ TEST(PreprocessorConfigTest, PaddingThatChangesNothingIsFine) {
             224);
 }
 
+TEST(PreprocessorConfigTest, UnknownKeysAreAWarning) {
+  const settings::Collector collector;
+  EXPECT_EQ(Read(R"({"image_processor_type": "ViTImageProcessor", "do_centre_crop": true})").width,
+            224);
+  EXPECT_THAT(collector.warnings(),
+              ElementsAre("f.json: unknown keys, not looked at: do_centre_crop"));
+}
+
+TEST(PreprocessorConfigTest, UseSquareSizeIsTheClassesOwnSize) {
+  const PreprocessorConfig clip = Read(
+      R"({"image_processor_type": "CLIPImageProcessor", "size": 96, "use_square_size": true})");
+  EXPECT_EQ(clip.shortest_edge, 0);
+  EXPECT_EQ(clip.resize_width, 224);
+}
+
 TEST(PreprocessorConfigTest, ErrorsNameTheKey) {
   const std::pair<const char*, const char*> cases[] = {
-      {"[", "expected a JSON object"},
+      {"[", "f.json: not a JSON object"},
       {R"({})", "size: missing"},
       {R"({"size": 0})", "size: expected 1 to 4096 pixels, found 0"},
       {R"({"size": 5000})", "size: expected 1 to 4096"},
@@ -102,7 +119,7 @@ TEST(PreprocessorConfigTest, ErrorsNameTheKey) {
       {R"({"size": 8, "resample": 6})", "resample: expected 0 (nearest), 1 (Lanczos), 2"},
       {R"({"size": 8, "resample": -1})", "5 (Hamming), found -1"},
       {R"({"size": 8, "resample": "bicubic"})", "resample: expected 0 (nearest)"},
-      {R"({"size": 8, "do_center_crop": 1})", "do_center_crop: expected true or false"},
+      {R"({"size": 8, "do_center_crop": 1})", "do_center_crop: 1, expected true or false"},
       {R"({"size": 8, "do_center_crop": true})", "crop_size: missing"},
       {R"({"size": 8, "do_center_crop": true, "crop_size": "8"})", "crop_size: expected a"},
       {R"({"size": 8, "do_center_crop": true, "crop_size": [8, 0]})",
@@ -114,23 +131,20 @@ TEST(PreprocessorConfigTest, ErrorsNameTheKey) {
       {R"({"size": 8, "rescale_factor": "x"})", "rescale_factor: expected a number"},
       {R"({"image_processor_type": "Siglip2ImageProcessor"})",
        "\"Siglip2ImageProcessor\" is not supported; supported are CLIPImageProcessor, Siglip"},
-      {R"({"image_processor_type": 3})", "image_processor_type: expected a name"},
+      {R"({"image_processor_type": 3})", "image_processor_type: 3, expected a string"},
       {R"({"image_processor_type": "ConvNextImageProcessor", "size": {"height": 8, "width": 8}})",
        "size: expected {shortest_edge}"},
       {R"({"image_processor_type": "ConvNextImageProcessor", "do_center_crop": true})",
-       "do_center_crop: expected false"},
+       "do_center_crop: true, supported is false"},
       {R"({"image_processor_type": "ConvNextImageProcessor", "size": 8, "crop_pct": 0})",
        "crop_pct: expected above 0 to 1"},
       {R"({"image_processor_type": "ConvNextImageProcessor", "size": 8, "crop_pct": 0.001})",
        "crop_pct: expected above 0 to 1"},
       {R"({"image_processor_type": "ViTImageProcessor", "do_pad": true, "pad_size": 300})",
        "do_pad: padding to 300 x 300 is not supported"},
-      {R"({"image_processor_type": "ViTImageProcessor", "do_centre_crop": true})",
-       "do_centre_crop: unknown, and it could change the pixels; the nearest known key is "
-       "do_center_crop"},
   };
   for (const auto& [json, message] : cases) {
-    const auto config = ReadPreprocessorConfig(json);
+    const auto config = ReadPreprocessorConfig("f.json", json);
     EXPECT_FALSE(config.ok()) << json;
     EXPECT_THAT(std::string(config.status().message()), HasSubstr(message)) << json;
   }

@@ -5,6 +5,7 @@
 #include "common/base/errors.h"
 #include "common/base/status_macros.h"
 #include "common/media/jpeg_markers.h"
+#include "common/media/png_chunks.h"
 
 namespace terminus::media {
 namespace {
@@ -30,12 +31,12 @@ uint32_t LittleEndian(absl::string_view bytes, size_t at, size_t size) {
 }
 
 absl::StatusOr<ImageInfo> ProbePng(absl::string_view bytes) {
-  // Magic, chunk length, "IHDR", width, height.
-  if (bytes.size() < 24) return Undecodable(ImageFormat::kPng, "cut off inside its header");
-  if (bytes.substr(12, 4) != "IHDR") {
-    return Undecodable(ImageFormat::kPng, "expected IHDR as the first chunk");
+  const auto size = ReadPngSize(bytes);
+  if (!size) {
+    return Undecodable(ImageFormat::kPng,
+                       "expected IHDR before the image data; the file may be cut off");
   }
-  return ImageInfo{ImageFormat::kPng, BigEndian(bytes, 16, 4), BigEndian(bytes, 20, 4)};
+  return ImageInfo{ImageFormat::kPng, size->width, size->height};
 }
 
 absl::StatusOr<ImageInfo> ProbeJpeg(absl::string_view bytes) {

@@ -11,43 +11,61 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/check.h"
+#include "grpc/health/v1/health.pb.h"
+#include "grpc/reflection/v1/reflection.grpc.pb.h"
 #include "grpc/reflection/v1alpha/reflection.grpc.pb.h"
 
 namespace terminus::rpc {
 namespace {
 
-namespace reflection = ::grpc::reflection::v1alpha;
+// The two versions of the protocol differ in their package only.
+struct V1 {
+  using Service = ::grpc::reflection::v1::ServerReflection::CallbackService;
+  using Request = ::grpc::reflection::v1::ServerReflectionRequest;
+  using Response = ::grpc::reflection::v1::ServerReflectionResponse;
+};
 
-void WriteError(const std::string& message, reflection::ServerReflectionResponse& answer) {
+struct V1Alpha {
+  using Service = ::grpc::reflection::v1alpha::ServerReflection::CallbackService;
+  using Request = ::grpc::reflection::v1alpha::ServerReflectionRequest;
+  using Response = ::grpc::reflection::v1alpha::ServerReflectionResponse;
+};
+
+template <class Response>
+void WriteError(const std::string& message, Response& answer) {
   answer.mutable_error_response()->set_error_code(grpc::StatusCode::NOT_FOUND);
   answer.mutable_error_response()->set_error_message(message);
 }
 
 // The file and all that it imports, each once.
 void AddFiles(const google::protobuf::FileDescriptor& file, std::set<std::string>& seen,
-              reflection::FileDescriptorResponse& files) {
+              google::protobuf::RepeatedPtrField<std::string>& files) {
   if (!seen.insert(file.name()).second) {
     return;
   }
   google::protobuf::FileDescriptorProto proto;
   file.CopyTo(&proto);
-  files.add_file_descriptor_proto(proto.SerializeAsString());
+  *files.Add() = proto.SerializeAsString();
   for (int i = 0; i < file.dependency_count(); ++i) {
     AddFiles(*file.dependency(i), seen, files);
   }
 }
 
+template <class Response>
 void WriteFile(const google::protobuf::FileDescriptor* file, const std::string& asked,
-               reflection::ServerReflectionResponse& answer) {
+               Response& answer) {
   if (file == nullptr) {
     WriteError(absl::StrCat("nothing known of '", asked, "'"), answer);
     return;
   }
   std::set<std::string> seen;
-  AddFiles(*file, seen, *answer.mutable_file_descriptor_response());
+  AddFiles(*file, seen,
+           *answer.mutable_file_descriptor_response()->mutable_file_descriptor_proto());
 }
 
-void WriteExtensions(const std::string& type, reflection::ServerReflectionResponse& answer) {
+template <class Response>
+void WriteExtensions(const std::string& type, Response& answer) {
   const auto* pool = google::protobuf::DescriptorPool::generated_pool();
   const google::protobuf::Descriptor* message = pool->FindMessageTypeByName(type);
   if (message == nullptr) {
@@ -63,19 +81,20 @@ void WriteExtensions(const std::string& type, reflection::ServerReflectionRespon
   }
 }
 
-const google::protobuf::FileDescriptor* FileOfExtension(const reflection::ExtensionRequest& asked) {
+const google::protobuf::FileDescriptor* FileOfExtension(const std::string& containing_type,
+                                                        int number) {
   const auto* pool = google::protobuf::DescriptorPool::generated_pool();
-  const google::protobuf::Descriptor* message =
-      pool->FindMessageTypeByName(asked.containing_type());
+  const google::protobuf::Descriptor* message = pool->FindMessageTypeByName(containing_type);
   const google::protobuf::FieldDescriptor* extension =
-      message == nullptr ? nullptr : pool->FindExtensionByNumber(message, asked.extension_number());
+      message == nullptr ? nullptr : pool->FindExtensionByNumber(message, number);
   return extension == nullptr ? nullptr : extension->file();
 }
 
-class ReflectionService final : public reflection::ServerReflection::CallbackService {
+template <class Version>
+class ReflectionService final : public Version::Service {
  public:
-  using Request = reflection::ServerReflectionRequest;
-  using Response = reflection::ServerReflectionResponse;
+  using Request = typename Version::Request;
+  using Response = typename Version::Response;
 
   // Before the server takes calls.
   void SetServices(std::vector<std::string> names) { names_ = std::move(names); }
@@ -89,22 +108,24 @@ class ReflectionService final : public reflection::ServerReflection::CallbackSer
   // Reads a question, writes its answer, and so on; deletes itself.
   class Call final : public grpc::ServerBidiReactor<Request, Response> {
    public:
-    explicit Call(const ReflectionService& service) : service_(service) { StartRead(&request_); }
+    explicit Call(const ReflectionService& service) : service_(service) {
+      this->StartRead(&request_);
+    }
 
     void OnReadDone(bool ok) override {
       if (!ok) {
-        Finish(grpc::Status::OK);
+        this->Finish(grpc::Status::OK);
         return;
       }
       response_ = service_.Answer(request_);
-      StartWrite(&response_);
+      this->StartWrite(&response_);
     }
     void OnWriteDone(bool ok) override {
       if (!ok) {
-        Finish(grpc::Status::CANCELLED);
+        this->Finish(grpc::Status::CANCELLED);
         return;
       }
-      StartRead(&request_);
+      this->StartRead(&request_);
     }
     void OnDone() override { delete this; }
 
@@ -129,9 +150,9 @@ class ReflectionService final : public reflection::ServerReflection::CallbackSer
                   request.file_containing_symbol(), answer);
         break;
       case Request::kFileContainingExtension: {
-        const auto& asked = request.file_containing_extension();
-        WriteFile(FileOfExtension(asked),
-                  absl::StrCat(asked.containing_type(), " ", asked.extension_number()), answer);
+        const std::string& type = request.file_containing_extension().containing_type();
+        const int number = request.file_containing_extension().extension_number();
+        WriteFile(FileOfExtension(type, number), absl::StrCat(type, " ", number), answer);
         break;
       }
       case Request::kAllExtensionNumbersOfType:
@@ -156,15 +177,27 @@ class ReflectionService final : public reflection::ServerReflection::CallbackSer
 // Learns the names of all services, gRPC's own among them, when the server is complete.
 class Plugin final : public grpc::ServerBuilderPlugin {
  public:
+  Plugin() {
+    // gRPC's library answers health checks without a descriptor of the C++ runtime. This use links
+    // ours into every server.
+    TERMINUS_CHECK(::grpc::health::v1::HealthCheckRequest::descriptor() != nullptr);
+  }
+
   std::string name() override { return "terminus_reflection"; }
-  void InitServer(grpc::ServerInitializer* server) override { server->RegisterService(service_); }
+  void InitServer(grpc::ServerInitializer* server) override {
+    server->RegisterService(v1_);
+    server->RegisterService(v1alpha_);
+  }
   void Finish(grpc::ServerInitializer* server) override {
-    service_->SetServices(*server->GetServiceList());
+    v1_->SetServices(*server->GetServiceList());
+    v1alpha_->SetServices(*server->GetServiceList());
   }
   void ChangeArguments(const std::string& /*name*/, void* /*value*/) override {}
 
  private:
-  const std::shared_ptr<ReflectionService> service_ = std::make_shared<ReflectionService>();
+  const std::shared_ptr<ReflectionService<V1>> v1_ = std::make_shared<ReflectionService<V1>>();
+  const std::shared_ptr<ReflectionService<V1Alpha>> v1alpha_ =
+      std::make_shared<ReflectionService<V1Alpha>>();
 };
 
 class Option final : public grpc::ServerBuilderOption {

@@ -6,8 +6,8 @@
 
 namespace terminus::rpc {
 
-// For ServerBuilder::SetOption: the server answers grpc.reflection.v1alpha about all its services,
-// as far as their descriptors are linked into this process.
+// For ServerBuilder::SetOption: the server answers grpc.reflection.v1 and v1alpha about all its
+// services, grpc.health.v1 included, as far as their descriptors are linked into this process.
 //
 // gRPC's own plug-in does the same with blocking handlers, for which the server keeps a thread in
 // its polling loop. That thread may take the events of other calls off the wire, and must then wake

@@ -10,18 +10,31 @@
 
 #include "common/rpc/channel.h"
 #include "common/rpc/server.h"
+#include "grpc/reflection/v1/reflection.grpc.pb.h"
 #include "grpc/reflection/v1alpha/reflection.grpc.pb.h"
 #include "terminus/v1/cluster.grpc.pb.h"
 
 namespace terminus::rpc {
 namespace {
 
-using ::grpc::reflection::v1alpha::ServerReflection;
-using ::grpc::reflection::v1alpha::ServerReflectionRequest;
-using ::grpc::reflection::v1alpha::ServerReflectionResponse;
+struct V1 {
+  using Service = ::grpc::reflection::v1::ServerReflection;
+  using Request = ::grpc::reflection::v1::ServerReflectionRequest;
+  using Response = ::grpc::reflection::v1::ServerReflectionResponse;
+};
 
+struct V1Alpha {
+  using Service = ::grpc::reflection::v1alpha::ServerReflection;
+  using Request = ::grpc::reflection::v1alpha::ServerReflectionRequest;
+  using Response = ::grpc::reflection::v1alpha::ServerReflectionResponse;
+};
+
+template <class Version>
 class ReflectionTest : public testing::Test {
  protected:
+  using Request = typename Version::Request;
+  using Response = typename Version::Response;
+
   ReflectionTest() {
     auto server = Server::Start({.listen = {"127.0.0.1:0"}}, {&cluster_});
     EXPECT_TRUE(server.ok()) << server.status();
@@ -29,14 +42,14 @@ class ReflectionTest : public testing::Test {
   }
 
   // The answers to all questions of one stream.
-  std::vector<ServerReflectionResponse> Ask(const std::vector<ServerReflectionRequest>& questions) {
-    auto stub = ServerReflection::NewStub(MakeChannel(server_->addresses()[0], 1 << 20));
+  std::vector<Response> Ask(const std::vector<Request>& questions) {
+    auto stub = Version::Service::NewStub(MakeChannel(server_->addresses()[0], 1 << 20));
     grpc::ClientContext context;
     auto stream = stub->ServerReflectionInfo(&context);
-    std::vector<ServerReflectionResponse> answers;
-    for (const ServerReflectionRequest& question : questions) {
+    std::vector<Response> answers;
+    for (const Request& question : questions) {
       stream->Write(question);
-      ServerReflectionResponse answer;
+      Response answer;
       EXPECT_TRUE(stream->Read(&answer));
       answers.push_back(answer);
     }
@@ -45,53 +58,77 @@ class ReflectionTest : public testing::Test {
     return answers;
   }
 
+  static std::vector<std::string> FilesOf(const Response& answer) {
+    std::vector<std::string> names;
+    for (const std::string& bytes : answer.file_descriptor_response().file_descriptor_proto()) {
+      google::protobuf::FileDescriptorProto file;
+      EXPECT_TRUE(file.ParseFromString(bytes));
+      names.push_back(file.name());
+    }
+    return names;
+  }
+
   v1::Cluster::CallbackService cluster_;
   std::unique_ptr<Server> server_;
 };
 
-std::vector<std::string> FilesOf(const ServerReflectionResponse& answer) {
-  std::vector<std::string> names;
-  for (const std::string& bytes : answer.file_descriptor_response().file_descriptor_proto()) {
-    google::protobuf::FileDescriptorProto file;
-    EXPECT_TRUE(file.ParseFromString(bytes));
-    names.push_back(file.name());
-  }
-  return names;
-}
+using Versions = testing::Types<V1, V1Alpha>;
+TYPED_TEST_SUITE(ReflectionTest, Versions);
 
-TEST_F(ReflectionTest, ListsAllServices) {
-  ServerReflectionRequest question;
+TYPED_TEST(ReflectionTest, ListsAllServices) {
+  typename TypeParam::Request question;
   question.set_list_services("*");
-  const auto answers = Ask({question});
+  const auto answers = this->Ask({question});
   std::vector<std::string> names;
   for (const auto& service : answers[0].list_services_response().service()) {
     names.push_back(service.name());
   }
   EXPECT_THAT(names, testing::UnorderedElementsAre("terminus.v1.Cluster", "grpc.health.v1.Health",
+                                                   "grpc.reflection.v1.ServerReflection",
                                                    "grpc.reflection.v1alpha.ServerReflection"));
 }
 
-TEST_F(ReflectionTest, FilesComeWithTheirImports) {
-  ServerReflectionRequest by_symbol;
+TYPED_TEST(ReflectionTest, DescribesEveryServiceItLists) {
+  typename TypeParam::Request list;
+  list.set_list_services("*");
+  const auto services = this->Ask({list})[0].list_services_response().service();
+  ASSERT_GT(services.size(), 0);
+  for (const auto& service : services) {
+    typename TypeParam::Request by_symbol;
+    by_symbol.set_file_containing_symbol(service.name());
+    const auto answer = this->Ask({by_symbol})[0];
+    ASSERT_TRUE(answer.has_file_descriptor_response()) << service.name();
+    google::protobuf::FileDescriptorProto file;
+    ASSERT_TRUE(file.ParseFromString(answer.file_descriptor_response().file_descriptor_proto(0)));
+    bool found = false;
+    for (const auto& described : file.service()) {
+      found = found || file.package() + "." + described.name() == service.name();
+    }
+    EXPECT_TRUE(found) << service.name();
+  }
+}
+
+TYPED_TEST(ReflectionTest, FilesComeWithTheirImports) {
+  typename TypeParam::Request by_symbol;
   by_symbol.set_file_containing_symbol("terminus.v1.Cluster.GetStatus");
-  ServerReflectionRequest by_name;
+  typename TypeParam::Request by_name;
   by_name.set_file_by_filename("terminus/v1/cluster.proto");
-  const auto answers = Ask({by_symbol, by_name});
-  EXPECT_EQ(FilesOf(answers[0])[0], "terminus/v1/cluster.proto");
-  EXPECT_THAT(FilesOf(answers[0]), testing::Contains("terminus/v1/modality.proto"));
-  EXPECT_EQ(FilesOf(answers[0]), FilesOf(answers[1]));
+  const auto answers = this->Ask({by_symbol, by_name});
+  EXPECT_EQ(this->FilesOf(answers[0])[0], "terminus/v1/cluster.proto");
+  EXPECT_THAT(this->FilesOf(answers[0]), testing::Contains("terminus/v1/modality.proto"));
+  EXPECT_EQ(this->FilesOf(answers[0]), this->FilesOf(answers[1]));
   EXPECT_EQ(answers[1].original_request().file_by_filename(), "terminus/v1/cluster.proto");
 }
 
-TEST_F(ReflectionTest, WhatIsUnknownIsAnErrorOfTheQuestionAlone) {
-  ServerReflectionRequest unknown;
+TYPED_TEST(ReflectionTest, AnUnknownNameFailsThatQuestionAlone) {
+  typename TypeParam::Request unknown;
   unknown.set_file_containing_symbol("no.such.Thing");
-  ServerReflectionRequest extension;
+  typename TypeParam::Request extension;
   extension.mutable_file_containing_extension()->set_containing_type(
       "terminus.v1.GetStatusRequest");
-  ServerReflectionRequest numbers;
+  typename TypeParam::Request numbers;
   numbers.set_all_extension_numbers_of_type("terminus.v1.GetStatusRequest");
-  const auto answers = Ask({unknown, extension, {}, numbers});
+  const auto answers = this->Ask({unknown, extension, {}, numbers});
   EXPECT_EQ(answers[0].error_response().error_code(), grpc::StatusCode::NOT_FOUND);
   EXPECT_THAT(answers[0].error_response().error_message(), testing::HasSubstr("no.such.Thing"));
   EXPECT_EQ(answers[1].error_response().error_code(), grpc::StatusCode::NOT_FOUND);
@@ -102,7 +139,7 @@ TEST_F(ReflectionTest, WhatIsUnknownIsAnErrorOfTheQuestionAlone) {
 }
 
 // Why reflection is ours: a thread that gRPC keeps for blocking handlers takes part in polling.
-TEST_F(ReflectionTest, TheServerKeepsNoThreadForBlockingHandlers) {
+TYPED_TEST(ReflectionTest, TheServerKeepsNoThreadForBlockingHandlers) {
   int threads = 0;
   for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
     std::string name;

@@ -74,6 +74,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   auto server = std::unique_ptr<Server>(new Server(options));
   grpc::ServerBuilder builder;
   builder.SetOption(ReflectionOption());
+  builder.SetOption(server->unknown_methods_.Option());
   std::vector<int> ports(options.listen.size(), 0);
   for (size_t i = 0; i < options.listen.size(); ++i) {
     const std::string& address = options.listen[i];
@@ -131,7 +132,7 @@ void Server::SetServing(bool serving) {
   if (shut_down_) {
     return;
   }
-  // Sets the overall status "" and those of all services.
+  // Of the whole process, whose name is empty: no service has a status of its own.
   server_->GetHealthCheckService()->SetServingStatus(serving);
 }
 

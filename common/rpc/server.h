@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "common/base/mutex.h"
 #include "common/rpc/poller_limit.h"
+#include "common/rpc/unknown_methods.h"
 
 namespace terminus::rpc {
 
@@ -25,7 +26,8 @@ struct ServerOptions {
   int max_concurrent_streams = 1024;
 };
 
-// A gRPC server with grpc.health.v1 and reflection. Health says NOT_SERVING until SetServing.
+// A gRPC server with grpc.health.v1 and reflection. Health says NOT_SERVING until SetServing. A
+// call of a method that it does not have is answered with google.rpc details too.
 class Server {
  public:
   // Listens on every address or fails, naming the address. The services must outlive the server.
@@ -49,6 +51,7 @@ class Server {
   const ServerOptions options_;
   std::vector<std::string> addresses_;
   std::vector<std::string> socket_files_;
+  UnknownMethods unknown_methods_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<PollerLimit> poller_limit_;
   base::Mutex mutex_;

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/errors.h"
 #include "common/base/exit_code.h"
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
@@ -35,9 +36,10 @@ struct EncoderProgram {
   // "text"; the binary is terminus-text and this its section of the config.
   std::string service;
   config::EncoderConfig config::ClusterConfig::*section;
-  // Loads the model of a folder and checks its golden vectors. Runs on a thread of its own: the
-  // first time after the server listens, so that whoever waits for the process can see that it
-  // lives, later beside the model that is served.
+  // Loads the model of a folder and checks its golden vectors. FAILED_PRECONDITION with the reason
+  // NOT_IN_BUNDLE: the folder has no part for the service, which then serves nothing until the
+  // model is changed. Runs on a thread of its own: the first time after the server listens, so that
+  // whoever waits for the process can see that it lives, later beside the model that is served.
   std::function<absl::StatusOr<LoadedModel<Batch>>(const std::string& folder,
                                                    const config::EncoderConfig& encoder)>
       load;
@@ -85,7 +87,13 @@ int RunEncoderProcess(int argc, char** argv, const EncoderProgram<Batch>& progra
   };
   const auto start = [&]() -> absl::Status {
     const absl::Time begin = absl::Now();
-    TERMINUS_ASSIGN_OR_RETURN(std::shared_ptr<ServedModel<Batch>> model, load(config.bundle));
+    absl::StatusOr<std::shared_ptr<ServedModel<Batch>>> loaded = load(config.bundle);
+    if (base::Reason(loaded.status()) == base::kReasonNotInBundle) {
+      base::LogInfo(absl::StrCat("ready, and serves nothing: ", loaded.status().message()));
+      service.slots().Start(HostedModel());
+      return absl::OkStatus();
+    }
+    TERMINUS_ASSIGN_OR_RETURN(std::shared_ptr<ServedModel<Batch>> model, std::move(loaded));
     base::LogInfo(absl::StrCat("ready: model ", model->info.name, " on ", model->info.device,
                                ", space ", model->info.space_id, ", loaded and verified in ",
                                absl::FormatDuration(absl::Now() - begin)));

@@ -58,7 +58,7 @@ void ModelSlots::Free(const HostedModel* model) {
 }
 
 void ModelSlots::Serve(std::shared_ptr<const HostedModel> model) {
-  ready_.Set(model->model != nullptr ? 1 : 0);
+  ready_.Set(1);
   served_ = std::move(model);
 }
 

@@ -38,12 +38,12 @@ struct HostedModel {
 // load under way, staged or displaced.
 class ModelSlots {
  public:
-  // `ready` is 1 while a model is served.
+  // `ready` is 1 once the first model is served, or it is known that there is none to serve.
   explicit ModelSlots(metrics::Gauge& ready) : ready_(ready), reaper_("reaper", 1, kMaxDying) {}
 
   ~ModelSlots();
 
-  // The model that the process was started with.
+  // The model that the process was started with; a HostedModel without one: nothing is served.
   void Start(HostedModel model);
 
   // The model that makes vectors of that space: the served one, or one that it has just displaced.

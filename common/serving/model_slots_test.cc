@@ -135,11 +135,19 @@ TEST_F(ModelSlotsTest, UnloadAndLoadAgain) {
   EXPECT_TRUE(slots_.Unload("name", now_).ok());
   EXPECT_EQ(SpaceFor(""), "NOT_FOUND");
   EXPECT_EQ(SpaceFor("old"), "NOT_FOUND");
-  EXPECT_EQ(ready_.Value(), 0);
   EXPECT_EQ(slots_.Unload("name", now_).code(), absl::StatusCode::kNotFound);
   StageAndCommit("a", Model("old"));
   EXPECT_EQ(SpaceFor("old"), "old");
-  EXPECT_EQ(ready_.Value(), 1);
+}
+
+TEST_F(ModelSlotsTest, StartsWithNothingAndIsGivenAModelLater) {
+  EXPECT_EQ(SpaceFor(""), "UNAVAILABLE");
+  EXPECT_EQ(ready_.Value(), 0);
+  slots_.Start({});
+  EXPECT_EQ(SpaceFor(""), "NOT_FOUND");
+  EXPECT_EQ(ready_.Value(), 1) << "there is nothing to wait for";
+  StageAndCommit("a", Model("new"));
+  EXPECT_EQ(SpaceFor("new"), "new");
 }
 
 TEST_F(ModelSlotsTest, ABundleWithNothingForTheServiceLeavesItIdle) {

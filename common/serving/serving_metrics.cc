@@ -22,7 +22,8 @@ ServingMetrics::ServingMetrics(metrics::Registry& registry)
                                           "Batches refused over max_in_flight.")),
       ready(
           registry.AddGauge("terminus_encoder_ready",
-                            "1 once the model is loaded and its golden vectors came out right.")) {
+                            "1 once the model is loaded and its golden vectors came out right, or "
+                            "the bundle has nothing for this service.")) {
   for (int code = 0; code < kCodes; ++code) {
     const auto name = absl::StatusCodeToString(static_cast<absl::StatusCode>(code));
     items_[code] = &registry.AddCounter("terminus_encoder_items_total",

@@ -100,6 +100,8 @@ void AddedTokens::Split(absl::string_view text, const SpecialTokenLimits& limits
     if (token.single_word && !StandsAlone(text, begin, end)) continue;
     if (token.lstrip) begin = std::max(done, SkipSpaceBefore(text, done, begin));
     if (token.rstrip) end = SkipSpaceBehind(text, end);
+    // The token before it took all of it along: the library drops it.
+    if (begin >= end) continue;
     if (done < begin) on_text(text.substr(done, begin - done));
     on_token(token.id);
     done = end;

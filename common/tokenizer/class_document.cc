@@ -213,7 +213,8 @@ void LowerFirst(json& document) {
     stages.push_back(normalizer);
   }
   if (!stages.is_array() || std::any_of(stages.begin(), stages.end(), is_lowercase)) return;
-  stages.insert(stages.begin(), {{"type", "Lowercase"}});
+  json lowercase = {{"type", "Lowercase"}};
+  stages.insert(stages.begin(), std::move(lowercase));
   normalizer = Sequence("normalizers", std::move(stages));
 }
 

@@ -52,7 +52,12 @@ class ByteFallbackStage : public ChainStage {
     std::vector<std::string> out;
     std::string bytes;
     const auto end_bytes = [&] {
-      if (!bytes.empty()) out.push_back(TextOfBytes(bytes));
+      if (IsValidUtf8(bytes)) {
+        if (!bytes.empty()) out.push_back(bytes);
+      } else {
+        // One token for each byte.
+        out.insert(out.end(), bytes.size(), "\xef\xbf\xbd");
+      }
       bytes.clear();
     };
     for (std::string& token : tokens) {

@@ -39,6 +39,23 @@ absl::StatusOr<ordered_json> ParseObject(const absl::optional<std::string>& text
   return object;
 }
 
+// Takes keys without effect on ids out of a section, and those in it.
+void DropOffsets(json& section) {
+  if (section.is_object()) section.erase("trim_offsets");
+  if (!section.is_structured()) return;
+  for (json& part : section) DropOffsets(part);
+}
+
+// The stages of a document that decide the ids, for a comparison.
+json SectionsOf(const json& document) {
+  json sections = json::object();
+  for (const char* section : {"normalizer", "pre_tokenizer"}) {
+    sections[section] = document.value(section, json());
+    DropOffsets(sections[section]);
+  }
+  return sections;
+}
+
 absl::optional<std::string> StringIn(const ordered_json& object, const char* key) {
   if (!object.is_object() || !object.contains(key) || !object[key].is_string()) {
     return absl::nullopt;
@@ -268,8 +285,10 @@ class Maker {
   absl::Status Build() {
     const ReferenceClass reference_class = result_.reference_class;
     TERMINUS_RETURN_IF_ERROR(SetTokens());
+    const json sections = SectionsOf(document_);
     absl::Status status = RebuildDocument(reference_class, class_options_, document_);
     if (!status.ok()) return base::Annotate(status, Path("tokenizer.json"));
+    WarnOfSections(sections);
     if (options_.lower_case) {
       LowerFirst(document_);
       options_in_.refresh_tokens = true;
@@ -350,6 +369,18 @@ class Maker {
     return absl::OkStatus();
   }
 
+  // Stages that a class makes by itself, although the file has others.
+  void WarnOfSections(const json& before) const {
+    const json after = SectionsOf(document_);
+    for (const auto& [section, stages] : before.items()) {
+      if (stages == after[section]) continue;
+      settings::Warn(absl::StrCat(
+          Path("tokenizer.json: "), section, ": ", NameOf(result_.reference_class),
+          " makes another, which counts in transformers and so does here; tokenizer_class of "
+          "tokenizer_config.json chooses it"));
+    }
+  }
+
   // transformers passes over the ids in these files, and gives its own.
   void WarnOfIds() const {
     for (const auto& [id, token] : arguments_.by_id) {
@@ -400,6 +431,19 @@ absl::StatusOr<FolderTokenizer> LoadFolder(const std::string& folder,
   TERMINUS_ASSIGN_OR_RETURN(files.added_tokens, ReadIfThere(folder + "/added_tokens.json"));
   TERMINUS_ASSIGN_OR_RETURN(files.config, ReadIfThere(folder + "/config.json"));
   return LoadFiles(files, options);
+}
+
+absl::StatusOr<std::unique_ptr<const Tokenizer>> Tokenizer::Load(const std::string& path) {
+  const std::filesystem::path file(path);
+  if (file.filename() == "tokenizer.json") {
+    const std::string parent = file.has_parent_path() ? file.parent_path().string() : ".";
+    TERMINUS_ASSIGN_OR_RETURN(FolderTokenizer folder, LoadFolder(parent, FolderOptions{}));
+    return std::move(folder.tokenizer);
+  }
+  TERMINUS_ASSIGN_OR_RETURN(const std::string json, base::ReadFile(path, kMaxFileBytes));
+  auto tokenizer = FromJson(json);
+  if (!tokenizer.ok()) return base::Annotate(tokenizer.status(), path);
+  return tokenizer;
 }
 
 }  // namespace terminus::tokenizer

@@ -216,8 +216,9 @@ const Table& SpecialTokensMapTable() { return kMap; }
 
 absl::Span<const Table* const> AllTables() {
   static const std::vector<const Table*> tables = [] {
-    std::vector<const Table*> all = {&kBackend, &kBert,   &kClip,    &kGemma,      &kGpt2, &kLlama,
-                                     &kQwen2,   &kSiglip, &kSiglip2, &kXlmRoberta, &kMap};
+    std::vector<const Table*> all = {&kTokens, &kMap,     &kCommon,    &kBackend, &kBert,
+                                     &kClip,   &kGemma,   &kGpt2,      &kLlama,   &kQwen2,
+                                     &kSiglip, &kSiglip2, &kXlmRoberta};
     const absl::Span<const Table* const> sections = SectionTables();
     all.insert(all.end(), sections.begin(), sections.end());
     return all;

@@ -118,6 +118,27 @@ TEST_F(FolderTest, SpecialTokensCanBeText) {
   EXPECT_GT(Load()->tokenizer->Encode("<|im_start|>")->ids.size(), 4u);
 }
 
+TEST_F(FolderTest, LowersTheCaseForSentenceTransformers) {
+  Write("tokenizer.json", ReadGoldenJson("sentencepiece_bpe.json"));
+  Write("config.json", {{"model_type", "llama"}});
+  const auto lowered = LoadFolder(folder_.path(), {.lower_case = true});
+  ASSERT_TRUE(lowered.ok()) << lowered.status();
+  const auto plain = Load();
+  EXPECT_EQ(lowered->tokenizer->Encode("HELLO world")->ids,
+            plain->tokenizer->Encode("hello world")->ids);
+  EXPECT_NE(plain->tokenizer->Encode("HELLO world")->ids,
+            plain->tokenizer->Encode("hello world")->ids);
+}
+
+TEST_F(FolderTest, ATokenizerFileCountsWithThoseBesideIt) {
+  Write("tokenizer.json", ReadGoldenJson("bpe.json"));
+  Write("config.json", {{"model_type", "llama"}});
+  Write("tokenizer_config.json", {{"extra_special_tokens", {"<more>"}}});
+  const auto tokenizer = Tokenizer::Load(folder_.Path("tokenizer.json"));
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+  EXPECT_THAT((*tokenizer)->Encode("<more>")->ids, ElementsAre(700));
+}
+
 TEST_F(FolderTest, SiglipTokenizerNeedsItsNormalizer) {
   Json document = ReadGoldenJson("unigram.json");
   Write("config.json", {{"model_type", "siglip"}});
@@ -139,6 +160,21 @@ TEST_F(FolderTest, SiglipTokenizerNeedsItsNormalizer) {
   EXPECT_EQ(folder->model_max_length, 64);
   Write("tokenizer_config.json", {{"do_lower_case", false}});
   EXPECT_THAT(FaultOf(), HasSubstr("makes \"aab\" of \"aAb\""));
+}
+
+TEST_F(FolderTest, WarnsOfStagesThatAClassReplaces) {
+  Json document = ReadGoldenJson("bpe.json");
+  document["pre_tokenizer"] = {{"type", "Sequence"},
+                               {"pretokenizers",
+                                {{{"type", "Digits"}, {"individual_digits", true}},
+                                 {{"type", "ByteLevel"}, {"add_prefix_space", false}}}}};
+  Write("tokenizer.json", document);
+  Write("config.json", {{"model_type", "llama"}});
+  Write("tokenizer_config.json", {{"tokenizer_class", "GPT2Tokenizer"}});
+  const settings::Collector collector;
+  ASSERT_TRUE(Load().ok());
+  EXPECT_THAT(collector.warnings(),
+              ElementsAre(HasSubstr("tokenizer.json: pre_tokenizer: GPT2Tokenizer makes another")));
 }
 
 TEST_F(FolderTest, WarnsOfWhatItPassesOver) {

@@ -1,6 +1,8 @@
 #include "common/tokenizer/normalizer.h"
 
 #include <algorithm>
+#include <array>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -49,6 +51,32 @@ class NormalizerSequence : public Normalizer {
   const std::vector<std::unique_ptr<const Normalizer>> stages_;
 };
 
+// A BertNormalizer's tables cover all of Unicode: those with the same options share one, which
+// lives as long as the process.
+class SharedBertNormalizer : public Normalizer {
+ public:
+  explicit SharedBertNormalizer(const BertNormalizer::Options& options)
+      : normalizer_(Find(options)) {}
+
+  void Normalize(absl::string_view text, std::string& out) const override {
+    normalizer_.Normalize(text, out);
+  }
+  bool KeepsBeginning() const override { return normalizer_.KeepsBeginning(); }
+
+ private:
+  static const BertNormalizer& Find(const BertNormalizer::Options& options) {
+    static std::array<std::once_flag, 16> once;
+    static std::array<std::unique_ptr<const BertNormalizer>, 16> made;
+    const size_t index = (options.clean_text ? 1U : 0U) + (options.handle_chinese_chars ? 2U : 0U) +
+                         (options.strip_accents ? 4U : 0U) + (options.lowercase ? 8U : 0U);
+    std::call_once(once[index],
+                   [&] { made[index] = std::make_unique<const BertNormalizer>(options); });
+    return *made[index];
+  }
+
+  const BertNormalizer& normalizer_;
+};
+
 absl::StatusOr<std::unique_ptr<const Normalizer>> MakeBert(const JsonNode& section) {
   BertNormalizer::Options options;
   TERMINUS_ASSIGN_OR_RETURN(options.clean_text, section.BoolOr("clean_text", true));
@@ -57,7 +85,7 @@ absl::StatusOr<std::unique_ptr<const Normalizer>> MakeBert(const JsonNode& secti
   TERMINUS_ASSIGN_OR_RETURN(options.lowercase, section.BoolOr("lowercase", true));
   TERMINUS_ASSIGN_OR_RETURN(options.strip_accents,
                             section.BoolOr("strip_accents", options.lowercase));
-  return std::make_unique<BertNormalizer>(options);
+  return std::make_unique<SharedBertNormalizer>(options);
 }
 
 absl::StatusOr<std::unique_ptr<const Normalizer>> MakeStrip(const JsonNode& section) {

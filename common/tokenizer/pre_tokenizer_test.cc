@@ -32,6 +32,22 @@ TEST(ClassSplitTest, DigitsAloneOrTogether) {
   EXPECT_THAT(Words(together, "none"), ElementsAre("none"));
 }
 
+// Oniguruma takes ² ³ ¹ ¼ ½ ¾ for word characters outside classes only, and no other such number.
+TEST(RegexSplitTest, WordCharactersAreThoseOfOniguruma) {
+  const auto words = [](const char* pattern, absl::string_view text) {
+    const auto split = RegexSplit::Create(pattern, SplitBehavior::kIsolated, /*invert=*/false);
+    EXPECT_TRUE(split.ok()) << split.status();
+    return Words(**split, text);
+  };
+  EXPECT_THAT(words(R"(\w+)", "a² ½x ①b e\u0301"),
+              ElementsAre("a²", " ", "½x", " ①", "b", " ", "e\u0301"));
+  EXPECT_THAT(words(R"([\w]+)", "a² ½x ①b"), ElementsAre("a", "² ½", "x", " ①", "b"));
+  EXPECT_THAT(words(R"(\W+)", "a² ①b½-c"), ElementsAre("a²", " ①", "b½", "-", "c"));
+  EXPECT_THAT(words(R"(\b)", "a² ①b-c½ e\u0301x"),
+              ElementsAre("a²", " ①", "b", "-", "c½", " ", "e\u0301x"));
+  EXPECT_THAT(words(R"(\B)", "ab ½c"), ElementsAre("a", "b ½", "c"));
+}
+
 TEST(WhitespaceTest, WordsAndOthers) {
   EXPECT_THAT(Words(WhitespacePreTokenizer(), " Hey,  friend!!\u3000né_1 "),
               ElementsAre("Hey", ",", "friend", "!!", "né_1"));
@@ -90,7 +106,7 @@ TEST(RegexSplitTest, CharactersAreOnigurumas) {
   EXPECT_THAT(split("\\s+", "a\u180e\u3000\u0085b"), ElementsAre("a\u180e", "\u3000\u0085", "b"));
   EXPECT_THAT(split("[^\\s!]+", "a\u180e !"), ElementsAre("a\u180e", " !"));
   EXPECT_THAT(split("[\\w]+", "e\u0301_²!"), ElementsAre("e\u0301_", "²!"));
-  EXPECT_THAT(split("\\W", "e\u0301²"), ElementsAre("e\u0301", "²"));
+  EXPECT_THAT(split("\\W", "e\u0301²!"), ElementsAre("e\u0301²", "!"));
   EXPECT_THAT(split("a$", "a\na"), ElementsAre("a", "\n", "a"));
   EXPECT_THAT(split("[[:digit:]]+", "a12"), ElementsAre("a", "12"));
   const auto fault = [](const std::string& pattern) {

@@ -47,6 +47,8 @@ bool Match(const pcre2_code* code, absl::string_view text, size_t from, const Sc
 // of every line, which is an option here. INVALID_ARGUMENT for what has another meaning there.
 absl::StatusOr<std::string> FromOniguruma(absl::string_view pattern) {
   constexpr char kWord[] = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
+  // Outside classes, Oniguruma has a table of its own for Latin-1, with ² ³ ¹ ¼ ½ ¾.
+  const std::string word = absl::StrCat("[", kWord, "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}]");
   const auto unsupported = [](size_t at, absl::string_view what) {
     return absl::InvalidArgumentError(
         absl::StrCat("regular expression, at byte ", at, ": ", what, " is not supported"));
@@ -67,12 +69,14 @@ absl::StatusOr<std::string> FromOniguruma(absl::string_view pattern) {
     ++at;
     if (two == "\\s" || two == "\\S") {
       absl::StrAppend(&out, two == "\\s" ? "\\p{White_Space}" : "\\P{White_Space}");
-    } else if (two == "\\w" || (two == "\\W" && brackets == 0)) {
-      absl::StrAppend(&out,
-                      brackets > 0   ? ""
-                      : two == "\\w" ? "["
-                                     : "[^",
-                      kWord, brackets > 0 ? "" : "]");
+    } else if (two == "\\w") {
+      absl::StrAppend(&out, brackets > 0 ? kWord : word);
+    } else if (brackets == 0 && two == "\\W") {
+      absl::StrAppend(&out, "[^", word.substr(1));
+    } else if (brackets == 0 && two == "\\b") {
+      absl::StrAppend(&out, "(?:(?<=", word, ")(?!", word, ")|(?<!", word, ")(?=", word, "))");
+    } else if (brackets == 0 && two == "\\B") {
+      absl::StrAppend(&out, "(?:(?<=", word, ")(?=", word, ")|(?<!", word, ")(?!", word, "))");
     } else if (two == "\\W" || two == "\\h" || two == "\\H") {
       return unsupported(at - 1, two);
     } else {

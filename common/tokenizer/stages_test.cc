@@ -266,6 +266,13 @@ TEST_F(AddedTokensTest, SingleWord) {
   EXPECT_EQ(Split("éthe the_ the\u0301"), "(éthe the_ the\u0301)");
 }
 
+TEST_F(AddedTokensTest, ATokenOfSpaceTakesItsNeighbours) {
+  tokens_ = AddedTokens({{.id = 1, .content = " ", .rstrip = true}});
+  EXPECT_EQ(Split("a  b"), "(a)11(b)");
+  tokens_ = AddedTokens({{.id = 1, .content = " ", .lstrip = true, .rstrip = true}});
+  EXPECT_EQ(Split("a  b   "), "(a)1(b)1");
+}
+
 TEST_F(AddedTokensTest, WhiteSpaceGoesAlong) {
   tokens_ = AddedTokens(
       {{.id = 1, .content = "<l>", .lstrip = true}, {.id = 2, .content = "<r>", .rstrip = true}});

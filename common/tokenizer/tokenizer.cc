@@ -5,8 +5,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/base/errors.h"
-#include "common/base/file.h"
 #include "common/base/status_macros.h"
 #include "common/tokenizer/json_node.h"
 #include "common/tokenizer/library_json.h"
@@ -123,13 +121,6 @@ absl::Status Tokenizer::ReadTruncation(const JsonNode& section) {
   return truncate_left_ || direction == "Right"
              ? absl::OkStatus()
              : section.Member("direction").Unexpected("Left or Right");
-}
-
-absl::StatusOr<std::unique_ptr<const Tokenizer>> Tokenizer::Load(const std::string& path) {
-  TERMINUS_ASSIGN_OR_RETURN(const std::string json, base::ReadFile(path, kMaxFileBytes));
-  auto tokenizer = FromJson(json);
-  if (!tokenizer.ok()) return base::Annotate(tokenizer.status(), path);
-  return tokenizer;
 }
 
 absl::Status Tokenizer::AddTokens(const JsonNode& root, const TokenizerOptions& options) {

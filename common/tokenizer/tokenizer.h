@@ -86,7 +86,8 @@ class Tokenizer {
   static absl::StatusOr<std::unique_ptr<const Tokenizer>> FromDocument(
       const nlohmann::json& document, const TokenizerOptions& options);
 
-  // Reads a file. Errors name it.
+  // Reads a file. One of the name tokenizer.json counts together with the files beside it, as
+  // LoadFolder (folder.h) reads a folder for an encoder. Errors name the file.
   static absl::StatusOr<std::unique_ptr<const Tokenizer>> Load(const std::string& path);
 
   // Encodes one text. Special tokens that the text spells out outside `plain_text` are recognised,

@@ -5,6 +5,8 @@
 #include <unicode/uchar.h>
 
 #include <algorithm>
+#include <array>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -19,8 +21,18 @@ namespace {
 // The version of the library's tables.
 constexpr uint8_t kUnicodeVersion = 9;
 
+struct Form {
+  const char* name;
+  const icu::Normalizer2* (*instance)(UErrorCode& error);
+};
+
+constexpr std::array<Form, 4> kForms = {{{"NFC", &icu::Normalizer2::getNFCInstance},
+                                         {"NFD", &icu::Normalizer2::getNFDInstance},
+                                         {"NFKC", &icu::Normalizer2::getNFKCInstance},
+                                         {"NFKD", &icu::Normalizer2::getNFKDInstance}}};
+
 // Code points that ICU changes and the library, whose tables are older, leaves alone.
-std::vector<char32_t> YoungCodePoints(const icu::Normalizer2& form) {
+std::vector<char32_t> FindYoung(const icu::Normalizer2& form) {
   std::vector<char32_t> young;
   for (char32_t c = 0x80; c < kCodePoints; ++c) {
     const auto code = static_cast<UChar32>(c);
@@ -31,12 +43,19 @@ std::vector<char32_t> YoungCodePoints(const icu::Normalizer2& form) {
   return young;
 }
 
+// Found once for each form.
+const std::vector<char32_t>& YoungCodePoints(size_t index, const icu::Normalizer2& form) {
+  static std::array<std::once_flag, kForms.size()> once;
+  static std::array<std::vector<char32_t>, kForms.size()> young;
+  std::call_once(once[index], [&] { young[index] = FindYoung(form); });
+  TERMINUS_CHECK(!young[index].empty());
+  return young[index];
+}
+
 class UnicodeForm : public Normalizer {
  public:
-  explicit UnicodeForm(const icu::Normalizer2* form)
-      : form_(*form), young_(YoungCodePoints(*form)) {
-    TERMINUS_CHECK(!young_.empty());
-  }
+  UnicodeForm(const icu::Normalizer2& form, const std::vector<char32_t>& young)
+      : form_(form), young_(young) {}
 
   void Normalize(absl::string_view text, std::string& out) const override {
     if (std::all_of(text.begin(), text.end(), [](char c) { return absl::ascii_isascii(c); })) {
@@ -66,20 +85,21 @@ class UnicodeForm : public Normalizer {
     TERMINUS_CHECK(U_SUCCESS(error));
   }
 
-  const icu::Normalizer2& form_;       // ICU's own, never deleted
-  const std::vector<char32_t> young_;  // ascending
+  const icu::Normalizer2& form_;        // ICU's own, never deleted
+  const std::vector<char32_t>& young_;  // ascending
 };
 
 }  // namespace
 
 std::unique_ptr<const Normalizer> MakeUnicodeForm(absl::string_view name) {
+  const auto form = std::find_if(kForms.begin(), kForms.end(),
+                                 [&](const Form& known) { return known.name == name; });
+  TERMINUS_CHECK(form != kForms.end());
   UErrorCode error = U_ZERO_ERROR;
-  const icu::Normalizer2* const form = name == "NFC"    ? icu::Normalizer2::getNFCInstance(error)
-                                       : name == "NFD"  ? icu::Normalizer2::getNFDInstance(error)
-                                       : name == "NFKC" ? icu::Normalizer2::getNFKCInstance(error)
-                                                        : icu::Normalizer2::getNFKDInstance(error);
+  const icu::Normalizer2* const instance = form->instance(error);
   TERMINUS_CHECK(U_SUCCESS(error));
-  return std::make_unique<UnicodeForm>(form);
+  const auto index = static_cast<size_t>(form - kForms.begin());
+  return std::make_unique<UnicodeForm>(*instance, YoungCodePoints(index, *instance));
 }
 
 }  // namespace terminus::tokenizer

@@ -19,6 +19,9 @@ constexpr Row kRows[] = {
     {DType::kInt8, 1, "int8", "I8"},
     {DType::kFloat8E4M3, 1, "float8_e4m3", "F8_E4M3"},
     {DType::kFloat8E5M2, 1, "float8_e5m2", "F8_E5M2"},
+    {DType::kFloat8E4M3Fnuz, 1, "float8_e4m3fnuz", "F8_E4M3FNUZ"},
+    {DType::kFloat8E5M2Fnuz, 1, "float8_e5m2fnuz", "F8_E5M2FNUZ"},
+    {DType::kFloat8E8M0, 1, "float8_e8m0", "F8_E8M0"},
     {DType::kInt16, 2, "int16", "I16"},
     {DType::kUInt16, 2, "uint16", "U16"},
     {DType::kFloat16, 2, "float16", "F16"},
@@ -29,6 +32,7 @@ constexpr Row kRows[] = {
     {DType::kInt64, 8, "int64", "I64"},
     {DType::kUInt64, 8, "uint64", "U64"},
     {DType::kFloat64, 8, "float64", "F64"},
+    {DType::kComplex64, 8, "complex64", "C64"},
 };
 
 constexpr bool RowsFollowEnum() {
@@ -57,7 +61,8 @@ absl::optional<DType> DTypeFromSafetensorsName(absl::string_view name) {
 }
 
 absl::string_view SafetensorsNames() {
-  return "BOOL, U8, I8, F8_E4M3, F8_E5M2, I16, U16, F16, BF16, I32, U32, F32, I64, U64, F64";
+  return "BOOL, U8, I8, F8_E4M3, F8_E5M2, F8_E4M3FNUZ, F8_E5M2FNUZ, F8_E8M0, I16, U16, F16, BF16, "
+         "I32, U32, F32, I64, U64, F64, C64";
 }
 
 }  // namespace terminus::weights

@@ -7,13 +7,16 @@
 
 namespace terminus::weights {
 
-// Element types that the safetensors format knows.
+// Element types that the safetensors format knows, but for those of less than a byte.
 enum class DType {
   kBool,
   kUInt8,
   kInt8,
   kFloat8E4M3,
   kFloat8E5M2,
+  kFloat8E4M3Fnuz,
+  kFloat8E5M2Fnuz,
+  kFloat8E8M0,
   kInt16,
   kUInt16,
   kFloat16,
@@ -24,6 +27,7 @@ enum class DType {
   kInt64,
   kUInt64,
   kFloat64,
+  kComplex64,
 };
 
 // Bytes of one element.

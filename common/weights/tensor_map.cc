@@ -5,15 +5,20 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/base/check.h"
 #include "common/base/errors.h"
 #include "common/base/file.h"
 #include "common/base/status_macros.h"
+#include "common/settings/collector.h"
+#include "common/settings/table.h"
+#include "common/weights/index_keys.h"
 #include "common/weights/safetensors_header.h"
 
 namespace terminus::weights {
@@ -25,17 +30,44 @@ constexpr char kSingleFile[] = "model.safetensors";
 constexpr char kIndexFile[] = "model.safetensors.index.json";
 constexpr size_t kMaxShards = 4096;
 
-// Shard → the tensors that the index says are in it.
-using Shards = std::map<std::string, std::vector<std::string>>;
-
-absl::StatusOr<Shards> ReadIndex(const std::string& file) {
+// A JSON object whose keys are those of an index. The error says the line and the column of what is
+// no JSON.
+absl::StatusOr<nlohmann::json> ReadJson(const std::string& file) {
   TERMINUS_ASSIGN_OR_RETURN(const std::string text, base::ReadFile(file, kMaxHeaderBytes));
-  const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(file, ": expected a JSON object with an object \"weight_map\""));
+  nlohmann::json json;
+  try {
+    json = nlohmann::json::parse(text);
+  } catch (const nlohmann::json::exception& error) {
+    return absl::InvalidArgumentError(absl::StrCat(file, ": ", error.what()));
   }
-  Shards shards;
+  if (!json.is_object()) {
+    return absl::InvalidArgumentError(absl::StrCat(file, ": not a JSON object"));
+  }
+  settings::Findings findings;
+  settings::CheckKeys(json, kIndexKeys, /*prefix=*/"", &findings);
+  if (!findings.unknown.empty()) {
+    settings::Warn(absl::StrCat(
+        file, ": unknown keys, not looked at: ", absl::StrJoin(findings.unknown, ", ")));
+  }
+  return json;
+}
+
+// Which shards a checkpoint has, and which of them has which tensor, as its index says.
+struct Index {
+  std::set<std::string> shards;
+  std::map<std::string, std::string> shard_of;
+};
+
+absl::StatusOr<Index> ReadIndex(const std::string& file) {
+  TERMINUS_ASSIGN_OR_RETURN(const nlohmann::json json, ReadJson(file));
+  settings::NoteRead(kIndexKeys, "weight_map");
+  if (!json.contains("weight_map") || !json["weight_map"].is_object()) {
+    return absl::InvalidArgumentError(absl::StrCat(file, ": weight_map: expected an object"));
+  }
+  if (json.contains("metadata") && !json["metadata"].is_object()) {
+    return absl::InvalidArgumentError(absl::StrCat(file, ": metadata: expected an object"));
+  }
+  Index index;
   for (const auto& [name, shard] : json["weight_map"].items()) {
     // A shard lies beside its index: a downloaded index must not reach any other file.
     if (!shard.is_string() || absl::StrContains(shard.get_ref<const std::string&>(), '/') ||
@@ -45,13 +77,18 @@ absl::StatusOr<Shards> ReadIndex(const std::string& file) {
                        "\"]: expected the name of a .safetensors file in this folder, found ",
                        shard.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
     }
-    shards[shard.get<std::string>()].push_back(name);
+    index.shards.insert(shard.get<std::string>());
+    index.shard_of[name] = shard.get<std::string>();
   }
-  if (shards.empty() || shards.size() > kMaxShards) {
+  if (index.shards.empty() || index.shards.size() > kMaxShards) {
     return absl::InvalidArgumentError(absl::StrCat(file, ": weight_map: expected 1 to ", kMaxShards,
-                                                   " shards, found ", shards.size()));
+                                                   " shards, found ", index.shards.size()));
   }
-  return shards;
+  return index;
+}
+
+bool IsSame(const TensorView& a, const TensorView& b) {
+  return a.dtype == b.dtype && a.shape == b.shape && a.data == b.data;
 }
 
 }  // namespace
@@ -75,30 +112,55 @@ absl::StatusOr<std::shared_ptr<const TensorMap>> TensorMap::Open(const std::stri
   return map;
 }
 
-absl::Status TensorMap::AddFile(const std::string& file) {
+absl::StatusOr<TensorMap::Tensors> TensorMap::MapFile(const std::string& file) {
   TERMINUS_ASSIGN_OR_RETURN(auto mapped, MappedFile::Open(file));
   auto tensors = ParseSafetensors(mapped->bytes());
   if (!tensors.ok()) return base::Annotate(tensors.status(), file);
-  for (auto& [name, tensor] : *tensors) {
-    if (!tensors_.try_emplace(name, std::move(tensor)).second) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(file, ": tensor \"", name, "\" is also in another shard"));
-    }
-  }
   files_.push_back(std::move(mapped));
+  return *std::move(tensors);
+}
+
+absl::Status TensorMap::AddFile(const std::string& file) {
+  TERMINUS_ASSIGN_OR_RETURN(Tensors tensors, MapFile(file));
+  for (auto& [name, tensor] : tensors) {
+    tensors_.emplace(name, std::move(tensor));
+  }
   return absl::OkStatus();
 }
 
 absl::Status TensorMap::AddShards(const std::string& index_file) {
-  TERMINUS_ASSIGN_OR_RETURN(const Shards shards, ReadIndex(index_file));
+  TERMINUS_ASSIGN_OR_RETURN(const Index index, ReadIndex(index_file));
   const fs::path folder = fs::path(index_file).parent_path();
-  for (const auto& [shard, names] : shards) {
-    TERMINUS_RETURN_IF_ERROR(AddFile(folder / shard));
-    for (const std::string& name : names) {
-      if (!tensors_.contains(name)) {
-        return absl::InvalidArgumentError(
-            absl::StrCat(index_file, ": tensor \"", name, "\" is not in ", shard));
+  std::map<std::string, std::string> holders;  // The shard whose tensor counts so far.
+  std::set<std::string> found;                 // Tensors that are where the index says.
+  for (const std::string& shard : index.shards) {
+    auto tensors = MapFile(folder / shard);
+    if (!tensors.ok()) return base::Annotate(tensors.status(), index_file);
+    for (auto& [name, tensor] : *tensors) {
+      const auto named = index.shard_of.find(name);
+      const bool is_named = named != index.shard_of.end();
+      const bool counts = !is_named || named->second == shard;
+      if (is_named && counts) found.insert(name);
+      const auto [at, is_new] = tensors_.try_emplace(name, tensor);
+      if (!is_new && !IsSame(at->second, tensor)) {
+        const std::string& holder = holders[name];
+        warnings_.push_back(absl::StrCat(
+            index_file, ": tensor \"", name, "\" is in ", holder, " and in ", shard,
+            " with other values; those of ", counts ? shard : holder, " are used, ",
+            is_named ? "as weight_map says" : "the last, as weight_map does not name it",
+            // It looks at the shards alone, in the order of their names, and keeps the last.
+            counts ? "" : absl::StrCat(", while transformers uses those of ", shard)));
       }
+      if (is_new || counts) {
+        at->second = std::move(tensor);
+        holders[name] = shard;
+      }
+    }
+  }
+  for (const auto& [name, shard] : index.shard_of) {
+    if (!found.contains(name)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(index_file, ": tensor \"", name, "\" is not in ", shard));
     }
   }
   return absl::OkStatus();

@@ -34,6 +34,13 @@ class TensorMapTest : public ::testing::Test {
             .data = {reinterpret_cast<const std::byte*>(values), sizeof(values)}};
   }
 
+  static TensorView Other() {
+    static const float values[6] = {6, 5, 4, 3, 2, 1};
+    TensorView view = View();
+    view.data = {reinterpret_cast<const std::byte*>(values), sizeof(values)};
+    return view;
+  }
+
   std::string OpenError(const std::string& path) const {
     return std::string(TensorMap::Open(path).status().message());
   }
@@ -82,12 +89,44 @@ TEST_F(TensorMapTest, RefusesShardsThatDoNotHoldWhatTheIndexSays) {
   EXPECT_THAT(OpenError(folder_), HasSubstr("tensor \"b\" is not in one.safetensors"));
 }
 
-TEST_F(TensorMapTest, RefusesTensorInTwoShards) {
-  WriteTensor("one.safetensors", "a");
-  WriteTensor("two.safetensors", "a");
+TEST_F(TensorMapTest, OfATensorInTwoShardsTheOneCountsThatTheIndexNames) {
+  ASSERT_TRUE(WriteSafetensors(Path("one.safetensors"), {{"a", View()}, {"b", View()}}).ok());
+  ASSERT_TRUE(WriteSafetensors(Path("two.safetensors"), {{"a", Other()}, {"c", View()}}).ok());
+  for (const std::string shard : {"one.safetensors", "two.safetensors"}) {
+    Write("model.safetensors.index.json",
+          R"({"weight_map":{"b":"one.safetensors","c":"two.safetensors","a":")" + shard + R"("}})");
+    const auto map = TensorMap::Open(folder_);
+    ASSERT_TRUE(map.ok()) << map.status();
+    EXPECT_EQ((*map)->Find("a")->data, (shard == "one.safetensors" ? View() : Other()).data);
+    ASSERT_EQ((*map)->warnings().size(), 1u);
+    EXPECT_THAT((*map)->warnings()[0], HasSubstr("those of " + shard + " are used"));
+  }
+}
+
+TEST_F(TensorMapTest, OfATensorThatTheIndexDoesNotNameTheLastCounts) {
+  ASSERT_TRUE(WriteSafetensors(Path("one.safetensors"), {{"a", View()}, {"b", View()}}).ok());
+  ASSERT_TRUE(WriteSafetensors(Path("two.safetensors"), {{"a", Other()}, {"c", View()}}).ok());
   Write("model.safetensors.index.json",
-        R"({"weight_map":{"a":"one.safetensors","b":"two.safetensors"}})");
-  EXPECT_THAT(OpenError(folder_), HasSubstr("\"a\" is also in another shard"));
+        R"({"weight_map":{"b":"one.safetensors","c":"two.safetensors"}})");
+  const auto map = TensorMap::Open(folder_);
+  ASSERT_TRUE(map.ok()) << map.status();
+  EXPECT_EQ((*map)->Find("a")->data, Other().data);
+}
+
+TEST_F(TensorMapTest, TheSameTensorInTwoShardsIsNoMatter) {
+  ASSERT_TRUE(WriteSafetensors(Path("one.safetensors"), {{"a", View()}}).ok());
+  ASSERT_TRUE(WriteSafetensors(Path("two.safetensors"), {{"a", View()}, {"c", View()}}).ok());
+  Write("model.safetensors.index.json",
+        R"({"weight_map":{"a":"one.safetensors","c":"two.safetensors"}})");
+  const auto map = TensorMap::Open(folder_);
+  ASSERT_TRUE(map.ok()) << map.status();
+  EXPECT_TRUE((*map)->warnings().empty());
+}
+
+TEST_F(TensorMapTest, AShardThatIsMissingIsNamedWithItsIndex) {
+  Write("model.safetensors.index.json", R"({"weight_map":{"a":"one.safetensors"}})");
+  EXPECT_THAT(OpenError(folder_), HasSubstr("model.safetensors.index.json: "));
+  EXPECT_THAT(OpenError(folder_), HasSubstr("one.safetensors: No such file"));
 }
 
 TEST_F(TensorMapTest, RefusesIndexThatLeavesTheFolder) {
@@ -97,7 +136,11 @@ TEST_F(TensorMapTest, RefusesIndexThatLeavesTheFolder) {
 
 TEST_F(TensorMapTest, RefusesBrokenIndex) {
   Write("model.safetensors.index.json", R"({"weight_map":)");
-  EXPECT_THAT(OpenError(folder_), HasSubstr("with an object \"weight_map\""));
+  EXPECT_THAT(OpenError(folder_), HasSubstr("at line 1, column 15"));
+  Write("model.safetensors.index.json", R"({"weight_map":[]})");
+  EXPECT_THAT(OpenError(folder_), HasSubstr("weight_map: expected an object"));
+  Write("model.safetensors.index.json", R"({"metadata":1,"weight_map":{"a":"one.safetensors"}})");
+  EXPECT_THAT(OpenError(folder_), HasSubstr("metadata: expected an object"));
   Write("model.safetensors.index.json", R"({"weight_map":{}})");
   EXPECT_THAT(OpenError(folder_), HasSubstr("expected 1 to 4096 shards, found 0"));
 }

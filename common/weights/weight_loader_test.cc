@@ -86,6 +86,40 @@ TEST_F(WeightLoaderTest, WhatNobodyAsksForIsNoFault) {
   EXPECT_TRUE(loader.Unused().empty()) << "b is another part";
 }
 
+TEST_F(WeightLoaderTest, NamesAreTheFilesOwn) {
+  const std::string path = folder_.Path("named.safetensors");
+  const std::string bytes(24, '\1');
+  const TensorView view{.dtype = DType::kFloat32,
+                        .shape = {2, 3},
+                        .data = {reinterpret_cast<const std::byte*>(bytes.data()), 24}};
+  ASSERT_TRUE(WriteSafetensors(path, {{"bert.a.LayerNorm.gamma", view},
+                                      {"bert.a.b", view},
+                                      {"bert.twice", view},
+                                      {"twice", view},
+                                      {"bert.a.num_batches_tracked", view},
+                                      {"bert.a.more", view}})
+                  .ok());
+  const auto map = *TensorMap::Open(path);
+  constexpr absl::string_view kPrefixes[] = {"bert."};
+  WeightLoader loader(*map, {.prefixes = kPrefixes});
+  EXPECT_EQ(loader.Get("a.LayerNorm.weight", DType::kFloat32, {2, 3}).data.size(), 24u);
+  EXPECT_NE(loader.Find("a.b"), nullptr);
+  EXPECT_EQ(loader.Find("bert.a.b"), nullptr);
+  loader.Get("a.b", DType::kFloat32, {3, 2});
+  loader.Get("a.c", DType::kFloat32, {3});
+  loader.Get("head", DType::kFloat32, {3});
+  EXPECT_TRUE(loader.Get("twice", DType::kFloat32, {2, 3}).data.empty());
+  EXPECT_EQ(loader.Finish().message(),
+            path +
+                ": 4 of 5 tensors are missing or differ:\n"
+                "  bert.a.b: expected float32 [3, 2], file has float32 [2, 3]\n"
+                "  bert.a.c: expected float32 [3], file has no such tensor\n"
+                "  head: expected float32 [3], file has no such tensor\n"
+                "  bert.twice: file has this tensor as bert.twice and as twice, expected it once\n"
+                "1 tensors of the file are not used:\n"
+                "  bert.a.more: float32 [2, 3]");
+}
+
 TEST(UnusedWarningTest, ListsAFewNames) {
   EXPECT_EQ(UnusedWarning("m", {"a", "b"}), "m: 2 tensors are not used: a, b");
   EXPECT_EQ(UnusedWarning("m", {"a", "b", "c", "d", "e", "f", "g", "h"}),

@@ -9,10 +9,13 @@
 #include "common/base/errors.h"
 #include "common/base/status_macros.h"
 #include "common/executor/guard.h"
+#include "common/settings/collector.h"
+#include "common/settings/json_file.h"
+#include "common/tokenizer/embedding_rows.h"
+#include "common/tokenizer/folder.h"
 #include "models/bundle/device.h"
 #include "models/bundle/preprocessor_file.h"
 #include "models/bundle/tower.h"
-#include "common/settings/json_file.h"
 #include "models/checkpoint/weights.h"
 #include "models/text/text_encoder.h"
 #include "models/vision/families.h"
@@ -61,6 +64,13 @@ absl::StatusOr<vision::ClassMixture> LoadProjection(const Projection& projection
   return mixture;
 }
 
+absl::StatusOr<nn::Placement> PlacementOf(const DeviceOptions& options) {
+  if (options.check_only) {
+    return nn::Placement{.device = at::kMeta};
+  }
+  return ResolvePlacement(options.device, options.precision);
+}
+
 // The largest difference of an element that rounding makes in vectors of length 1: about what a
 // cosine of 0.999 leaves.
 double ToleranceOf(const nn::Placement& placement) {
@@ -72,15 +82,22 @@ absl::Status LoadTextInto(const BundleManifest& manifest, const nn::Placement& p
   const std::string& path = manifest.text->path;
   TERMINUS_ASSIGN_OR_RETURN(auto encoder, text::TextEncoder::Load(path, placement));
   TERMINUS_RETURN_IF_ERROR(CheckDimension(manifest, path, encoder->dimension()));
-  const std::string tokenizer = encoder->sentence_config().encoder_folder + "/tokenizer.json";
-  TERMINUS_ASSIGN_OR_RETURN(model->tokenizer, tokenizer::Tokenizer::Load(tokenizer));
-  if (model->tokenizer->vocabulary_size() > encoder->vocabulary_size()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(tokenizer, " has ids up to ", model->tokenizer->vocabulary_size() - 1,
-                     ", the model has ", encoder->vocabulary_size(), " of them"));
+  const text::SentenceConfig& sentence = encoder->sentence_config();
+  const std::string& folder = sentence.encoder_folder;
+  TERMINUS_ASSIGN_OR_RETURN(tokenizer::FolderTokenizer tokenizer,
+                            tokenizer::LoadFolder(folder, {.lower_case = sentence.lower_case}));
+  model->embedding_rows = encoder->vocabulary_size();
+  WarnOfTokensBeyond(folder + "/tokenizer.json", *tokenizer.tokenizer, model->embedding_rows);
+  text::TokenLimit limit = encoder->limit();
+  if (tokenizer.model_max_length && *tokenizer.model_max_length < limit.tokens) {
+    limit = {.tokens = static_cast<int>(*tokenizer.model_max_length),
+             .source = "model_max_length of tokenizer_config.json"};
   }
-  model->max_tokens = encoder->max_tokens();
-  model->prompts = encoder->sentence_config().prompts;
+  model->tokenizer = std::move(tokenizer.tokenizer);
+  model->max_tokens = limit.tokens;
+  model->max_tokens_source = std::move(limit.source);
+  model->prompts = sentence.prompts;
+  model->default_prompt = sentence.default_prompt;
   model->encoder = std::move(encoder);
   return absl::OkStatus();
 }
@@ -93,7 +110,8 @@ absl::Status LoadTowerInto(const BundleManifest& manifest, const std::string& pa
   TERMINUS_ASSIGN_OR_RETURN(
       auto preprocessor,
       ReadPreprocessorFile(
-          path, plan.timm ? media::Conversion::kOverWhite : media::Conversion::kLikeTransformers));
+          path, plan.timm ? media::Conversion::kOverWhite : media::Conversion::kLikeTransformers,
+          plan.timm));
   model->preprocessor = std::make_unique<const media::ImagePreprocessor>(preprocessor);
   TERMINUS_ASSIGN_OR_RETURN(auto encoder,
                             vision::VisionEncoder::Load(path, *model->preprocessor, placement));
@@ -116,6 +134,7 @@ absl::Status NoSection(const BundleManifest& manifest, const char* modality) {
   if (manifest.text) there.push_back("text");
   if (manifest.vision) there.push_back("image");
   if (manifest.video) there.push_back("video");
+  if (manifest.decoder) there.push_back("a language model");
   return base::MakeError(absl::StatusCode::kFailedPrecondition, base::kReasonNotInBundle,
                          absl::StrCat(manifest.folder, " (", manifest.name, ") has no ", modality,
                                       " encoder; it has: ", absl::StrJoin(there, ", ")));
@@ -126,8 +145,7 @@ absl::StatusOr<TextModel> LoadText(const BundleManifest& manifest, const DeviceO
     return NoSection(manifest, "text");
   }
   executor::SetComputeThreads(options.threads);
-  TERMINUS_ASSIGN_OR_RETURN(const nn::Placement placement,
-                            ResolvePlacement(options.device, options.precision));
+  TERMINUS_ASSIGN_OR_RETURN(const nn::Placement placement, PlacementOf(options));
   TextModel model{.device = placement.device.str(), .tolerance = ToleranceOf(placement)};
   TERMINUS_RETURN_IF_ERROR(
       executor::RunGuarded([&] { return LoadTextInto(manifest, placement, &model); }));
@@ -142,12 +160,18 @@ absl::StatusOr<VisionModel> LoadVision(const BundleManifest& manifest,
   return LoadTower(manifest, manifest.vision->path, manifest.vision->projection, options);
 }
 
+void WarnOfTokensBeyond(const std::string& path, const tokenizer::Tokenizer& tokenizer, int rows) {
+  const std::string warning = tokenizer::TokensBeyondWarning(path, tokenizer, rows);
+  if (!warning.empty()) {
+    settings::Warn(warning);
+  }
+}
+
 absl::StatusOr<VisionModel> LoadTower(const BundleManifest& manifest, const std::string& path,
                                       const absl::optional<Projection>& projection,
                                       const DeviceOptions& options) {
   executor::SetComputeThreads(options.threads);
-  TERMINUS_ASSIGN_OR_RETURN(const nn::Placement placement,
-                            ResolvePlacement(options.device, options.precision));
+  TERMINUS_ASSIGN_OR_RETURN(const nn::Placement placement, PlacementOf(options));
   VisionModel model{.device = placement.device.str(), .tolerance = ToleranceOf(placement)};
   TERMINUS_RETURN_IF_ERROR(executor::RunGuarded(
       [&] { return LoadTowerInto(manifest, path, projection, placement, &model); }));

@@ -16,12 +16,14 @@
 namespace terminus::models::bundle {
 
 struct DeviceOptions {
-  // "cpu", "cuda:N", or "auto"; see device.h for what comes of it.
+  // "cpu", "cuda:N", or "auto"; see device.h.
   std::string device = "auto";
   // "float32", "bfloat16", "fp8" or "auto"; of encoders only.
   std::string precision = "auto";
   // Compute threads of LibTorch; 0: all cores. They count for the whole process.
   int threads = 0;
+  // Make every check of a load, but read no weight and use no device. The model cannot compute.
+  bool check_only = false;
 };
 
 struct TextModel {
@@ -29,8 +31,14 @@ struct TextModel {
   std::unique_ptr<const tokenizer::Tokenizer> tokenizer;
   // Longest text in tokens, special tokens included.
   int max_tokens = 0;
+  // Tokens that the model has embeddings of; the tokenizer may know more (embedding_rows.h).
+  int embedding_rows = 0;
+  // The key and the file that set max_tokens, for people.
+  std::string max_tokens_source;
   // Texts to put in front, by name.
   std::map<std::string, std::string> prompts;
+  // The same for texts that name none; empty: nothing.
+  std::string default_prompt;
   // Where it computes: "cpu" or "cuda:N".
   std::string device;
   // What rounding alone may change of a vector's elements.

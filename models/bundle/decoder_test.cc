@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/base/temp_folder.h"
+#include "common/settings/collector.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "models/checkpoint/fake_checkpoint.h"
@@ -104,9 +105,10 @@ class DecoderTest : public testing::Test {
 };
 
 TEST_F(DecoderTest, LoadsAndVerifies) {
-  Write("decoder/tokenizer_config.json", {{"chat_template", "{{ messages }}"},
-                                          {"bos_token", {{"content", "<s>"}, {"special", true}}},
-                                          {"eos_token", "</s>"}});
+  Write("decoder/tokenizer_config.json",
+        {{"chat_template", "{{ bos_token }}"},
+         {"bos_token", {{"__type", "AddedToken"}, {"content", "<s>"}}},
+         {"eos_token", "</s>"}});
   Write("decoder/generation_config.json",
         {{"eos_token_id", {4, 9}}, {"do_sample", true}, {"temperature", 0.2}, {"top_p", 0.9}});
   const auto model = Load(folder_.path());
@@ -114,13 +116,14 @@ TEST_F(DecoderTest, LoadsAndVerifies) {
   EXPECT_EQ(model->device, "cpu");
   EXPECT_EQ(model->lm->vocab_size(), 97);
   EXPECT_EQ(model->lm->kv_blocks(), 32);
-  EXPECT_EQ(model->chat_template, "{{ messages }}");
-  EXPECT_EQ(model->bos_token, "<s>");
-  EXPECT_EQ(model->eos_token, "</s>");
-  EXPECT_THAT(model->eos_token_ids, ElementsAre(4, 9));
+  ASSERT_NE(model->chat_template, nullptr);
+  EXPECT_EQ(model->chat_template->Render({}, true, model->special_tokens)->text, "<s>");
+  EXPECT_EQ(model->special_tokens.eos, "</s>");
+  EXPECT_THAT(model->generation.eos_token_ids, ElementsAre(4, 9));
   EXPECT_TRUE(model->generation.sample);
-  EXPECT_EQ(model->generation.temperature, 0.2);
-  EXPECT_EQ(model->generation.top_p, 0.9);
+  EXPECT_EQ(model->generation.temperature, 0.2f);
+  EXPECT_EQ(model->generation.top_p, 0.9f);
+  EXPECT_EQ(model->generation.top_k, 50u);
   EXPECT_TRUE(Verify(folder_.path()).ok()) << Verify(folder_.path());
 }
 
@@ -160,20 +163,40 @@ TEST_F(DecoderTest, PlainFolderIsServedAlone) {
   EXPECT_EQ(manifest->space.dimension, 0);
   const auto model = Load(Path("decoder"));
   ASSERT_TRUE(model.ok()) << model.status();
-  EXPECT_EQ(model->chat_template, "");
+  EXPECT_EQ(model->chat_template, nullptr);
   EXPECT_TRUE(Verify(Path("decoder")).ok()) << Verify(Path("decoder"));
+}
+
+// The limit of inputs that encoders have is none of prompts.
+TEST_F(DecoderTest, PromptsAreNotCutToTheTokenizersLength) {
+  Write("decoder/tokenizer_config.json", {{"model_max_length", 2}});
+  const auto model = Load(folder_.path());
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_THAT(model->tokenizer->Encode("w1 w2 w3 w4")->ids, ElementsAre(1, 2, 3, 4));
 }
 
 TEST_F(DecoderTest, RefusalsSayWhy) {
   WriteTestFile(Path("decoder/chat_template.jinja"), "from a file");
-  EXPECT_EQ(Load(folder_.path())->chat_template, "from a file");
-  Write("decoder/generation_config.json", {{"top_p", 1.5}, {"eos_token_id", 97}});
+  EXPECT_EQ(Load(folder_.path())->chat_template->Render({}, true, {})->text, "from a file");
+  WriteTestFile(Path("decoder/chat_template.jinja"), "one line\n{% include 'x' %}");
+  EXPECT_THAT(std::string(Load(folder_.path()).status().message()),
+              AllOf(HasSubstr("decoder/chat_template.jinja"), HasSubstr("line 2")));
+  WriteTestFile(Path("decoder/chat_template.jinja"), "");
+  Write("decoder/generation_config.json", {{"top_p", 1.5}, {"num_beams", 4}});
   EXPECT_THAT(std::string(Load(folder_.path()).status().message()),
               AllOf(HasSubstr("generation_config.json"), HasSubstr("top_p"),
-                    HasSubstr("97, expected a token id below 97")));
+                    HasSubstr("num_beams: 4, supported is 1")));
   Write("decoder/tokenizer.json", WordTokenizer(98));
-  EXPECT_THAT(std::string(Load(folder_.path()).status().message()),
-              HasSubstr("ids up to 97, the model has 97"));
+  {
+    Write("decoder/generation_config.json", {{"eos_token_id", 2}});
+    const terminus::settings::Collector collector;
+    EXPECT_TRUE(Load(folder_.path()).ok()) << Load(folder_.path()).status();
+    EXPECT_THAT(collector.warnings(), testing::Contains(HasSubstr("token \"w97\" with the id 97")));
+  }
+  json tokenizer = WordTokenizer(97);
+  tokenizer["decoder"] = {{"type", "NoSuchDecoder"}};
+  Write("decoder/tokenizer.json", tokenizer);
+  EXPECT_THAT(std::string(Load(folder_.path()).status().message()), HasSubstr("NoSuchDecoder"));
   const auto manifest = ReadManifest(folder_.path());
   ASSERT_TRUE(manifest.ok());
   auto without = *manifest;
@@ -181,6 +204,29 @@ TEST_F(DecoderTest, RefusalsSayWhy) {
   EXPECT_EQ(LoadDecoder(without, {}).status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(LoadDecoder(*manifest, {.device = "tpu"}).status().code(),
             absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(DecoderTest, ATokenWithoutAnEmbeddingIsAWarning) {
+  Write("decoder/tokenizer.json", WordTokenizer(98));
+  const settings::Collector collector;
+  const auto model = Load(folder_.path());
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_THAT(collector.warnings(),
+              ElementsAre(HasSubstr("decoder/tokenizer.json: token \"w97\" with the id 97: the "
+                                    "model has embeddings of 97 tokens")));
+}
+
+TEST_F(DecoderTest, ACheckFindsEveryFaultWithoutLoading) {
+  const auto manifest = ReadManifest(folder_.path());
+  ASSERT_TRUE(manifest.ok()) << manifest.status();
+  const auto checked = LoadDecoder(*manifest, {.device = "cuda:99", .check_only = true});
+  EXPECT_TRUE(checked.ok()) << checked.status();
+  golden_["tensors"].erase(3);
+  ASSERT_TRUE(
+      checkpoint::WriteFakeWeights(Path("decoder/model.safetensors"), golden_["tensors"]).ok());
+  const auto broken = LoadDecoder(*manifest, {.check_only = true});
+  EXPECT_THAT(std::string(broken.status().message()), HasSubstr("file has no such tensor"));
+  EXPECT_EQ(broken.status(), LoadDecoder(*manifest, {.device = "cpu"}).status());
 }
 
 }  // namespace

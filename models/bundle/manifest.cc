@@ -120,14 +120,14 @@ absl::StatusOr<BundleManifest> ReadBundle(const std::string& folder) {
 
 }  // namespace
 
-absl::StatusOr<BundleManifest> ReadManifest(const std::string& folder) {
+absl::StatusOr<BundleManifest> ReadManifest(const std::string& folder, bool identify) {
   if (!fs::is_directory(folder)) {
     return Refuse(absl::NotFoundError(absl::StrCat(folder, ": no such folder")));
   }
   if (fs::exists(folder + "/bundle.yaml")) {
     return ReadBundle(folder);
   }
-  auto manifest = ReadPlainFolder(folder);
+  auto manifest = ReadPlainFolder(folder, identify);
   return manifest.ok() ? std::move(manifest) : Refuse(manifest.status());
 }
 

@@ -60,8 +60,10 @@ struct BundleManifest {
 // Reads FOLDER/bundle.yaml. A folder without one is taken as a model of its own, by its
 // config.json: its space is then named by a hash of all its files.
 //
+// Hashing reads all weights; without `identify` it is left out, and the space has no id.
+//
 // NOT_FOUND or INVALID_ARGUMENT name the path and the key, what is there and what was expected;
 // for a folder that cannot be served they list what can.
-absl::StatusOr<BundleManifest> ReadManifest(const std::string& folder);
+absl::StatusOr<BundleManifest> ReadManifest(const std::string& folder, bool identify = true);
 
 }  // namespace terminus::models::bundle

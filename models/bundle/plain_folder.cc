@@ -7,9 +7,9 @@
 #include "common/base/errors.h"
 #include "common/base/status_macros.h"
 #include "common/executor/guard.h"
+#include "common/settings/json_file.h"
 #include "models/bundle/fingerprint.h"
 #include "models/catalog/catalog.h"
-#include "common/settings/json_file.h"
 #include "models/checkpoint/weights.h"
 #include "models/decoder/llama_config.h"
 #include "models/text/families.h"
@@ -20,6 +20,9 @@ namespace terminus::models::bundle {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Some checkpoints have one of them before all names.
+constexpr absl::string_view kPrefixes[] = {"clip.", "siglip."};
 
 absl::Status Need(const std::string& path) {
   if (fs::exists(path)) {
@@ -49,7 +52,8 @@ absl::Status SetDimension(const std::string& folder, int dimension, Space* space
 // What cosines of texts and images are multiplied by before a softmax or a sigmoid; 1 where the
 // checkpoint does not say.
 absl::StatusOr<double> ReadLogitScale(const std::string& folder) {
-  TERMINUS_ASSIGN_OR_RETURN(auto weights, checkpoint::Weights::Open(folder, at::kCPU));
+  TERMINUS_ASSIGN_OR_RETURN(auto weights,
+                            checkpoint::Weights::Open(folder, at::kCPU, {.prefixes = kPrefixes}));
   const auto shape = weights.ShapeOf("logit_scale");
   if (!shape || c10::multiply_integers(*shape) != 1) {
     return 1.0;
@@ -70,7 +74,7 @@ absl::Status AddText(const std::string& folder, const text::SentenceConfig& sent
 
 absl::Status AddVision(const std::string& folder, BundleManifest* manifest) {
   TERMINUS_ASSIGN_OR_RETURN(const vision::VisionPlan plan, vision::ReadVisionPlan(folder));
-  if (!fs::exists(folder + "/processor_config.json")) {
+  if (!plan.timm && !fs::exists(folder + "/processor_config.json")) {
     TERMINUS_RETURN_IF_ERROR(Need(folder + "/preprocessor_config.json"));
   }
   TERMINUS_RETURN_IF_ERROR(NeedWeights(folder));
@@ -88,7 +92,7 @@ absl::Status AddDecoder(const std::string& folder, BundleManifest* manifest) {
 
 }  // namespace
 
-absl::StatusOr<BundleManifest> ReadPlainFolder(const std::string& folder) {
+absl::StatusOr<BundleManifest> ReadPlainFolder(const std::string& folder, bool identify) {
   BundleManifest manifest{.folder = folder};
   manifest.name = fs::weakly_canonical(folder).filename().string();
   TERMINUS_ASSIGN_OR_RETURN(const text::SentenceConfig sentence, text::ReadSentenceConfig(folder));
@@ -112,7 +116,9 @@ absl::StatusOr<BundleManifest> ReadPlainFolder(const std::string& folder) {
       return absl::OkStatus();
     }));
   }
-  TERMINUS_ASSIGN_OR_RETURN(manifest.space.id, Fingerprint(folder));
+  if (identify) {
+    TERMINUS_ASSIGN_OR_RETURN(manifest.space.id, Fingerprint(folder));
+  }
   return manifest;
 }
 

@@ -45,6 +45,25 @@ TEST_F(PreprocessorFileTest, TheNestedOneComesFirst) {
   EXPECT_EQ(Read()->width(), 64);
 }
 
+TEST_F(PreprocessorFileTest, WithoutAFileWhatTheModelSaysHolds) {
+  const media::PreprocessorConfig otherwise{.resize_width = 48, .width = 48, .height = 48};
+  const auto width = [&] {
+    return ReadPreprocessorFile(folder_.path(), media::Conversion::kOverWhite, otherwise)->width();
+  };
+  EXPECT_EQ(width(), 48);
+  Write("preprocessor_config.json", R"({"image_processor_type": "ViTImageProcessor", "size": 64})");
+  EXPECT_EQ(width(), 64);
+}
+
+TEST_F(PreprocessorFileTest, AFileThatNamesNoClassGetsTheModels) {
+  Write("config.json", R"({"model_type": "dinov2"})");
+  Write("preprocessor_config.json", R"({"size": 64})");
+  EXPECT_EQ(Read()->width(), 224);  // Of the crop, which DINOv2's class does.
+  Write("config.json", R"({"model_type": "clip_vision_model"})");
+  EXPECT_THAT(std::string(Read().status().message()),
+              HasSubstr("/preprocessor_config.json: image_processor_type: missing"));
+}
+
 TEST_F(PreprocessorFileTest, ErrorsNameFileAndKey) {
   EXPECT_EQ(Read().status().code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(Read().status().message()), HasSubstr("/preprocessor_config.json"));

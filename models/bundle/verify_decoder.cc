@@ -7,15 +7,15 @@
 #include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
 #include "common/executor/guard.h"
-#include "models/bundle/decoder.h"
 #include "common/settings/json_file.h"
+#include "models/bundle/decoder.h"
 
 namespace terminus::models::bundle {
 namespace {
 
-using settings::JsonFile;
 using decoder::kKvBlockTokens;
 using nlohmann::json;
+using settings::JsonFile;
 
 // Of logits that are computed in bfloat16, as on a GPU: some units of their last place.
 constexpr double kBFloat16Tolerance = 0.5;
@@ -284,6 +284,23 @@ absl::Status Verify(DecoderGoldens goldens, DecoderModel& model, VerifyReport* r
 }
 
 }  // namespace
+
+absl::StatusOr<Continued> ContinueGreedily(DecoderModel& model,
+                                           const std::vector<int32_t>& token_ids, int count) {
+  const std::vector<GoldenPrompt> prompts = {
+      {.prompt = "",
+       .token_ids = token_ids,
+       .continuation = std::vector<int32_t>(static_cast<size_t>(count)),
+       .margins = {},
+       .logits = {}}};
+  Continued continued;
+  TERMINUS_RETURN_IF_ERROR(executor::RunGuarded([&]() -> absl::Status {
+    TERMINUS_ASSIGN_OR_RETURN(std::vector<Continuation> made, Continue(*model.lm, prompts));
+    continued = {.token_ids = std::move(made[0].ids), .logits = std::move(made[0].logits)};
+    return absl::OkStatus();
+  }));
+  return continued;
+}
 
 absl::Status VerifyDecoder(const BundleManifest& manifest, DecoderModel& model,
                            VerifyReport* report) {

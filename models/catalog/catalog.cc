@@ -14,7 +14,7 @@ constexpr Family kFamilies[] = {
     {.type = "bert",
      .text = true,
      .note = "of sentence-transformers, modules.json with Transformer, Pooling (mean, CLS or last "
-             "token), Normalize"},
+             "token), Dense, Normalize"},
     {.type = "clip", .text = true, .image = true, .note = "CLIPModel"},
     {.type = "clip_text_model", .text = true, .note = "CLIPTextModelWithProjection"},
     {.type = "clip_vision_model", .image = true, .note = "CLIPVisionModelWithProjection"},
@@ -63,6 +63,14 @@ std::string KindOf(const Family& family) {
   if (family.image) does.push_back("image encoder");
   if (family.generate) does.push_back("language model");
   return absl::StrJoin(does, " and ");
+}
+
+std::vector<std::string> ServicesOf(const Family& family) {
+  std::vector<std::string> services;
+  if (family.text) services.push_back("text");
+  if (family.image) services.push_back("vision");
+  if (family.generate || (family.text && family.image)) services.push_back("decoder");
+  return services;
 }
 
 absl::StatusOr<const Family*> FindFamily(const nlohmann::json& config, bool has_modules) {

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -31,6 +32,10 @@ absl::Span<const Family> Families();
 
 // "text encoder", "image encoder", "language model", or several joined by "and".
 std::string KindOf(const Family& family);
+
+// The services that have work for a family, besides the router. Where texts and images share a
+// space, the decoder service scores one against the other.
+std::vector<std::string> ServicesOf(const Family& family);
 
 // The family of a model whose config.json is `config`; `has_modules` says whether it is part of a
 // sentence-transformers folder, whose models encode texts. INVALID_ARGUMENT names the type that is

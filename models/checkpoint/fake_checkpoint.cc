@@ -58,7 +58,7 @@ absl::Status WriteFakeWeights(const std::string& path, const nlohmann::json& ten
   for (const nlohmann::json& tensor : tensors) {
     const auto name = tensor[0].get<std::string>();
     const auto shape = tensor[1].get<std::vector<int64_t>>();
-    values.push_back(FakeTensor(name, shape));
+    values.push_back(FakeTensor(tensor.size() > 2 ? tensor[2].get<std::string>() : name, shape));
     views.emplace_back(
         name, weights::TensorView{.dtype = weights::DType::kFloat32,
                                   .shape = shape,
@@ -76,6 +76,10 @@ void WriteTestFile(const std::string& path, const std::string& content) {
 
 nlohmann::json ReadGolden(const std::string& name) {
   return nlohmann::json::parse(std::ifstream("tests/golden/models/" + name + ".json"));
+}
+
+nlohmann::json ReadWeightGolden(const std::string& name) {
+  return nlohmann::json::parse(std::ifstream("tests/golden/weights/" + name + ".json"));
 }
 
 absl::Status WriteGoldenFolder(const nlohmann::json& golden, const std::string& folder) {

@@ -7,13 +7,19 @@
 
 namespace terminus::models::checkpoint {
 
-absl::StatusOr<TowerSection> TowerSection::Read(const std::string& folder, const std::string& key) {
-  TERMINUS_ASSIGN_OR_RETURN(settings::JsonFile model, settings::JsonFile::Read(folder + "/config.json"));
+absl::StatusOr<TowerSection> TowerSection::Read(const std::string& folder, const std::string& key,
+                                                const settings::Table* both,
+                                                const settings::Table* alone) {
+  const std::string path = folder + "/config.json";
+  TERMINUS_ASSIGN_OR_RETURN(settings::JsonFile any, settings::JsonFile::Read(path));
   // "clip_text_model", but "clip".
-  const bool alone = absl::EndsWith(model.StringOr("model_type", ""), "_model");
-  const auto legacy = model.json().find(key + "_dict");
-  const bool is_legacy = legacy != model.json().end() && !legacy->is_null();
-  std::string used = alone ? "" : is_legacy ? key + "_dict" : key;
+  if (absl::EndsWith(any.StringOr("model_type", ""), "_model")) {
+    TERMINUS_ASSIGN_OR_RETURN(settings::JsonFile tower, settings::JsonFile::Read(path, alone));
+    return TowerSection(std::move(tower), std::move(any), "");
+  }
+  TERMINUS_ASSIGN_OR_RETURN(settings::JsonFile model, settings::JsonFile::Read(path, both));
+  const std::string legacy = key + "_dict";
+  std::string used = both->Find(legacy) != nullptr && model.Has(legacy) ? legacy : key;
   settings::JsonFile tower = model.Object(used);
   return TowerSection(std::move(model), std::move(tower), std::move(used));
 }

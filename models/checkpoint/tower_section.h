@@ -11,9 +11,12 @@ namespace terminus::models::checkpoint {
 // all of it when the folder holds that tower alone.
 class TowerSection {
  public:
-  // `key` is "text_config" or "vision_config". Configs of old have "text_config_dict" too, which,
-  // as in transformers, then stands in place of the section with all its defaults.
-  static absl::StatusOr<TowerSection> Read(const std::string& folder, const std::string& key);
+  // `key` is "text_config" or "vision_config". The file is bound to `both`, or to `alone` where it
+  // describes that tower alone. Where `both` declares "text_config_dict", as CLIP's old configs
+  // have it, that object replaces the section with all its defaults, as in transformers.
+  static absl::StatusOr<TowerSection> Read(const std::string& folder, const std::string& key,
+                                           const settings::Table* both,
+                                           const settings::Table* alone);
 
   settings::JsonFile& tower() { return key_.empty() ? model_ : tower_; }
   // What both towers share; the tower itself when it is alone.

@@ -4,6 +4,7 @@
 #include "common/base/errors.h"
 #include "common/base/freed_memory.h"
 #include "common/base/status_macros.h"
+#include "common/settings/collector.h"
 
 namespace terminus::models::checkpoint {
 namespace {
@@ -12,8 +13,11 @@ namespace {
 // about a tensor's size, which it would keep, and they differ too much to take each other's places.
 constexpr int64_t kTrimEvery = int64_t{8} << 20;
 
+// Nothing for a dtype that no model's weights may have.
 std::optional<at::ScalarType> ScalarTypeOf(weights::DType dtype) {
   switch (dtype) {
+    case weights::DType::kFloat64:
+      return at::kDouble;
     case weights::DType::kFloat32:
       return at::kFloat;
     case weights::DType::kFloat16:
@@ -27,9 +31,13 @@ std::optional<at::ScalarType> ScalarTypeOf(weights::DType dtype) {
 
 }  // namespace
 
-absl::StatusOr<Weights> Weights::Open(const std::string& path, at::Device device) {
+absl::StatusOr<Weights> Weights::Open(const std::string& path, at::Device device,
+                                      const weights::TensorNames& names) {
   TERMINUS_ASSIGN_OR_RETURN(std::shared_ptr<const weights::TensorMap> map,
                             weights::TensorMap::Open(path));
+  for (const std::string& warning : map->warnings()) {
+    settings::Warn(warning);
+  }
   std::unique_ptr<GpuReader> gpu_reader;
   if (device.is_cuda()) {
     if (!device.has_index()) {
@@ -37,17 +45,25 @@ absl::StatusOr<Weights> Weights::Open(const std::string& path, at::Device device
     }
     TERMINUS_ASSIGN_OR_RETURN(gpu_reader, GpuReader::Create(device, map->bytes()));
   }
-  return Weights(std::move(map), device, std::move(gpu_reader));
+  return Weights(std::move(map), device, std::move(gpu_reader), names);
 }
 
 std::optional<std::vector<int64_t>> Weights::ShapeOf(const std::string& name) const {
-  const weights::TensorView* found = map_->Find(name);
+  const weights::TensorView* found = loader_.Find(name);
   return found == nullptr ? std::nullopt : std::optional(found->shape);
 }
 
 std::optional<at::ScalarType> Weights::TypeOf(const std::string& name) const {
-  const weights::TensorView* found = map_->Find(name);
-  return found == nullptr ? std::nullopt : ScalarTypeOf(found->dtype);
+  const weights::TensorView* found = loader_.Find(name);
+  const auto type = found == nullptr ? std::nullopt : ScalarTypeOf(found->dtype);
+  return type == at::kDouble ? at::kFloat : type;
+}
+
+bool Weights::IsSame(const std::string& a, const std::string& b) const {
+  const weights::TensorView& first = *loader_.Find(a);
+  const weights::TensorView& second = *loader_.Find(b);
+  return !device_.is_meta() && first.dtype == second.dtype && first.shape == second.shape &&
+         first.data == second.data;
 }
 
 at::Tensor Weights::Get(const std::string& name, at::IntArrayRef shape) {
@@ -55,13 +71,21 @@ at::Tensor Weights::Get(const std::string& name, at::IntArrayRef shape) {
 }
 
 at::Tensor Weights::GetAsStored(const std::string& name, at::IntArrayRef shape) {
-  const at::ScalarType type = TypeOf(name).value_or(at::kFloat);
-  const weights::DType dtype =
-      type == at::kFloat ? weights::DType::kFloat32 : map_->Find(name)->dtype;
-  const weights::TensorView view =
-      loader_.Get(name, dtype, absl::MakeConstSpan(shape.data(), shape.size()));
+  const weights::TensorView* const found = loader_.Find(name);
+  const auto type = found == nullptr ? std::nullopt : ScalarTypeOf(found->dtype);
+  const weights::TensorView view = loader_.Get(name, type ? found->dtype : weights::DType::kFloat32,
+                                               absl::MakeConstSpan(shape.data(), shape.size()));
   if (view.data.empty()) {
     return at::zeros(shape, at::TensorOptions(device_).dtype(at::kFloat));
+  }
+  const at::Tensor tensor = Read(name, view, *type);
+  return type == at::kDouble ? tensor.to(at::kFloat) : tensor;
+}
+
+at::Tensor Weights::Read(const std::string& name, const weights::TensorView& view,
+                         at::ScalarType type) {
+  if (device_.is_meta()) {
+    return at::empty(view.shape, at::TensorOptions(device_).dtype(type));
   }
   return gpu_reader_ == nullptr ? ViewOf(view, type) : ReadToGpu(name, view, type);
 }
@@ -78,7 +102,7 @@ at::Tensor Weights::ViewOf(const weights::TensorView& view, at::ScalarType type)
   void* data = const_cast<std::byte*>(view.data.data());
   at::Tensor tensor = at::from_blob(
       data, view.shape, [file, bytes = view.data](void*) { file->Release(bytes); }, type);
-  if (reinterpret_cast<uintptr_t>(data) % alignof(float) != 0) {
+  if (reinterpret_cast<uintptr_t>(data) % at::elementSize(type) != 0) {
     tensor = tensor.clone();
   }
   return tensor.to(device_);

@@ -10,12 +10,16 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/weights/tensor_map.h"
+#include "common/weights/tensor_names.h"
 #include "common/weights/weight_loader.h"
 #include "models/checkpoint/gpu_reader.h"
 
 namespace terminus::models::checkpoint {
 
 // A checkpoint's tensors as LibTorch sees them, on the device to compute on. Not thread-safe.
+//
+// On LibTorch's device "meta", tensors have dtypes and shapes but no values: every check is made,
+// no weight is read, and the bytes of the file are not touched.
 //
 // On the CPU a tensor in the dtype that it is stored in is a view of the mapped file, and keeps it
 // mapped: clone what is small, repack what is hot. When the last such view of a tensor goes, so do
@@ -26,23 +30,34 @@ namespace terminus::models::checkpoint {
 // memory of this process.
 class Weights {
  public:
-  // `path` as weights::TensorMap::Open takes it.
-  static absl::StatusOr<Weights> Open(const std::string& path, at::Device device);
+  // `path` as weights::TensorMap::Open takes it. Tensors are asked for by the names that the model
+  // has for them; `names` says how the file may write them. What a user should know about the files
+  // is a warning (common/settings/collector.h).
+  static absl::StatusOr<Weights> Open(const std::string& path, at::Device device,
+                                      const weights::TensorNames& names = {});
 
-  bool Has(const std::string& name) const { return map_->Find(name) != nullptr; }
+  bool Has(const std::string& name) const { return loader_.Find(name) != nullptr; }
   // Nothing when there is no such tensor.
   std::optional<std::vector<int64_t>> ShapeOf(const std::string& name) const;
 
-  // As which it is stored: float32, float16 or bfloat16. Nothing when there is no such tensor, or
-  // of another dtype.
+  // The dtype that GetAsStored returns. Nothing when there is no such tensor, or it has a dtype
+  // that no model computes with.
   std::optional<at::ScalarType> TypeOf(const std::string& name) const;
 
-  // The tensor, converted to float32 from float32, float16 or bfloat16. What is missing or has
-  // another shape is noted, and zeros are returned in its place.
+  // Whether two tensors, both there, have the same dtype, shape and values. On "meta", which reads
+  // no values, false.
+  bool IsSame(const std::string& a, const std::string& b) const;
+
+  // The tensor, converted to float32 from float64, float32, float16 or bfloat16. What is missing or
+  // has another shape or dtype is noted, and zeros are returned in its place.
   at::Tensor Get(const std::string& name, at::IntArrayRef shape);
 
-  // The same in the dtype that it is stored in: float32, float16 or bfloat16.
+  // The same in the dtype that it is stored in: float32, float16 or bfloat16. float64 is rounded to
+  // float32, as transformers does for a model in float32.
   at::Tensor GetAsStored(const std::string& name, at::IntArrayRef shape);
+
+  // Notes a fault of a tensor that the caller found.
+  void Fault(const std::string& name, const std::string& fault) { loader_.Fault(name, fault); }
 
   // OK, or INVALID_ARGUMENT that lists every tensor that was missing or had another dtype or shape,
   // or why a tensor, which is named, could not be brought to the GPU.
@@ -50,10 +65,14 @@ class Weights {
 
  private:
   Weights(std::shared_ptr<const weights::TensorMap> map, at::Device device,
-          std::unique_ptr<GpuReader> gpu_reader)
-      : map_(std::move(map)), loader_(*map_), device_(device), gpu_reader_(std::move(gpu_reader)) {}
+          std::unique_ptr<GpuReader> gpu_reader, const weights::TensorNames& names)
+      : map_(std::move(map)),
+        loader_(*map_, names),
+        device_(device),
+        gpu_reader_(std::move(gpu_reader)) {}
 
-  // Of a tensor that is there.
+  // Of a tensor that is there, in the dtype of the file.
+  at::Tensor Read(const std::string& name, const weights::TensorView& view, at::ScalarType type);
   at::Tensor ViewOf(const weights::TensorView& view, at::ScalarType type);
   at::Tensor ReadToGpu(const std::string& name, const weights::TensorView& view,
                        at::ScalarType type);

@@ -1,6 +1,11 @@
 #include "models/checkpoint/weights.h"
 
+#include <filesystem>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_join.h"
 #include "common/base/temp_folder.h"
+#include "common/settings/collector.h"
 #include "common/weights/safetensors_writer.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -67,6 +72,95 @@ TEST(WeightsTest, ListsAllThatIsWrong) {
   EXPECT_THAT(std::string(weights->Finish().message()),
               AllOf(HasSubstr("a.weight"), HasSubstr("[3, 5]"), HasSubstr("[5, 3]"),
                     HasSubstr("b.weight")));
+}
+
+TEST(WeightsTest, RoundsDoublesToFloats) {
+  base::TempFolder folder;
+  const double values[] = {1.0 / 3, 1e-50, -2.5};
+  ASSERT_TRUE(weights::WriteSafetensors(
+                  folder.path() + "/model.safetensors",
+                  {{"a",
+                    {.dtype = weights::DType::kFloat64,
+                     .shape = {3},
+                     .data = absl::MakeConstSpan(reinterpret_cast<const std::byte*>(values), 24)}}})
+                  .ok());
+  auto weights = Weights::Open(folder.path(), at::kCPU);
+  ASSERT_TRUE(weights.ok()) << weights.status();
+  EXPECT_EQ(weights->TypeOf("a"), at::kFloat);
+  EXPECT_TRUE(weights->GetAsStored("a", {3}).equal(at::tensor({1.0f / 3, 0.0f, -2.5f})));
+  EXPECT_TRUE(weights->Finish().ok());
+}
+
+TEST(WeightsTest, OnMetaAllIsCheckedAndNothingRead) {
+  base::TempFolder folder;
+  const auto tensors = nlohmann::json::parse(R"([["x.a.weight", [3, 5]], ["x.b", [2]]])");
+  ASSERT_TRUE(WriteFakeWeights(folder.path() + "/model.safetensors", tensors).ok());
+  constexpr absl::string_view kPrefixes[] = {"x."};
+  auto weights = Weights::Open(folder.path(), at::kMeta, {.prefixes = kPrefixes});
+  ASSERT_TRUE(weights.ok()) << weights.status();
+  const at::Tensor weight = weights->Get("a.weight", {3, 5});
+  EXPECT_TRUE(weight.is_meta());
+  EXPECT_EQ(weight.sizes(), at::IntArrayRef({3, 5}));
+  EXPECT_TRUE(weights->Get("b", {1 << 30, 1 << 20}).is_meta());
+  EXPECT_THAT(std::string(weights->Finish().message()),
+              AllOf(HasSubstr("1 of 2 tensors"), HasSubstr("x.b: expected float32 [1073741824,")));
+}
+
+// The folders of tests/golden/weights/shards.json.
+class ShardsTest : public testing::Test {
+ protected:
+  static constexpr const char* kIndex = "/model.safetensors.index.json";
+
+  void Write(const nlohmann::json& test_case) {
+    WriteTestFile(folder_.path() + kIndex, test_case["index"].dump());
+    for (const auto& [file, made] : test_case["files"].items()) {
+      nlohmann::json tensors = nlohmann::json::array();
+      for (const auto& [name, source] : made.items()) {
+        tensors.push_back({name, golden_["shapes"][name], source});
+      }
+      ASSERT_TRUE(WriteFakeWeights(folder_.path() + "/" + file, tensors).ok());
+    }
+  }
+
+  // Whose values a tensor has: its own name's, or another's.
+  std::string SourceOf(Weights& weights, const std::string& name) {
+    const auto shape = golden_["shapes"][name].get<std::vector<int64_t>>();
+    const at::Tensor values = weights.Get(name, shape);
+    for (const std::string& source : {name, std::string("other")}) {
+      if (values.equal(at::tensor(FakeTensor(source, shape)).view(shape))) return source;
+    }
+    return "";
+  }
+
+  const nlohmann::json golden_ = ReadWeightGolden("shards");
+  const base::TempFolder folder_;
+};
+
+TEST_F(ShardsTest, AreReadAsTransformersReadsThem) {
+  for (const nlohmann::json& test_case : golden_["cases"]) {
+    const auto name = test_case["name"].get<std::string>();
+    SCOPED_TRACE(name);
+    std::filesystem::remove_all(folder_.path());
+    Write(test_case);
+    settings::Collector collector;
+    auto weights = Weights::Open(folder_.path(), at::kCPU);
+    if (name == "no metadata") {
+      EXPECT_TRUE(weights.ok()) << "transformers fails, though it needs nothing of it";
+      continue;
+    }
+    // transformers does not look at the map, which contradicts the files.
+    const bool refused = !test_case["loads"].get<bool>() || name == "in the other file";
+    EXPECT_EQ(weights.ok(), !refused) << weights.status();
+    if (refused) continue;
+    // The map decides; a warning says that transformers reads the other.
+    const bool differs = name == "twice, the first is named";
+    EXPECT_EQ(absl::StrContains(absl::StrJoin(collector.warnings(), "\n"), "transformers"),
+              differs);
+    for (const auto& [tensor, shape] : golden_["shapes"].items()) {
+      EXPECT_EQ(SourceOf(*weights, tensor),
+                differs ? tensor : test_case["others"].value(tensor, tensor));
+    }
+  }
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "common/base/check.h"
 #include "common/base/status_macros.h"
 #include "models/decoder/kv_pages.h"
+#include "models/decoder/llama_tensors.h"
 #include "models/decoder/step_check.h"
 
 namespace terminus::models::decoder {
@@ -39,15 +40,16 @@ AtenLlama::AtenLlama(const LlamaConfig& config, const LmOptions& options, at::De
   for (int i = options.layers.first; i < options.layers.last; ++i) {
     layers_.push_back(LoadLayer(i, weights));
   }
-  const std::string table = "model.embed_tokens.weight";
-  if (first_stage() || (last_stage() && config.tied_embeddings)) {
-    embedding_ = LoadTensor(table, {config.vocab_size, config.hidden_size}, weights);
+  const LlamaTables tables = FindTables(config, weights);
+  const std::vector<int64_t> shape = {config.vocab_size, config.hidden_size};
+  if (first_stage()) {
+    embedding_ = LoadTensor(tables.embedding, shape, weights);
   }
   if (last_stage()) {
-    final_norm_ = LoadTensor("model.norm.weight", {config.hidden_size}, weights);
-    head_ = config.tied_embeddings
+    final_norm_ = LoadTensor("norm.weight", {config.hidden_size}, weights);
+    head_ = first_stage() && tables.head == tables.embedding
                 ? embedding_
-                : LoadTensor("lm_head.weight", {config.vocab_size, config.hidden_size}, weights);
+                : LoadTensor(tables.head, shape, weights);
   }
 }
 
@@ -66,7 +68,7 @@ AtenLlama::Projection AtenLlama::Load(const std::string& name, int64_t in, int64
 }
 
 AtenLlama::Layer AtenLlama::LoadLayer(int index, checkpoint::Weights& weights) const {
-  const std::string layer = absl::StrCat("model.layers.", index, ".");
+  const std::string layer = absl::StrCat("layers.", index, ".");
   const std::string attention = layer + "self_attn.";
   const std::string mlp = layer + "mlp.";
   const int hidden = config_.hidden_size;

@@ -13,6 +13,7 @@
 #include "models/checkpoint/fake_checkpoint.h"
 #include "models/decoder/aten_llama.h"
 #include "models/decoder/cpu_llama.h"
+#include "models/decoder/llama_tensors.h"
 #include "models/decoder/load.h"
 
 namespace terminus::models::decoder {
@@ -121,7 +122,7 @@ std::unique_ptr<CausalLm> Make(Kind kind, const std::string& folder, LayerRange 
                                ComputeDType dtype = ComputeDType::kFloat32) {
   const auto config = ReadLlamaConfig(folder);
   EXPECT_TRUE(config.ok()) << config.status();
-  auto weights = checkpoint::Weights::Open(folder, at::kCPU);
+  auto weights = checkpoint::Weights::Open(folder, at::kCPU, kLlamaNames);
   EXPECT_TRUE(weights.ok()) << weights.status();
   const LmOptions options{
       .threads = 2,

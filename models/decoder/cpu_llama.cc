@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/check.h"
 #include "common/base/status_macros.h"
+#include "models/decoder/llama_tensors.h"
 #include "models/decoder/step_check.h"
 #include "models/kernels/norm/rms_norm.h"
 #include "models/kernels/paged/rope.h"
@@ -89,18 +90,17 @@ CpuLlama::CpuLlama(const LlamaConfig& config, const LmOptions& options, kernels:
   for (int i = options.layers.first; i < options.layers.last; ++i) {
     layers_.push_back(LoadLayer(i, weights));
   }
-  const std::string embedding = "model.embed_tokens.weight";
+  const LlamaTables tables = FindTables(config, weights);
   if (first_stage()) {
-    embedding_ = weights.GetAsStored(embedding, {config.vocab_size, config.hidden_size});
+    embedding_ = weights.GetAsStored(tables.embedding, {config.vocab_size, config.hidden_size});
     if (embedding_.scalar_type() != at::kBFloat16) {
       embedding_ = embedding_.to(at::kFloat);
     }
   }
   if (last_stage()) {
-    final_norm_ = ToVector(weights.Get("model.norm.weight", {config.hidden_size}));
+    final_norm_ = ToVector(weights.Get("norm.weight", {config.hidden_size}));
     head_ = std::make_unique<PanelWeight>(
-        LoadMatrix(config.tied_embeddings ? embedding : "lm_head.weight", config.hidden_size,
-                   config.vocab_size, weights));
+        LoadMatrix(tables.head, config.hidden_size, config.vocab_size, weights));
   }
 }
 
@@ -112,7 +112,7 @@ PanelWeight CpuLlama::LoadMatrix(const std::string& name, int64_t in, int64_t ou
 }
 
 CpuLlama::Layer CpuLlama::LoadLayer(int index, checkpoint::Weights& weights) const {
-  const std::string layer = absl::StrCat("model.layers.", index, ".");
+  const std::string layer = absl::StrCat("layers.", index, ".");
   const std::string attention = layer + "self_attn.";
   const std::string mlp = layer + "mlp.";
   const int hidden = config_.hidden_size;

@@ -1,46 +1,127 @@
 #include "models/decoder/llama_config.h"
 
 #include <algorithm>
-#include <cmath>
-#include <utility>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/file.h"
 #include "common/base/status_macros.h"
-#include "common/settings/json_file.h"
+#include "common/settings/refuse_null.h"
+#include "models/decoder/bounded_number.h"
+#include "models/settings/decoder_config.h"
 
 namespace terminus::models::decoder {
 namespace {
 
+using nlohmann::json;
 using settings::JsonFile;
 
 constexpr size_t kMaxConfigBytes = 1 << 20;
+constexpr int64_t kMaxWindow = int64_t{1} << 32;
 
-// Within bounds that are far from what any model has, and from where float32 ends.
-double Number(JsonFile& file, const std::string& key, double min, double max, double otherwise) {
-  const double value = file.NumberOr(key, otherwise);
-  if (!(value >= min && value <= max)) {
-    file.Fault(key, absl::StrCat(value, ", expected a number from ", min, " to ", max));
-    return otherwise;
-  }
-  return value;
+// Which layers attend within "sliding_window" tokens.
+enum class Window {
+  kNone,
+  kAll,      // All, unless the window is null.
+  kByLayer,  // Those from "max_window_layers" on, or of "layer_types", with "use_sliding_window".
+};
+
+// What is wired into one of the families and configurable in another, and the defaults of its
+// configuration class in transformers.
+struct Family {
+  absl::string_view type;
+  const settings::Table* table;
+  LlamaConfig defaults;
+  // 0: as many as there are heads of queries.
+  int kv_heads = 0;
+  // 0: the hidden size over the heads.
+  int head_dim = 0;
+  bool reads_attention_bias = false;
+  bool reads_mlp_bias = false;
+  Window window = Window::kNone;
+};
+
+constexpr int kDefaultWindow = 4096;
+constexpr int kDefaultWindowLayers = 28;
+
+LlamaConfig Defaults(int vocab_size, int intermediate_size, int max_positions) {
+  LlamaConfig config;
+  config.vocab_size = vocab_size;
+  config.hidden_size = 4096;
+  config.layers = 32;
+  config.heads = 32;
+  config.intermediate_size = intermediate_size;
+  config.max_positions = max_positions;
+  return config;
 }
 
-double Theta(JsonFile& file, double otherwise) {
-  return Number(file, "rope_theta", 1, 1e30, otherwise);
+std::vector<Family> MakeFamilies() {
+  const LlamaConfig llama = Defaults(32000, 11008, 2048);
+  const LlamaConfig mistral = Defaults(32000, 14336, 4096 * 32);
+  LlamaConfig qwen2 = Defaults(151936, 22016, 32768);
+  LlamaConfig qwen3 = qwen2;
+  qwen2.qkv_bias = true;
+  qwen3.qk_norm = true;
+  return {{.type = "llama",
+           .table = &settings::kLlamaConfig,
+           .defaults = llama,
+           .reads_attention_bias = true,
+           .reads_mlp_bias = true},
+          {.type = "mistral",
+           .table = &settings::kMistralConfig,
+           .defaults = mistral,
+           .kv_heads = 8,
+           .window = Window::kAll},
+          {.type = "qwen2",
+           .table = &settings::kQwen2Config,
+           .defaults = qwen2,
+           .kv_heads = 32,
+           .window = Window::kByLayer},
+          {.type = "qwen3",
+           .table = &settings::kQwen3Config,
+           .defaults = qwen3,
+           .kv_heads = 32,
+           .head_dim = 128,
+           .reads_attention_bias = true,
+           .window = Window::kByLayer}};
 }
 
-void ReadSizes(JsonFile& file, LlamaConfig* config) {
-  config->vocab_size = static_cast<int>(file.Int("vocab_size", 1, 1 << 24));
-  config->hidden_size = static_cast<int>(file.Int("hidden_size", 1, 1 << 16));
-  config->layers = static_cast<int>(file.Int("num_hidden_layers", 1, 1024));
-  config->heads = static_cast<int>(file.Int("num_attention_heads", 1, 1024));
-  config->kv_heads = static_cast<int>(file.IntOr("num_key_value_heads", 1, 1024, config->heads));
-  config->head_dim = static_cast<int>(
-      file.IntOr("head_dim", 1, 1024, std::max(1, config->hidden_size / config->heads)));
-  config->intermediate_size = static_cast<int>(file.Int("intermediate_size", 1, 1 << 20));
-  config->max_positions = static_cast<int>(file.Int("max_position_embeddings", 1, 1 << 24));
-  config->rms_norm_eps = static_cast<float>(Number(file, "rms_norm_eps", 1e-30, 1, 1e-6));
+// Null when it is none of them.
+const Family* FindFamily(absl::string_view type) {
+  static const auto* families = new std::vector<Family>(MakeFamilies());
+  const auto found = std::find_if(families->begin(), families->end(),
+                                  [&](const Family& family) { return family.type == type; });
+  return found == families->end() ? nullptr : &*found;
+}
+
+// Absent and null differ here: null stands for what absent does in Llama.
+bool IsNull(const JsonFile& file, const std::string& key) {
+  const auto found = file.json().find(key);
+  return found != file.json().end() && found->is_null();
+}
+
+int ReadInt(JsonFile& file, const std::string& key, int64_t max, int64_t otherwise) {
+  return static_cast<int>(file.IntOr(key, 1, max, otherwise));
+}
+
+void ReadSizes(JsonFile& file, const Family& family, LlamaConfig* config) {
+  config->vocab_size = ReadInt(file, "vocab_size", 1 << 24, config->vocab_size);
+  config->hidden_size = ReadInt(file, "hidden_size", 1 << 16, config->hidden_size);
+  config->layers = ReadInt(file, "num_hidden_layers", 1024, config->layers);
+  config->heads = ReadInt(file, "num_attention_heads", 1024, config->heads);
+  const bool as_heads = family.kv_heads == 0 || IsNull(file, "num_key_value_heads");
+  config->kv_heads =
+      ReadInt(file, "num_key_value_heads", 1024, as_heads ? config->heads : family.kv_heads);
+  const int quotient = std::max(1, config->hidden_size / config->heads);
+  config->head_dim =
+      ReadInt(file, "head_dim", 1024, family.head_dim == 0 ? quotient : family.head_dim);
+  config->intermediate_size =
+      ReadInt(file, "intermediate_size", 1 << 20, config->intermediate_size);
+  config->max_positions = ReadInt(file, "max_position_embeddings", 1 << 24, config->max_positions);
+  config->rms_norm_eps =
+      static_cast<float>(BoundedNumber(file, "rms_norm_eps", 1e-30, 1, config->rms_norm_eps));
   if (config->heads % config->kv_heads != 0) {
     file.Fault("num_key_value_heads", absl::StrCat(config->kv_heads, " do not divide ",
                                                    config->heads, " attention heads"));
@@ -50,62 +131,69 @@ void ReadSizes(JsonFile& file, LlamaConfig* config) {
   }
 }
 
-// Since version 5 of transformers all of it is in "rope_parameters"; before, theta stood alone and
-// the rest in "rope_scaling".
-void ReadRope(JsonFile& file, RopeConfig* rope) {
-  const std::string section =
-      file.json().contains("rope_parameters") ? "rope_parameters" : "rope_scaling";
-  JsonFile scaling = file.Object(section);
-  rope->theta = Theta(scaling, Theta(file, rope->theta));
-  const std::string type = scaling.StringOr("rope_type", scaling.StringOr("type", "default"));
-  if (type == "llama3") {
-    rope->scaling = RopeConfig::Scaling::kLlama3;
-    rope->factor = Number(scaling, "factor", 1, 1e6, 8);
-    rope->low_freq_factor = Number(scaling, "low_freq_factor", 1e-6, 1e6, 1);
-    rope->high_freq_factor = Number(scaling, "high_freq_factor", 1e-6, 1e6, 4);
-    rope->original_max_positions =
-        Number(scaling, "original_max_position_embeddings", 1, 1e9, 8192);
-    if (rope->high_freq_factor <= rope->low_freq_factor) {
-      scaling.Fault("high_freq_factor", "expected more than low_freq_factor");
+// Whether any of the layers has a window by "layer_types"; nothing when the file has no such list.
+std::optional<bool> ReadLayerTypes(JsonFile& file, const Family& family, int layers) {
+  const json* types = file.Find("layer_types");
+  if (types == nullptr) {
+    return std::nullopt;
+  }
+  if (!types->is_array() || types->size() != static_cast<size_t>(layers)) {
+    file.Fault("layer_types", absl::StrCat("expected a list of ", layers, " strings"));
+    return std::nullopt;
+  }
+  bool windowed = false;
+  for (const json& type : *types) {
+    const std::string name = type.is_string() ? type.get<std::string>() : "";
+    const bool sliding = family.window == Window::kByLayer && name == "sliding_attention";
+    // "attention" is an older name.
+    if (!sliding && name != "full_attention" && name != "attention") {
+      file.Fault(
+          "layer_types",
+          absl::StrCat(type.dump(), ", supported is \"full_attention\"",
+                       family.window == Window::kByLayer ? " and \"sliding_attention\"" : ""));
+      return std::nullopt;
     }
-  } else if (type != "default") {
-    scaling.Fault("rope_type",
-                  absl::StrCat("\"", type, "\", supported are \"default\" and \"llama3\""));
+    windowed = windowed || sliding;
   }
-  if (scaling.NumberOr("partial_rotary_factor", file.NumberOr("partial_rotary_factor", 1)) != 1) {
-    scaling.Fault("partial_rotary_factor", "supported is 1");
-  }
-  file.Adopt(section, scaling);
+  return windowed;
 }
 
-// What is wired into one of the families and configurable in another.
-void ReadFamily(JsonFile& file, const std::string& type, LlamaConfig* config) {
-  const bool attention_bias = file.BoolOr("attention_bias", false);
-  config->qkv_bias = attention_bias || type == "qwen2";
-  config->qk_norm = type == "qwen3";
-  config->output_bias = attention_bias;
-  config->mlp_bias = file.BoolOr("mlp_bias", false);
-  config->tied_embeddings = file.BoolOr("tie_word_embeddings", false);
-  const std::string activation = file.StringOr("hidden_act", "silu");
-  if (activation != "silu") {
-    file.Fault("hidden_act", absl::StrCat("\"", activation, "\", supported is \"silu\""));
-  }
-  const bool windowed = type == "mistral" || file.BoolOr("use_sliding_window", false);
-  const int64_t window = file.IntOr("sliding_window", 1, int64_t{1} << 32, config->max_positions);
-  if (windowed && window < config->max_positions) {
-    // Up to the window's length, attention over all is the same.
-    config->max_positions = static_cast<int>(window);
-  }
+int64_t ReadWindowSize(JsonFile& file) {
+  const int64_t size = file.IntOr("sliding_window", 1, kMaxWindow, kDefaultWindow);
+  return IsNull(file, "sliding_window") ? kMaxWindow : size;
 }
 
-// Whatever family the file is of.
-absl::StatusOr<LlamaConfig> ReadConfig(JsonFile file, const std::string& type) {
-  LlamaConfig config;
-  ReadSizes(file, &config);
-  ReadRope(file, &config.rope);
-  ReadFamily(file, type, &config);
-  config.eos_token_ids = ReadEosTokenIds(file, config.vocab_size);
-  TERMINUS_RETURN_IF_ERROR(file.status());
+// The tokens that a layer with the narrowest window sees. Until a text is longer, attention to all
+// of it is the same.
+int64_t ReadWindow(JsonFile& file, const Family& family, int layers) {
+  const std::optional<bool> windowed = ReadLayerTypes(file, family, layers);
+  if (family.window == Window::kNone) {
+    return kMaxWindow;
+  }
+  if (family.window == Window::kAll) {
+    return ReadWindowSize(file);
+  }
+  const bool use = file.BoolOr("use_sliding_window", false);
+  const int64_t size = ReadWindowSize(file);
+  const int64_t first = file.IntOr("max_window_layers", 0, kMaxWindow, kDefaultWindowLayers);
+  if (!use && windowed.value_or(false)) {
+    file.Fault("layer_types", "\"sliding_attention\" needs \"use_sliding_window\"");
+  }
+  return use && windowed.value_or(first < layers) ? size : kMaxWindow;
+}
+
+// Whatever family the file is of. Faults are noted in it.
+LlamaConfig ReadConfig(JsonFile& file, const Family& family) {
+  LlamaConfig config = family.defaults;
+  ReadSizes(file, family, &config);
+  config.rope = ReadRope(file, config.max_positions);
+  if (family.reads_attention_bias) {
+    config.output_bias = file.BoolOr("attention_bias", false);
+    config.qkv_bias = config.output_bias;
+  }
+  config.mlp_bias = family.reads_mlp_bias && file.BoolOr("mlp_bias", false);
+  config.max_positions = static_cast<int>(
+      std::min<int64_t>(config.max_positions, ReadWindow(file, family, config.layers)));
   return config;
 }
 
@@ -122,64 +210,30 @@ absl::StatusOr<LlamaConfig> ReadLlamaConfig(const std::string& folder) {
 }
 
 absl::StatusOr<LlamaConfig> ParseLlamaConfig(const std::string& name, const std::string& text) {
-  TERMINUS_ASSIGN_OR_RETURN(JsonFile file, JsonFile::Parse(name, text));
-  const std::string type = file.StringOr("model_type", "");
-  if (!file.json().is_object() || !IsLlamaFamily(type)) {
-    file.Fault("model_type",
-               absl::StrCat("\"", type, "\", supported for generation are \"llama\", \"mistral\" ",
-                            "and \"qwen2\""));
-    return file.status();
+  // Which table the file is bound to, its type says.
+  TERMINUS_ASSIGN_OR_RETURN(JsonFile any, JsonFile::Parse(name, text));
+  const std::string type = any.StringOr("model_type", "");
+  if (!IsLlamaFamily(type)) {
+    any.Fault("model_type", absl::StrCat("\"", type, "\", supported for generation are \"llama\", ",
+                                         "\"mistral\" and \"qwen2\""));
+    return any.status();
   }
-  return ReadConfig(std::move(file), type);
+  const Family& family = *FindFamily(type);
+  TERMINUS_ASSIGN_OR_RETURN(JsonFile file, JsonFile::Parse(name, text, family.table));
+  LlamaConfig config = ReadConfig(file, family);
+  config.tied_embeddings = file.BoolOr("tie_word_embeddings", false);
+  TERMINUS_RETURN_IF_ERROR(file.status());
+  return config;
 }
 
 absl::StatusOr<LlamaConfig> ReadQwen3EncoderConfig(const std::string& folder) {
-  TERMINUS_ASSIGN_OR_RETURN(JsonFile file, JsonFile::Read(folder + "/config.json"));
-  // The family's own default is not the hidden size over the heads.
-  file.Int("head_dim", 1, 1024);
-  const nlohmann::json types = file.json().value("layer_types", nlohmann::json::array());
-  for (const nlohmann::json& layer : types) {
-    if (layer != "full_attention") {
-      file.Fault("layer_types", absl::StrCat(layer.dump(), ", supported is \"full_attention\""));
-      break;
-    }
-  }
-  return ReadConfig(std::move(file), "qwen3");
-}
-
-std::vector<int32_t> ReadEosTokenIds(JsonFile& file, int vocab_size) {
-  std::vector<int32_t> ids;
-  const auto eos = file.json().find("eos_token_id");
-  if (eos == file.json().end() || eos->is_null()) {
-    return ids;
-  }
-  const nlohmann::json list = eos->is_array() ? *eos : nlohmann::json::array({*eos});
-  for (const nlohmann::json& id : list) {
-    if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() >= vocab_size) {
-      file.Fault("eos_token_id",
-                 absl::StrCat(id.dump(), ", expected a token id below ", vocab_size));
-      return {};
-    }
-    ids.push_back(id.get<int32_t>());
-  }
-  return ids;
-}
-
-std::vector<float> RopeFrequencies(const RopeConfig& rope, int head_dim) {
-  std::vector<float> frequencies;
-  for (int i = 0; i < head_dim / 2; ++i) {
-    double frequency = std::pow(rope.theta, -2.0 * i / head_dim);
-    if (rope.scaling == RopeConfig::Scaling::kLlama3) {
-      // Turns within the context that the model was first trained for.
-      const double turns = rope.original_max_positions * frequency / (2 * M_PI);
-      const double kept =
-          (turns - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
-      const double share = std::min(1.0, std::max(0.0, kept));
-      frequency *= share + (1 - share) / rope.factor;
-    }
-    frequencies.push_back(static_cast<float>(frequency));
-  }
-  return frequencies;
+  TERMINUS_ASSIGN_OR_RETURN(JsonFile file,
+                            JsonFile::Read(folder + "/config.json", &settings::kQwen3Config));
+  LlamaConfig config = ReadConfig(file, *FindFamily("qwen3"));
+  terminus::settings::RefuseNull(file, {"is_causal"});
+  config.causal = file.BoolOr("is_causal", true);
+  TERMINUS_RETURN_IF_ERROR(file.status());
+  return config;
 }
 
 }  // namespace terminus::models::decoder

@@ -42,16 +42,148 @@ TEST(LlamaConfig, DefaultsFollowTheFamily) {
   config["model_type"] = "qwen2";
   config["sliding_window"] = 64;
   config["use_sliding_window"] = false;
+  config["num_key_value_heads"] = 4;
   EXPECT_TRUE(Parse(config).qkv_bias);
   EXPECT_FALSE(Parse(config).output_bias);
   EXPECT_EQ(Parse(config).max_positions, 512);
   // Attention within a window equals attention to all only up to its length.
   config["model_type"] = "mistral";
   EXPECT_EQ(Parse(config).max_positions, 64);
-  config["eos_token_id"] = 7;
-  EXPECT_THAT(Parse(config).eos_token_ids, ElementsAre(7));
-  config["eos_token_id"] = {7, 9};
-  EXPECT_THAT(Parse(config).eos_token_ids, ElementsAre(7, 9));
+}
+
+TEST(LlamaConfig, AbsentKeysAreTheClassesDefaults) {
+  const LlamaConfig llama = Parse({{"model_type", "llama"}});
+  EXPECT_EQ(llama.vocab_size, 32000);
+  EXPECT_EQ(llama.intermediate_size, 11008);
+  EXPECT_EQ(llama.kv_heads, 32);
+  EXPECT_EQ(llama.head_dim, 128);
+  EXPECT_EQ(llama.max_positions, 2048);
+  EXPECT_EQ(llama.rms_norm_eps, 1e-6f);
+  const LlamaConfig mistral = Parse({{"model_type", "mistral"}});
+  EXPECT_EQ(mistral.intermediate_size, 14336);
+  EXPECT_EQ(mistral.kv_heads, 8);
+  EXPECT_EQ(mistral.max_positions, 4096);
+  const LlamaConfig qwen2 = Parse({{"model_type", "qwen2"}});
+  EXPECT_EQ(qwen2.vocab_size, 151936);
+  EXPECT_EQ(qwen2.kv_heads, 32);
+  EXPECT_EQ(qwen2.max_positions, 32768);
+  // Null is as many heads as queries have, absent is 32.
+  EXPECT_EQ(
+      Parse(
+          {{"model_type", "qwen2"}, {"num_attention_heads", 16}, {"num_key_value_heads", nullptr}})
+          .kv_heads,
+      16);
+}
+
+TEST(LlamaConfig, BiasesThatTheFamilyReads) {
+  for (const char* type : {"mistral", "qwen2"}) {
+    const LlamaConfig config =
+        Parse({{"model_type", type}, {"attention_bias", true}, {"mlp_bias", true}});
+    EXPECT_FALSE(config.output_bias || config.mlp_bias) << type;
+    EXPECT_EQ(config.qkv_bias, type == std::string("qwen2"));
+  }
+  EXPECT_TRUE(Parse({{"model_type", "llama"}, {"attention_bias", true}}).output_bias);
+}
+
+TEST(LlamaConfig, WindowsEndTheContext) {
+  const auto positions = [](json change) {
+    json config = {
+        {"model_type", "mistral"}, {"num_hidden_layers", 2}, {"max_position_embeddings", 8192}};
+    config.update(change);
+    return Parse(config).max_positions;
+  };
+  EXPECT_EQ(positions(json::object()), 4096);
+  EXPECT_EQ(positions({{"sliding_window", nullptr}}), 8192);
+  EXPECT_EQ(positions({{"sliding_window", 100}}), 100);
+  const json qwen2 = {
+      {"model_type", "qwen2"}, {"use_sliding_window", true}, {"sliding_window", 64}};
+  const auto with = [&](const json& change) {
+    json config = qwen2;
+    config.update(change);
+    return positions(config);
+  };
+  // The first window is behind the last layer.
+  EXPECT_EQ(with(json::object()), 8192);
+  EXPECT_EQ(with({{"max_window_layers", 1}}), 64);
+  EXPECT_EQ(with({{"max_window_layers", 1}, {"use_sliding_window", false}}), 8192);
+  EXPECT_EQ(with({{"max_window_layers", 1}, {"sliding_window", nullptr}}), 8192);
+  EXPECT_EQ(with({{"layer_types", {"full_attention", "sliding_attention"}}}), 64);
+  EXPECT_EQ(with({{"max_window_layers", 1}, {"layer_types", {"full_attention", "full_attention"}}}),
+            8192);
+}
+
+TEST(LlamaConfig, RefusesOtherMasks) {
+  json config = Minimal();
+  config["is_causal"] = false;
+  config["sliding_window"] = 4096;
+  config["layer_types"] = {"full_attention", "sliding_attention"};
+  config["attention_chunk_size"] = 16;
+  EXPECT_THAT(Refusal(config),
+              AllOf(HasSubstr("is_causal: false"), HasSubstr("sliding_window: 4096"),
+                    HasSubstr("layer_types: \"sliding_attention\""),
+                    HasSubstr("attention_chunk_size: 16")));
+  config = Minimal();
+  config["layer_types"] = {"full_attention"};
+  EXPECT_THAT(Refusal(config), HasSubstr("expected a list of 2 strings"));
+  config = Minimal();
+  config["model_type"] = "qwen2";
+  config["num_key_value_heads"] = 4;
+  config["layer_types"] = {"full_attention", "sliding_attention"};
+  EXPECT_THAT(Refusal(config), HasSubstr("needs \"use_sliding_window\""));
+}
+
+TEST(LlamaConfig, RefusesQuantizedWeights) {
+  json config = Minimal();
+  config["quantization_config"] = {{"quant_method", "fp8"}};
+  EXPECT_THAT(Refusal(config),
+              HasSubstr("quantization_config: {\"quant_method\":\"fp8\"}, not supported"));
+}
+
+TEST(LlamaConfig, RopeScalingCountsMoreThanRopeParameters) {
+  json config = Minimal();
+  config["rope_parameters"] = {{"rope_type", "default"}, {"rope_theta", 5e5}};
+  config["rope_scaling"] = {{"type", "linear"}, {"factor", 4}};
+  const RopeConfig rope = Parse(config).rope;
+  EXPECT_EQ(rope.scaling, RopeConfig::Scaling::kLinear);
+  EXPECT_EQ(rope.factor, 4);
+  // Nothing of the other object counts.
+  EXPECT_EQ(rope.theta, 10000);
+  config["rope_theta"] = 77;
+  EXPECT_EQ(Parse(config).rope.theta, 77);
+  config["rope_scaling"]["rope_theta"] = 88;
+  EXPECT_EQ(Parse(config).rope.theta, 88);
+  // An empty one says nothing, nor does null.
+  for (const json& nothing : {json::object(), json()}) {
+    config["rope_scaling"] = nothing;
+    EXPECT_EQ(Parse(config).rope.theta, 5e5);
+  }
+}
+
+TEST(LlamaConfig, RopeTypesNeedTheirNumbers) {
+  json config = Minimal();
+  config["rope_parameters"] = {{"rope_type", "llama3"}};
+  EXPECT_THAT(Refusal(config),
+              AllOf(HasSubstr("rope_parameters.factor: missing"),
+                    HasSubstr("low_freq_factor: missing"), HasSubstr("high_freq_factor: missing")));
+  config["rope_parameters"].update(
+      {{"factor", 8}, {"low_freq_factor", 1}, {"high_freq_factor", 4}});
+  EXPECT_EQ(Parse(config).rope.original_max_positions, 512);
+  config["rope_parameters"]["original_max_position_embeddings"] = 64;
+  EXPECT_EQ(Parse(config).rope.original_max_positions, 64);
+  config["original_max_position_embeddings"] = 128;
+  EXPECT_EQ(Parse(config).rope.original_max_positions, 128);
+  for (const char* type : {"linear", "dynamic"}) {
+    config["rope_parameters"] = {{"rope_type", type}};
+    EXPECT_THAT(Refusal(config), HasSubstr("rope_parameters.factor: missing")) << type;
+  }
+  config["rope_parameters"]["factor"] = 2;
+  EXPECT_EQ(Parse(config).rope.scaling, RopeConfig::Scaling::kDefault);
+  config["rope_parameters"] = {{"full_attention", {{"rope_type", "default"}}}};
+  EXPECT_THAT(Refusal(config), HasSubstr("rope_parameters.full_attention"));
+  config["rope_parameters"] = {{"rope_type", "longrope"}};
+  config["partial_rotary_factor"] = 0.5;
+  EXPECT_THAT(Refusal(config), AllOf(HasSubstr("\"longrope\", supported are"),
+                                     HasSubstr("partial_rotary_factor: 0.5")));
 }
 
 TEST(LlamaConfig, RopeInBothPlaces) {
@@ -80,6 +212,8 @@ TEST(LlamaConfig, FrequenciesFallAndLongWavesAreStretched) {
   const auto after = RopeFrequencies(scaled, 128);
   EXPECT_EQ(after.front(), before.front());
   EXPECT_FLOAT_EQ(after.back(), before.back() / 8);
+  const RopeConfig linear{.theta = 5e5, .scaling = RopeConfig::Scaling::kLinear, .factor = 8};
+  EXPECT_FLOAT_EQ(RopeFrequencies(linear, 128).front(), before.front() / 8);
 }
 
 TEST(LlamaConfig, RefusalsNameKeyAndWhatIsSupported) {
@@ -90,12 +224,11 @@ TEST(LlamaConfig, RefusalsNameKeyAndWhatIsSupported) {
   config["num_key_value_heads"] = 3;
   config["head_dim"] = 24;
   config["rope_scaling"] = {{"type", "yarn"}, {"factor", -1}};
-  config["eos_token_id"] = 100;
-  config.erase("vocab_size");
-  EXPECT_THAT(Refusal(config), AllOf(HasSubstr("gelu"), HasSubstr("3 do not divide 4"),
-                                     HasSubstr("24, supported are multiples of 16"),
-                                     HasSubstr("rope_scaling.rope_type: \"yarn\""),
-                                     HasSubstr("eos_token_id"), HasSubstr("vocab_size: missing")));
+  config["vocab_size"] = 0;
+  EXPECT_THAT(Refusal(config),
+              AllOf(HasSubstr("gelu"), HasSubstr("3 do not divide 4"),
+                    HasSubstr("24, supported are multiples of 16"),
+                    HasSubstr("rope_scaling.rope_type: \"yarn\""), HasSubstr("vocab_size: 0")));
   config = Minimal();
   config["rope_scaling"] = 3;
   EXPECT_THAT(Refusal(config), HasSubstr("rope_scaling: expected an object"));

@@ -28,6 +28,8 @@ struct LmOptions {
   int kv_blocks = 0;
   int64_t kv_bytes = int64_t{256} << 20;
   ComputeDType dtype = ComputeDType::kAuto;
+  // Make every check of a load, but read no weight and use no device. The model cannot compute.
+  bool check_only = false;
   LayerRange layers;
 };
 

@@ -4,10 +4,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "models/checkpoint/check.h"
 #include "models/checkpoint/weights.h"
 #include "models/decoder/aten_llama.h"
 #include "models/decoder/cpu_llama.h"
 #include "models/decoder/llama_config.h"
+#include "models/decoder/llama_tensors.h"
 #include "models/kernels/isa.h"
 
 namespace terminus::models::decoder {
@@ -40,12 +42,12 @@ absl::Status ResolveKv(const LlamaConfig& config, int64_t element_bytes, LmOptio
   return absl::OkStatus();
 }
 
-// What the first matrix is stored in stands for all.
+// The dtype of the first matrix stands for all.
 ComputeDType ResolveDType(ComputeDType asked, const checkpoint::Weights& weights, int layer) {
   if (asked != ComputeDType::kAuto) {
     return asked;
   }
-  const std::string matrix = absl::StrCat("model.layers.", layer, ".mlp.gate_proj.weight");
+  const std::string matrix = absl::StrCat("layers.", layer, ".mlp.gate_proj.weight");
   return weights.TypeOf(matrix) == at::kBFloat16 ? ComputeDType::kBFloat16 : ComputeDType::kFloat32;
 }
 
@@ -53,9 +55,11 @@ ComputeDType ResolveDType(ComputeDType asked, const checkpoint::Weights& weights
 
 absl::StatusOr<std::unique_ptr<CausalLm>> LoadCausalLm(const std::string& folder, at::Device device,
                                                        LmOptions options) {
+  TERMINUS_RETURN_IF_ERROR(checkpoint::CheckOnMeta(
+      device, [&](at::Device meta) { return LoadCausalLm(folder, meta, options).status(); }));
   TERMINUS_ASSIGN_OR_RETURN(const LlamaConfig config, ReadLlamaConfig(folder));
   TERMINUS_RETURN_IF_ERROR(ResolveLayers(config, &options.layers));
-  TERMINUS_ASSIGN_OR_RETURN(auto weights, checkpoint::Weights::Open(folder, device));
+  TERMINUS_ASSIGN_OR_RETURN(auto weights, checkpoint::Weights::Open(folder, device, kLlamaNames));
   options.dtype = ResolveDType(options.dtype, weights, options.layers.first);
   const bool narrow_kv = !device.is_cpu() && options.dtype == ComputeDType::kBFloat16;
   TERMINUS_RETURN_IF_ERROR(ResolveKv(config, narrow_kv ? 2 : 4, &options));

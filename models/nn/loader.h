@@ -24,11 +24,6 @@ class Loader {
   std::optional<std::vector<int64_t>> ShapeOf(const std::string& name) const {
     return weights_.ShapeOf(name);
   }
-  // `prefix` where the checkpoint has it before `name`, else nothing: a part of a whole model's
-  // tensors may stand alone in a file.
-  std::string PrefixOf(const std::string& prefix, const std::string& name) const {
-    return Has(prefix + name) ? prefix : "";
-  }
   at::ScalarType dtype() const { return dtype_; }
 
   // A copy of its own.

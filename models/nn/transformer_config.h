@@ -17,7 +17,8 @@ struct TransformerConfig {
 
 // Reads what the config.json of transformers' pre-norm encoders has in common: hidden_size,
 // intermediate_size, num_hidden_layers, num_attention_heads, layer_norm_eps, hidden_act. What is
-// absent is as in `defaults`, and so is what has no key. Faults are noted in `file`.
+// absent is as in `defaults`, and so is what has no key. An intermediate size of 0 there means that
+// the file has no key for it. Faults are noted in `file`.
 TransformerConfig ReadTransformerConfig(settings::JsonFile& file,
                                         const TransformerConfig& defaults);
 

@@ -1,5 +1,8 @@
 #include "models/settings/config_common.h"
 
+#include "models/settings/config_other.h"
+#include "models/settings/generation_in_config.h"
+
 namespace terminus::models::settings {
 namespace {
 
@@ -15,8 +18,6 @@ constexpr char kLabels[] = "of classification heads, which are not computed";
 constexpr char kOutputs[] = "chooses what a Python call returns, not its values";
 constexpr char kAttention[] = "chooses among kernels that compute the same attention";
 constexpr char kIds[] = "the tokenizer's files say which special tokens a text gets";
-constexpr char kGeneration[] = "of generation, which encoders do not do";
-
 constexpr Key kKeys[] = {
     Used("model_type", "names the family"),
     Warned("auto_map", "code of the folder is never run; the family's own is computed"),
@@ -35,7 +36,7 @@ constexpr Key kKeys[] = {
 
     // What is refused, because the weights or layers would be others.
     Fixed("quantization_config", "[]", "the weights would have to be dequantized"),
-    Fixed("per_layer_config", "[]", "layers would differ from each other"),
+    Fixed("per_layer_config", "[{}]", "layers would differ from each other"),
     Fixed("fusion_config", "[]", "layers would be replaced"),
     Fixed("transformers_weights", "[]", "the weights would be read from another file"),
     Fixed("configuration_files", "[]", "another file would be read in place of this one"),
@@ -80,6 +81,9 @@ constexpr Key kKeys[] = {
     NoEffect("tie_word_embeddings", "of a language model's head, which an encoder has not"),
     NoEffect("tie_encoder_decoder", "of models with two halves"),
     NoEffect("cross_attention_hidden_size", "of models with two halves"),
+    NoEffect("tf_legacy_loss", kTraining),
+    NoEffect("output_past", kOutputs),
+    NoEffect("transformers.js_config", "of another library"),
 
     // Tokens.
     NoEffect("tokenizer_class", "the tokenizer is read from its own files"),
@@ -93,47 +97,7 @@ constexpr Key kKeys[] = {
     NoEffect("decoder_start_token_id", "of models with two halves"),
 };
 
-// What GenerationConfig has, and config.json of old versions repeated with the defaults.
-constexpr Key kGenerationKeys[] = {
-    NoEffect("max_length", kGeneration),
-    NoEffect("min_length", kGeneration),
-    NoEffect("do_sample", kGeneration),
-    NoEffect("early_stopping", kGeneration),
-    NoEffect("num_beams", kGeneration),
-    NoEffect("num_beam_groups", kGeneration),
-    NoEffect("diversity_penalty", kGeneration),
-    NoEffect("temperature", kGeneration),
-    NoEffect("top_k", kGeneration),
-    NoEffect("top_p", kGeneration),
-    NoEffect("typical_p", kGeneration),
-    NoEffect("epsilon_cutoff", kGeneration),
-    NoEffect("eta_cutoff", kGeneration),
-    NoEffect("repetition_penalty", kGeneration),
-    NoEffect("encoder_repetition_penalty", kGeneration),
-    NoEffect("length_penalty", kGeneration),
-    NoEffect("exponential_decay_length_penalty", kGeneration),
-    NoEffect("no_repeat_ngram_size", kGeneration),
-    NoEffect("encoder_no_repeat_ngram_size", kGeneration),
-    NoEffect("bad_words_ids", kGeneration),
-    NoEffect("suppress_tokens", kGeneration),
-    NoEffect("begin_suppress_tokens", kGeneration),
-    NoEffect("forced_bos_token_id", kGeneration),
-    NoEffect("forced_eos_token_id", kGeneration),
-    NoEffect("remove_invalid_values", kGeneration),
-    NoEffect("num_return_sequences", kGeneration),
-    NoEffect("output_scores", kGeneration),
-    NoEffect("return_dict_in_generate", kGeneration),
-    NoEffect("num_assistant_tokens", kGeneration),
-    NoEffect("num_assistant_tokens_schedule", kGeneration),
-    NoEffect("assistant_confidence_threshold", kGeneration),
-    NoEffect("assistant_lookbehind", kGeneration),
-    NoEffect("target_lookbehind", kGeneration),
-};
-
-constexpr Table kGenerationInConfig = {
-    .file = "config.json", .kind = "every family, generation", .keys = kGenerationKeys};
-
-constexpr const Table* kBases[] = {&kGenerationInConfig};
+constexpr const Table* kBases[] = {&kGenerationOfEncoders, &kOtherConfig};
 
 }  // namespace
 

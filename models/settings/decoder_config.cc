@@ -1,5 +1,7 @@
 #include "models/settings/decoder_config.h"
 
+#include "models/settings/generation_in_config.h"
+
 namespace terminus::models::settings {
 namespace {
 
@@ -60,10 +62,13 @@ constexpr Key kDecoderKeys[] = {
     Fixed("attention_chunk_size", "[]", "tokens would not see those of other chunks"),
     NoEffect("is_decoder", "attention is causal in any case"),
     NoEffect("rope_interleaved", "no version reads it"),
+    NoEffect("is_llama_config", "no version reads it"),
 };
 constexpr Table kDecoderBase = {
     .file = "config.json", .kind = "decoders", .keys = kDecoderKeys, .bases = kCommon};
 constexpr const Table* kDecoderBases[] = {&kDecoderBase};
+
+constexpr const Table* kLanguageModelOwnBases[] = {&kGenerationOfLanguageModels, &kDecoderBase};
 
 // Of those that continue texts.
 constexpr Key kLanguageModelKeys[] = {
@@ -73,7 +78,7 @@ constexpr Key kLanguageModelKeys[] = {
 constexpr Table kLanguageModelBase = {.file = "config.json",
                                       .kind = "language models",
                                       .keys = kLanguageModelKeys,
-                                      .bases = kDecoderBases};
+                                      .bases = kLanguageModelOwnBases};
 constexpr const Table* kLanguageModelBases[] = {&kLanguageModelBase};
 
 constexpr Key kLlamaKeys[] = {
@@ -106,11 +111,13 @@ constexpr const Table* kQwen2Bases[] = {&kWindowBase, &kLanguageModelBase};
 constexpr const Table* kQwen3Bases[] = {&kWindowBase, &kDecoderBase};
 
 constexpr Key kQwen2Keys[] = {
+    NoEffect("use_mrope", "of models that see pictures"),
     NoEffect("attention_bias", "queries, keys and values have biases in any case"),
     NoEffect("mlp_bias", kNotRead),
 };
 
 constexpr Key kQwen3Keys[] = {
+    Used("is_causal", "whether tokens see only those before them"),
     Used("attention_bias", "whether the attention's four linear maps have biases"),
     NoEffect("mlp_bias", kNotRead),
 };

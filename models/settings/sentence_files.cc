@@ -14,6 +14,15 @@ constexpr char kLoading[] = "says how Python loads the weights, not what they ar
 constexpr char kTask[] = "texts would be cut or extended by what a call says they are";
 constexpr char kOtherInput[] = "of pictures, sounds and videos";
 constexpr char kOutput[] = "the module would leave its result elsewhere";
+constexpr char kAdapter[] = "an adapter's weights would be added";
+constexpr char kOtherFile[] = "the weights would be read from elsewhere";
+constexpr char kSpread[] = "the model would be spread over devices";
+constexpr char kHub[] = "says how Python finds the folder, which is at hand";
+constexpr char kTokenizer[] = "the tokenizer would be another one";
+constexpr char kSide[] = "positions of tokens would depend on the other texts of a batch";
+constexpr char kBack[] = "of turning tokens back into text";
+constexpr char kPair[] = "a second text would be encoded";
+constexpr char kReturned[] = "chooses what the tokenizer returns beside the tokens";
 constexpr char kFlag[] = "a pooling mode, in the files of old versions";
 
 constexpr Key kModuleKeys[] = {
@@ -24,11 +33,53 @@ constexpr Key kModuleKeys[] = {
     NoEffect("kwargs", "arguments of a call that the module may be given; no call gives any"),
 };
 
+constexpr Key kHubKeys[] = {
+    NoEffect("_commit_hash", kHub),
+    NoEffect("_from_auto", kHub),
+    NoEffect("_from_pipeline", kHub),
+    NoEffect("cache_dir", kHub),
+    NoEffect("code_revision", kHub),
+    NoEffect("force_download", kHub),
+    NoEffect("local_files_only", kHub),
+    NoEffect("proxies", kHub),
+    NoEffect("revision", kHub),
+    NoEffect("subfolder", kHub),
+    NoEffect("token", kHub),
+    NoEffect("tqdm_class", kHub),
+    NoEffect("trust_remote_code", "code of the folder is never run"),
+};
+constexpr Table kHubArguments = {
+    .file = kFile, .kind = "Transformer, finding files", .keys = kHubKeys};
+constexpr const Table* kHubBases[] = {&kHubArguments};
+
 constexpr Key kModelKeys[] = {
+    Fixed("adapter_kwargs", "[{}]", kAdapter),
+    NoEffect("adapter_name", "names an adapter, of which there is none"),
+    Fixed("key_mapping", "[{}]", "tensors would have other names"),
+    Fixed("quantization_config", "[]", "the weights would be quantized"),
+    Fixed("fusion_config", "[]", "layers would be replaced"),
+    Fixed("kernel_config", "[]", "layers would be replaced"),
+    Fixed("use_kernels", "[false]", "layers would be replaced"),
+    Fixed("gguf_file", "[]", kOtherFile),
+    Fixed("state_dict", "[]", kOtherFile),
+    Fixed("variant", "[]", kOtherFile),
+    Fixed("tp_plan", "[]", kSpread),
+    Fixed("tp_size", "[]", kSpread),
+    Fixed("device_mesh", "[]", kSpread),
+    Fixed("distributed_config", "[]", kSpread),
+    NoEffect("experts_implementation", "of mixtures of experts, which these families are not"),
+    NoEffect("generation_config", "of models that continue texts"),
+    NoEffect("ignore_mismatched_sizes", "tensors of another size are refused"),
+    NoEffect("allow_all_kernels", kLoading),
+    NoEffect("disable_mmap", kLoading),
+    NoEffect("max_memory", kLoading),
+    NoEffect("offload_buffers", kLoading),
+    NoEffect("offload_folder", kLoading),
+    NoEffect("output_loading_info", kLoading),
+    NoEffect("weights_only", kLoading),
     NoEffect("attn_implementation", "chooses among kernels that compute the same attention"),
     NoEffect("torch_dtype", "Terminus chooses what it computes in"),
     NoEffect("dtype", "Terminus chooses what it computes in"),
-    NoEffect("trust_remote_code", "code of the folder is never run"),
     NoEffect("low_cpu_mem_usage", kLoading),
     NoEffect("device_map", kLoading),
     NoEffect("use_safetensors", kLoading),
@@ -36,9 +87,62 @@ constexpr Key kModelKeys[] = {
 };
 
 constexpr Key kProcessorKeys[] = {
+    Fixed("_is_local", "[]", kTokenizer),
+    Fixed("_json_padding", "[]", kTokenizer),
+    Fixed("_json_truncation", "[]", kTokenizer),
+    Fixed("_spm_precompiled_charsmap", "[]", kTokenizer),
+    Fixed("add_bos_token", "[]", kTokenizer),
+    Fixed("add_eos_token", "[]", kTokenizer),
+    Fixed("add_prefix_space", "[]", kTokenizer),
+    Fixed("added_tokens_decoder", "[]", kTokenizer),
+    Fixed("additional_special_tokens", "[]", kTokenizer),
+    Fixed("backend", "[\"tokenizers\"]", kTokenizer),
+    Fixed("bos_token", "[]", kTokenizer),
+    Fixed("chat_control_tokens", "[]", kTokenizer),
+    Fixed("cls_token", "[]", kTokenizer),
+    Fixed("config", "[]", kTokenizer),
+    Fixed("do_lower_case", "[]", kTokenizer),
+    Fixed("eos_token", "[]", kTokenizer),
+    Fixed("extra_special_tokens", "[]", kTokenizer),
+    Fixed("files_loaded", "[]", kTokenizer),
+    Fixed("fix_mistral_regex", "[]", kTokenizer),
+    Fixed("gguf_file", "[]", kTokenizer),
+    Fixed("init_configuration", "[]", kTokenizer),
+    Fixed("mask_token", "[]", kTokenizer),
+    Fixed("max_len", "[]", kTokenizer),
+    Fixed("merges", "[]", kTokenizer),
+    Fixed("mistral_format", "[]", kTokenizer),
+    Fixed("model_input_names", "[]", "padding could be attended to"),
+    Fixed("model_specific_special_tokens", "[]", kTokenizer),
+    Fixed("pad_token", "[]", kTokenizer),
+    Fixed("padding_side", "[\"right\"]", kSide),
+    Fixed("post_processor", "[]", kTokenizer),
+    Fixed("resolved_vocab_files", "[]", kTokenizer),
+    Fixed("sep_token", "[]", kTokenizer),
+    Fixed("split_special_tokens", "[false]", kTokenizer),
+    Fixed("strip_accents", "[]", kTokenizer),
+    Fixed("tokenize_chinese_chars", "[]", kTokenizer),
+    Fixed("tokenizer", "[]", kTokenizer),
+    Fixed("tokenizer_file", "[]", kTokenizer),
+    Fixed("tokenizer_object", "[]", kTokenizer),
+    Fixed("tokenizer_padding", "[]", kTokenizer),
+    Fixed("tokenizer_truncation", "[]", kTokenizer),
+    Fixed("tokenizer_type", "[]", kTokenizer),
+    Fixed("truncation_side", "[]", "over-long texts would lose their other end"),
+    Fixed("unk_id", "[]", kTokenizer),
+    Fixed("unk_token", "[]", kTokenizer),
+    Fixed("vocab", "[]", kTokenizer),
+    Fixed("vocab_file", "[]", kTokenizer),
+    NoEffect("chat_template", "texts are not rendered as messages"),
+    NoEffect("clean_up_tokenization_spaces", kBack),
+    NoEffect("clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output", kBack),
+    NoEffect("name_or_path", "names the place that the tokenizer came from"),
+    NoEffect("processor_class", "names the class that saved the tokenizer"),
+    NoEffect("response_schema", kBack),
+    NoEffect("response_template", kBack),
+    NoEffect("verbose", "chooses which warnings Python shows"),
     Used("model_max_length", "a limit of a text's tokens"),
     NoEffect("use_fast", "tokenizer.json is of the fast tokenizer"),
-    NoEffect("trust_remote_code", "code of the folder is never run"),
 };
 
 constexpr Key kProcessingTextKeys[] = {
@@ -49,7 +153,21 @@ constexpr Key kProcessingTextKeys[] = {
           "over-long texts would be encoded in another way"),
     Fixed("add_special_tokens", "[true]", "texts would lack their special tokens"),
     Fixed("return_tensors", "[\"pt\"]", "the result would be another type"),
-    NoEffect("return_attention_mask", "texts are not padded"),
+    Fixed("return_attention_mask", "[true]", "padding would be attended to"),
+    Fixed("padding_side", "[\"right\"]", kSide),
+    Fixed("return_overflowing_tokens", "[false]", "over-long texts would become several"),
+    Fixed("is_split_into_words", "[false]", "texts would be taken for lists of words"),
+    Fixed("sanitize_control_tokens", "[false]", "special tokens would be taken for text"),
+    Fixed("text_pair", "[]", kPair),
+    Fixed("text_target", "[]", kPair),
+    Fixed("text_pair_target", "[]", kPair),
+    NoEffect("stride", "of over-long texts that become several"),
+    NoEffect("return_length", kReturned),
+    NoEffect("return_offsets_mapping", kReturned),
+    NoEffect("return_special_tokens_mask", kReturned),
+    NoEffect("return_mm_token_type_ids", kReturned),
+    NoEffect("return_text_replacement_offsets", kReturned),
+    NoEffect("verbose", "chooses which warnings Python shows"),
     NoEffect("return_token_type_ids", "all tokens of a text are of the first type"),
     NoEffect("pad_to_multiple_of", "texts are not padded"),
 };
@@ -134,9 +252,11 @@ constexpr Table kModule = {.file = "modules.json", .kind = "each module", .keys 
 constexpr Table kTransformerModule = {
     .file = kFile, .kind = "Transformer", .keys = kTransformerKeys};
 constexpr Table kModelArguments = {
-    .file = kFile, .kind = "Transformer.model_kwargs", .keys = kModelKeys};
-constexpr Table kProcessorArguments = {
-    .file = kFile, .kind = "Transformer.processor_kwargs", .keys = kProcessorKeys};
+    .file = kFile, .kind = "Transformer.model_kwargs", .keys = kModelKeys, .bases = kHubBases};
+constexpr Table kProcessorArguments = {.file = kFile,
+                                       .kind = "Transformer.processor_kwargs",
+                                       .keys = kProcessorKeys,
+                                       .bases = kHubBases};
 constexpr Table kProcessingArguments = {
     .file = kFile, .kind = "Transformer.processing_kwargs", .keys = kProcessingKeys};
 constexpr Table kProcessingOfTexts = {

@@ -1,12 +1,16 @@
-// Writes or checks the tables of keys in docs/models.md, between its two marks.
+// Writes or checks the tables of keys in docs/models.md and docs/tokenizers.md, between the two
+// marks of each.
 //
-// usage: settings_docs --write FILE | --check FILE
+// usage: settings_docs --write|--check models|tokenizers FILE
 
+#include <algorithm>
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/file.h"
+#include "common/tokenizer/folder_settings.h"
 #include "models/settings/tables.h"
 
 namespace {
@@ -16,9 +20,23 @@ constexpr char kEnd[] = "<!-- End of the keys. -->\n";
 constexpr size_t kMaxBytes = 4 << 20;
 constexpr int kHeadingLevel = 3;
 
-std::string Tables() {
+using terminus::settings::Table;
+
+// The tables of a page; none for a name that is no page's.
+std::vector<const Table*> TablesOf(const std::string& page) {
+  const auto of_tokenizers = terminus::tokenizer::AllTables();
+  std::vector<const Table*> tables(of_tokenizers.begin(), of_tokenizers.end());
+  if (page == "tokenizers") return tables;
+  if (page != "models") return {};
+  std::vector<const Table*> others;
+  for (const Table* table : terminus::models::settings::AllTables()) {
+    if (std::find(tables.begin(), tables.end(), table) == tables.end()) others.push_back(table);
+  }
+  return others;
+}
+
+std::string Format(const std::vector<const Table*>& tables) {
   std::string text = "\n";
-  const auto tables = terminus::models::settings::AllTables();
   for (const auto* table : tables) {
     absl::StrAppend(&text, terminus::settings::FormatMarkdown(*table, kHeadingLevel, tables), "\n");
   }
@@ -28,11 +46,12 @@ std::string Tables() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::fprintf(stderr, "usage: settings_docs --write FILE | --check FILE\n");
+  const auto tables = TablesOf(argc == 4 ? argv[2] : "");
+  if (tables.empty()) {
+    std::fprintf(stderr, "usage: settings_docs --write|--check models|tokenizers FILE\n");
     return 2;
   }
-  const std::string path = argv[2];
+  const std::string path = argv[3];
   const auto text = terminus::base::ReadFile(path, kMaxBytes);
   if (!text.ok()) {
     std::fprintf(stderr, "%s\n", text.status().ToString().c_str());
@@ -45,13 +64,13 @@ int main(int argc, char** argv) {
     return 1;
   }
   const std::string expected =
-      absl::StrCat(text->substr(0, begin), kBegin, Tables(), text->substr(end));
+      absl::StrCat(text->substr(0, begin), kBegin, Format(tables), text->substr(end));
   if (expected == *text) {
     return 0;
   }
   if (std::string(argv[1]) != "--write") {
-    std::fprintf(stderr, "%s is not as the declarations say; run settings_docs --write %s\n",
-                 path.c_str(), path.c_str());
+    std::fprintf(stderr, "%s is not as the declarations say; run settings_docs --write %s %s\n",
+                 path.c_str(), argv[2], path.c_str());
     return 1;
   }
   std::FILE* file = std::fopen(path.c_str(), "wb");

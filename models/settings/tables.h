@@ -2,14 +2,12 @@
 
 #include <vector>
 
-#include "common/settings/table.h"
+#include "models/settings/config_common.h"
 
 // The declared keys of the files in a model folder. No torch: the readers in models/text,
 // models/vision, models/decoder and models/bundle bind to these tables, docs/models.md is made of
 // them, and tests hold them to the keys that the reference knows.
 namespace terminus::models::settings {
-
-using terminus::settings::Table;
 
 // Every table, objects inside files included, in the order of the docs.
 std::vector<const Table*> AllTables();

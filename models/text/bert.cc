@@ -2,36 +2,57 @@
 
 #include <memory>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
-#include "common/settings/json_file.h"
 #include "models/nn/attention.h"
 #include "models/nn/transformer_config.h"
+#include "models/settings/text_config.h"
 #include "models/text/pooling.h"
 
 namespace terminus::models::text {
 namespace {
 
-absl::StatusOr<BertConfig> ReadBertConfig(const std::string& folder) {
-  TERMINUS_ASSIGN_OR_RETURN(auto file,
-                            settings::JsonFile::Read(absl::StrCat(folder, "/config.json")));
-  BertConfig config;
-  config.vocab_size = static_cast<int>(file.Int("vocab_size", 1, 1 << 24));
-  config.hidden_size = static_cast<int>(file.Int("hidden_size", 1, 1 << 16));
-  config.layers = static_cast<int>(file.Int("num_hidden_layers", 1, 1024));
-  config.heads = static_cast<int>(file.Int("num_attention_heads", 1, 1 << 16));
-  config.intermediate_size = static_cast<int>(file.Int("intermediate_size", 1, 1 << 20));
-  config.max_positions = static_cast<int>(file.Int("max_position_embeddings", 1, 1 << 20));
-  config.type_vocab_size = static_cast<int>(file.IntOr("type_vocab_size", 1, 1 << 16, 2));
-  config.layer_norm_eps = file.NumberOr("layer_norm_eps", 1e-12);
-  if (config.hidden_size % config.heads != 0) {
-    file.Fault("hidden_size", absl::StrCat(config.hidden_size, " is not a multiple of ",
-                                           config.heads, " attention heads"));
+// Checkpoints of a task's model have it.
+constexpr absl::string_view kPrefixes[] = {"bert."};
+
+// What BertConfig has in transformers where the file has no such key.
+constexpr int kVocabSize = 30522;
+constexpr int kMaxPositions = 512;
+constexpr int kTypes = 2;
+
+// A plain folder of a causal language model is pooled by the last token in sentence-transformers.
+void CheckPlainPooling(settings::JsonFile& file) {
+  const nlohmann::json* classes = file.Find("architectures");
+  if (classes != nullptr && classes->is_array() && !classes->empty() &&
+      classes->front().is_string() &&
+      absl::EndsWith(classes->front().get<std::string>(), "ForCausalLM")) {
+    file.Fault("architectures", absl::StrCat(classes->front().dump(),
+                                             " needs a modules.json that says how to pool"));
   }
-  const std::string positions = file.StringOr("position_embedding_type", "absolute");
-  if (positions != "absolute") {
-    file.Fault("position_embedding_type",
-               absl::StrCat("\"", positions, "\", supported is \"absolute\""));
+}
+
+absl::StatusOr<BertConfig> ReadBertConfig(const SentenceConfig& sentence) {
+  TERMINUS_ASSIGN_OR_RETURN(
+      auto file, settings::JsonFile::Read(absl::StrCat(sentence.encoder_folder, "/config.json"),
+                                          &settings::kBertConfig));
+  const nn::TransformerConfig layers = nn::ReadTransformerConfig(
+      file,
+      {.layers = 12,
+       .block = {
+           .heads = 12, .layer_norm_eps = 1e-12, .mlp = {.hidden = 768, .intermediate = 3072}}});
+  BertConfig config;
+  config.vocab_size = static_cast<int>(file.IntOr("vocab_size", 1, 1 << 24, kVocabSize));
+  config.hidden_size = layers.hidden();
+  config.layers = layers.layers;
+  config.heads = layers.block.heads;
+  config.intermediate_size = layers.block.mlp.intermediate;
+  config.max_positions =
+      static_cast<int>(file.IntOr("max_position_embeddings", 1, 1 << 20, kMaxPositions));
+  config.type_vocab_size = static_cast<int>(file.IntOr("type_vocab_size", 1, 1 << 16, kTypes));
+  config.layer_norm_eps = layers.block.layer_norm_eps;
+  if (!sentence.has_pooling) {
+    CheckPlainPooling(file);
   }
   config.activation = nn::ReadActivation(file, "gelu");
   TERMINUS_RETURN_IF_ERROR(file.status());
@@ -41,8 +62,9 @@ absl::StatusOr<BertConfig> ReadBertConfig(const std::string& folder) {
 }  // namespace
 
 absl::StatusOr<TextPlan> ReadBertPlan(const SentenceConfig& sentence) {
-  TERMINUS_ASSIGN_OR_RETURN(const BertConfig config, ReadBertConfig(sentence.encoder_folder));
+  TERMINUS_ASSIGN_OR_RETURN(const BertConfig config, ReadBertConfig(sentence));
   return TextPlan{.dimension = config.hidden_size,
+                  .names = {.prefixes = kPrefixes},
                   .build = [config, pooling = sentence.pooling](const nn::Loader& loader) {
                     return std::make_unique<Bert>(config, pooling, loader);
                   }};
@@ -50,9 +72,7 @@ absl::StatusOr<TextPlan> ReadBertPlan(const SentenceConfig& sentence) {
 
 Bert::Bert(const BertConfig& config, Pooling pooling, const nn::Loader& loader)
     : config_(config), pooling_(pooling) {
-  // Checkpoints of a bare BertModel have "encoder.…", those of a task model "bert.encoder.…".
-  const std::string prefix = loader.PrefixOf("bert.", "embeddings.word_embeddings.weight");
-  const std::string embeddings = prefix + "embeddings.";
+  const std::string embeddings = "embeddings.";
   words_ = loader.GetTable(embeddings + "word_embeddings.weight",
                            {config.vocab_size, config.hidden_size});
   const at::Tensor types = loader.GetFloat(embeddings + "token_type_embeddings.weight",
@@ -65,7 +85,7 @@ Bert::Bert(const BertConfig& config, Pooling pooling, const nn::Loader& loader)
   embedding_norm_ =
       loader.GetNorm(embeddings + "LayerNorm", config.hidden_size, config.layer_norm_eps);
   for (int i = 0; i < config.layers; ++i) {
-    layers_.push_back(LoadLayer(config, absl::StrCat(prefix, "encoder.layer.", i, "."), loader));
+    layers_.push_back(LoadLayer(config, absl::StrCat("encoder.layer.", i, "."), loader));
   }
 }
 

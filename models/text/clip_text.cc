@@ -4,7 +4,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/settings/refuse_null.h"
 #include "models/checkpoint/tower_section.h"
+#include "models/settings/contrastive_config.h"
+#include "models/settings/text_config.h"
 #include "models/text/contrastive_text.h"
 
 namespace terminus::models::text {
@@ -16,9 +19,12 @@ constexpr int kLegacyEos = 2;
 }  // namespace
 
 absl::StatusOr<TextPlan> ReadClipTextPlan(const SentenceConfig& sentence) {
-  TERMINUS_ASSIGN_OR_RETURN(auto section,
-                            checkpoint::TowerSection::Read(sentence.encoder_folder, "text_config"));
+  TERMINUS_ASSIGN_OR_RETURN(
+      auto section,
+      checkpoint::TowerSection::Read(sentence.encoder_folder, "text_config", &settings::kClipConfig,
+                                     &settings::kClipTextModelConfig));
   settings::JsonFile& file = section.tower();
+  terminus::settings::RefuseNull(file, {"is_causal"});
   ContrastiveTextConfig config;
   config.vocab_size = static_cast<int>(file.IntOr("vocab_size", 1, 1 << 24, 49408));
   config.max_positions = static_cast<int>(file.IntOr("max_position_embeddings", 1, 1 << 20, 77));
@@ -38,7 +44,9 @@ absl::StatusOr<TextPlan> ReadClipTextPlan(const SentenceConfig& sentence) {
     file.Fault("modules.json", "CLIP's text tower pools by itself");
   }
   TERMINUS_RETURN_IF_ERROR(section.Finish());
-  return TextPlan{.dimension = config.dimension, .build = [config](const nn::Loader& loader) {
+  return TextPlan{.dimension = config.dimension,
+                  .names = kContrastiveTextNames,
+                  .build = [config](const nn::Loader& loader) {
                     return std::make_unique<ContrastiveText>(config, loader);
                   }};
 }

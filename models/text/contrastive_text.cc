@@ -7,24 +7,28 @@
 
 namespace terminus::models::text {
 
-ContrastiveText::ContrastiveText(const ContrastiveTextConfig& config, const nn::Loader& loader)
-    : ContrastiveText(config, loader.PrefixOf("text_model.", "embeddings.token_embedding.weight"),
-                      loader) {}
+namespace {
 
-ContrastiveText::ContrastiveText(const ContrastiveTextConfig& config, const std::string& prefix,
-                                 const nn::Loader& loader)
+// In front of the whole model's tensors, and of the tower's, in some checkpoints twice.
+constexpr absl::string_view kPrefixes[] = {"clip.", "siglip.", "text_model.", "text_model."};
+
+}  // namespace
+
+const weights::TensorNames kContrastiveTextNames = {.prefixes = kPrefixes};
+
+ContrastiveText::ContrastiveText(const ContrastiveTextConfig& config, const nn::Loader& loader)
     : config_(config),
-      tokens_(loader.GetTable(prefix + "embeddings.token_embedding.weight",
+      tokens_(loader.GetTable("embeddings.token_embedding.weight",
                               {config.vocab_size, config.transformer.hidden()})),
-      positions_(loader.Get(prefix + "embeddings.position_embedding.weight",
+      positions_(loader.Get("embeddings.position_embedding.weight",
                             {config.max_positions, config.transformer.hidden()})),
-      final_norm_(loader.GetNorm(prefix + "final_layer_norm", config.transformer.hidden(),
+      final_norm_(loader.GetNorm("final_layer_norm", config.transformer.hidden(),
                                  config.transformer.block.layer_norm_eps)),
-      head_(loader.GetLinear(config.head_is_inside ? prefix + config.head : config.head,
-                             config.transformer.hidden(), config.dimension, config.head_bias)) {
+      head_(loader.GetLinear(config.head, config.transformer.hidden(), config.dimension,
+                             config.head_bias)) {
   for (int i = 0; i < config.transformer.layers; ++i) {
     blocks_.emplace_back(config.transformer.block, nn::kClipBlockNames,
-                         absl::StrCat(prefix, "encoder.layers.", i, "."), loader);
+                         absl::StrCat("encoder.layers.", i, "."), loader);
   }
 }
 

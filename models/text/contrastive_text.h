@@ -27,13 +27,15 @@ struct ContrastiveTextConfig {
   TokenPooling pooling = TokenPooling::kLast;
   int32_t eos_token_id = 0;
   std::optional<Padding> padding;
-  // The linear map behind the pooled state: its tensors' name, whether the tower's prefix stands
-  // before it, whether it has a bias, what it makes.
+  // The linear map behind the pooled state: its tensors' name, whether it has a bias, and the
+  // number of its outputs.
   std::string head;
-  bool head_is_inside = false;
   bool head_bias = false;
   int dimension = 0;
 };
+
+// How checkpoints write the names of either's tensors.
+extern const weights::TensorNames kContrastiveTextNames;
 
 class ContrastiveText : public TextTower {
  public:
@@ -51,9 +53,6 @@ class ContrastiveText : public TextTower {
   std::optional<Padding> padding() const override { return config_.padding; }
 
  private:
-  ContrastiveText(const ContrastiveTextConfig& config, const std::string& prefix,
-                  const nn::Loader& loader);
-
   // Index of the token of texts.ids [begin, end) that stands for them.
   int64_t PooledOf(const PackedTexts& texts, int32_t begin, int32_t end) const;
 

@@ -29,7 +29,9 @@ absl::StatusOr<TextPlan> ReadTextPlan(const SentenceConfig& sentence) {
   const std::string type = file.StringOr("model_type", "");
   for (const TextFamily& family : TextFamilies()) {
     if (type == family.model_type) {
-      return family.read(sentence);
+      TERMINUS_ASSIGN_OR_RETURN(TextPlan plan, family.read(sentence));
+      TERMINUS_ASSIGN_OR_RETURN(plan.dimension, sentence.OutputDimension(plan.dimension));
+      return plan;
     }
   }
   const std::string names =

@@ -10,6 +10,9 @@
 namespace terminus::models::text {
 namespace {
 
+// Checkpoints of a Qwen3ForCausalLM have it, those of a Qwen3Model do not.
+constexpr absl::string_view kPrefixes[] = {"model."};
+
 // x [tokens, heads, head_dim]; the halves of a head are pairs.
 at::Tensor Rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
   const auto halves = x.chunk(2, -1);
@@ -27,6 +30,7 @@ absl::StatusOr<TextPlan> ReadQwen3Plan(const SentenceConfig& sentence) {
                      ": a \"qwen3\" text encoder needs a modules.json that says how to pool"));
   }
   return TextPlan{.dimension = config.hidden_size,
+                  .names = {.prefixes = kPrefixes},
                   .build = [config, pooling = sentence.pooling](const nn::Loader& loader) {
                     return std::make_unique<Qwen3>(config, pooling, loader);
                   }};
@@ -34,16 +38,13 @@ absl::StatusOr<TextPlan> ReadQwen3Plan(const SentenceConfig& sentence) {
 
 Qwen3::Qwen3(const decoder::LlamaConfig& config, Pooling pooling, const nn::Loader& loader)
     : config_(config), pooling_(pooling) {
-  // Of a Qwen3Model, or of a Qwen3ForCausalLM.
-  const std::string prefix = loader.PrefixOf("model.", "embed_tokens.weight");
-  tokens_ =
-      loader.GetTable(prefix + "embed_tokens.weight", {config.vocab_size, config.hidden_size});
+  tokens_ = loader.GetTable("embed_tokens.weight", {config.vocab_size, config.hidden_size});
   frequencies_ =
       at::tensor(decoder::RopeFrequencies(config.rope, config.head_dim)).to(tokens_.device());
   for (int i = 0; i < config.layers; ++i) {
-    layers_.push_back(LoadLayer(absl::StrCat(prefix, "layers.", i, "."), loader));
+    layers_.push_back(LoadLayer(absl::StrCat("layers.", i, "."), loader));
   }
-  final_norm_ = LoadNorm(prefix + "norm", config.hidden_size, loader);
+  final_norm_ = LoadNorm("norm", config.hidden_size, loader);
 }
 
 nn::RmsNorm Qwen3::LoadNorm(const std::string& name, int64_t width,
@@ -94,7 +95,7 @@ at::Tensor Qwen3::Attend(const Layer& layer, const Turn& turn, const at::Tensor&
   };
   const at::Tensor value = part(q_size + kv_size, kv_size);
   const at::Tensor all = at::cat({query, spread(key), spread(value)}, 1);
-  return nn::PackedSelfAttention(all.flatten(1), sequences, config_.heads, /*causal=*/true);
+  return nn::PackedSelfAttention(all.flatten(1), sequences, config_.heads, config_.causal);
 }
 
 std::vector<int64_t> Qwen3::Pooled(const PackedTexts& texts) const {

@@ -6,16 +6,19 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "common/base/status_macros.h"
 #include "common/settings/json_file.h"
 #include "models/checkpoint/tower_section.h"
+#include "models/settings/contrastive_config.h"
+#include "models/settings/text_config.h"
 #include "models/text/contrastive_text.h"
 
 namespace terminus::models::text {
 namespace {
 
-using settings::JsonFile;
 using nlohmann::json;
+using settings::JsonFile;
 
 // A token stands as a string, or as an object with its content.
 std::string ContentOf(const json& token) {
@@ -52,13 +55,20 @@ bool IsUnmasked(const JsonFile& config) {
          std::find(inputs.begin(), inputs.end(), "attention_mask") == inputs.end();
 }
 
+// Whether the tokenizer's class pads on the left where the file says nothing.
+bool PadsLeft(JsonFile& config) {
+  const std::string declared = config.StringOr("tokenizer_class", "");
+  const absl::string_view name = absl::StripSuffix(declared, "Fast");
+  return name == "GemmaTokenizer" || name == "Siglip2Tokenizer";
+}
+
 absl::StatusOr<Padding> ReadPadding(const std::string& folder, int max_positions, int vocab_size) {
   TERMINUS_ASSIGN_OR_RETURN(JsonFile file, JsonFile::Read(folder + "/tokenizer_config.json"));
   if (!IsUnmasked(file)) {
     file.Fault("model_input_names",
                "supported is a list without \"attention_mask\": padding is seen by the model");
   }
-  if (file.StringOr("padding_side", "right") != "right") {
+  if (file.StringOr("padding_side", PadsLeft(file) ? "left" : "right") != "right") {
     file.Fault("padding_side", "supported is \"right\"");
   }
   Padding padding{.length = max_positions};
@@ -82,7 +92,9 @@ absl::StatusOr<Padding> ReadPadding(const std::string& folder, int max_positions
 
 absl::StatusOr<TextPlan> ReadSiglipTextPlan(const SentenceConfig& sentence) {
   const std::string& folder = sentence.encoder_folder;
-  TERMINUS_ASSIGN_OR_RETURN(auto section, checkpoint::TowerSection::Read(folder, "text_config"));
+  TERMINUS_ASSIGN_OR_RETURN(
+      auto section, checkpoint::TowerSection::Read(folder, "text_config", &settings::kSiglipConfig,
+                                                   &settings::kSiglipTextModelConfig));
   JsonFile& file = section.tower();
   ContrastiveTextConfig config;
   config.vocab_size = static_cast<int>(file.IntOr("vocab_size", 1, 1 << 24, 32000));
@@ -95,7 +107,6 @@ absl::StatusOr<TextPlan> ReadSiglipTextPlan(const SentenceConfig& sentence) {
   config.transformer.block.mlp.activation = nn::ReadActivation(file, "gelu_pytorch_tanh");
   config.pooling = TokenPooling::kLast;
   config.head = "head";
-  config.head_is_inside = true;
   config.head_bias = true;
   config.dimension =
       static_cast<int>(file.IntOr("projection_size", 1, 1 << 16, config.transformer.hidden()));
@@ -105,7 +116,9 @@ absl::StatusOr<TextPlan> ReadSiglipTextPlan(const SentenceConfig& sentence) {
   TERMINUS_RETURN_IF_ERROR(section.Finish());
   TERMINUS_ASSIGN_OR_RETURN(config.padding,
                             ReadPadding(folder, config.max_positions, config.vocab_size));
-  return TextPlan{.dimension = config.dimension, .build = [config](const nn::Loader& loader) {
+  return TextPlan{.dimension = config.dimension,
+                  .names = kContrastiveTextNames,
+                  .build = [config](const nn::Loader& loader) {
                     return std::make_unique<ContrastiveText>(config, loader);
                   }};
 }

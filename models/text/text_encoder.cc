@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "models/checkpoint/check.h"
 #include "models/checkpoint/weights.h"
 #include "models/text/families.h"
 
@@ -87,26 +88,36 @@ absl::StatusOr<std::unique_ptr<TextEncoder>> TextEncoder::Load(const std::string
   if (placement.fp8) {
     return absl::UnimplementedError("texts are not encoded in FP8");
   }
+  TERMINUS_RETURN_IF_ERROR(checkpoint::CheckOnMeta(placement.device, [&](at::Device meta) {
+    return Load(folder, {.device = meta, .dtype = placement.dtype}).status();
+  }));
   TERMINUS_ASSIGN_OR_RETURN(SentenceConfig sentence_config, ReadSentenceConfig(folder));
   TERMINUS_ASSIGN_OR_RETURN(const TextPlan plan, ReadTextPlan(sentence_config));
-  TERMINUS_ASSIGN_OR_RETURN(
-      auto weights, checkpoint::Weights::Open(sentence_config.encoder_folder, placement.device));
+  TERMINUS_ASSIGN_OR_RETURN(auto weights, checkpoint::Weights::Open(sentence_config.encoder_folder,
+                                                                    placement.device, plan.names));
+  std::vector<Dense> dense;
+  for (const SentenceStep& step : sentence_config.steps) {
+    if (step.kind == SentenceStep::Kind::kDense) {
+      TERMINUS_ASSIGN_OR_RETURN(Dense one, Dense::Load(step.dense, placement.device));
+      dense.push_back(std::move(one));
+    }
+  }
   auto encoder = std::unique_ptr<TextEncoder>(
-      new TextEncoder(std::move(sentence_config), plan.build(nn::Loader(weights, placement.dtype)),
-                      placement.device));
+      new TextEncoder(std::move(sentence_config), std::move(dense), plan.dimension,
+                      plan.build(nn::Loader(weights, placement.dtype)), placement.device));
   TERMINUS_RETURN_IF_ERROR(weights.Finish());
   return encoder;
 }
 
-TextEncoder::TextEncoder(SentenceConfig sentence_config, std::unique_ptr<const TextTower> tower,
-                         at::Device device)
+TextEncoder::TextEncoder(SentenceConfig sentence_config, std::vector<Dense> dense, int dimension,
+                         std::unique_ptr<const TextTower> tower, at::Device device)
     : device_(device),
       sentence_config_(std::move(sentence_config)),
+      dense_(std::move(dense)),
+      dimension_(dimension),
       tower_(std::move(tower)),
-      max_tokens_(sentence_config_.max_tokens == 0
-                      ? tower_->max_tokens()
-                      : std::min(sentence_config_.max_tokens, tower_->max_tokens())) {
-  if (!device_.is_cpu()) {
+      limit_(sentence_config_.Limit(tower_->max_tokens())) {
+  if (device_.is_cuda()) {
     graphs_ = std::make_unique<TextGraphs>(
         *tower_, [this](const TextInputs& inputs) { return Vectors(inputs); }, device_);
   }
@@ -115,9 +126,9 @@ TextEncoder::TextEncoder(SentenceConfig sentence_config, std::unique_ptr<const T
 absl::Status TextEncoder::Check(const executor::TextBatch& batch) const {
   for (size_t i = 0; i < batch.token_ids.size(); ++i) {
     const std::vector<int32_t>& ids = batch.token_ids[i];
-    if (ids.empty() || ids.size() > static_cast<size_t>(max_tokens_)) {
+    if (ids.empty() || ids.size() > static_cast<size_t>(limit_.tokens)) {
       return absl::InvalidArgumentError(absl::StrCat("text ", i, " of the batch has ", ids.size(),
-                                                     " tokens, expected 1 to ", max_tokens_));
+                                                     " tokens, expected 1 to ", limit_.tokens));
     }
     for (const int32_t id : ids) {
       if (id < 0 || id >= vocabulary_size()) {
@@ -209,11 +220,16 @@ at::Tensor TextEncoder::Forward(const executor::TextBatch& batch, size_t begin, 
 }
 
 at::Tensor TextEncoder::Vectors(const TextInputs& inputs) const {
-  at::Tensor pooled = tower_->Forward(inputs).to(at::kFloat);
-  if (sentence_config_.normalize) {
-    pooled.div_(pooled.norm(2, {1}, /*keepdim=*/true).clamp_min_(1e-12));
+  at::Tensor vectors = tower_->Forward(inputs).to(at::kFloat);
+  size_t dense = 0;
+  for (const SentenceStep& step : sentence_config_.steps) {
+    if (step.kind == SentenceStep::Kind::kDense) {
+      vectors = dense_[dense++].Forward(vectors);
+    } else {
+      vectors.div_(vectors.norm(2, {1}, /*keepdim=*/true).clamp_min_(1e-12));
+    }
   }
-  return pooled;
+  return vectors;
 }
 
 }  // namespace terminus::models::text

@@ -4,10 +4,12 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/executor/encoder.h"
 #include "models/nn/placement.h"
+#include "models/text/dense.h"
 #include "models/text/sentence_config.h"
 #include "models/text/text_graphs.h"
 #include "models/text/text_tower.h"
@@ -31,10 +33,10 @@ class TextEncoder : public executor::Encoder<executor::TextBatch> {
   // share the encoder.
   at::Tensor Forward(const executor::TextBatch& batch, size_t begin, size_t end);
 
-  int dimension() const override { return tower_->dimension(); }
+  int dimension() const override { return dimension_; }
 
   // Longest text in tokens, special tokens included.
-  int max_tokens() const { return max_tokens_; }
+  const TokenLimit& limit() const { return limit_; }
 
   // Token ids are below this.
   int vocabulary_size() const { return tower_->vocabulary_size(); }
@@ -42,8 +44,8 @@ class TextEncoder : public executor::Encoder<executor::TextBatch> {
   const SentenceConfig& sentence_config() const { return sentence_config_; }
 
  private:
-  TextEncoder(SentenceConfig sentence_config, std::unique_ptr<const TextTower> tower,
-              at::Device device);
+  TextEncoder(SentenceConfig sentence_config, std::vector<Dense> dense, int dimension,
+              std::unique_ptr<const TextTower> tower, at::Device device);
 
   absl::Status Check(const executor::TextBatch& batch) const;
 
@@ -52,13 +54,15 @@ class TextEncoder : public executor::Encoder<executor::TextBatch> {
   // Encodes texts [begin, end) in one pass; writes their rows to `out`.
   void EncodeRange(const executor::TextBatch& batch, size_t begin, size_t end, float* out);
 
-  // From a tower's to ours: float32, and of length 1 where they are wanted so.
+  // From a tower's to ours: float32, after the folder's steps.
   at::Tensor Vectors(const TextInputs& inputs) const;
 
   at::Device device_;
   SentenceConfig sentence_config_;
+  std::vector<Dense> dense_;  // In the order of the steps that need them.
+  int dimension_;
   std::unique_ptr<const TextTower> tower_;
-  int max_tokens_;
+  TokenLimit limit_;
   std::unique_ptr<TextGraphs> graphs_;  // Null on a CPU.
 };
 

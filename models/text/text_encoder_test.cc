@@ -98,7 +98,8 @@ TEST_F(TextEncoderTest, RefusesBadBatches) {
   WriteTestFile(folder_.path() + "/sentence_bert_config.json", R"({"max_seq_length": 10})");
   auto encoder = TextEncoder::Load(folder_.path());
   ASSERT_TRUE(encoder.ok()) << encoder.status();
-  EXPECT_EQ((*encoder)->max_tokens(), 10);
+  EXPECT_EQ((*encoder)->limit().tokens, 10);
+  EXPECT_EQ((*encoder)->limit().source, "max_seq_length of sentence_bert_config.json");
   const auto code = [&](std::vector<int32_t> ids) {
     return (*encoder)->Encode({{{1, 2}, std::move(ids)}}).status().code();
   };
@@ -128,7 +129,7 @@ TEST_F(TextEncoderTest, SaysWhatIsSupported) {
 
   WriteFolder(ReadGolden("bert_mean"), folder_.path());
   WriteTestFile(folder_.path() + "/1_Pooling/config.json", R"({"pooling_mode_max_tokens": true})");
-  EXPECT_THAT(LoadError(), AllOf(HasSubstr("max_tokens"), HasSubstr("cls_token")));
+  EXPECT_THAT(LoadError(), AllOf(HasSubstr("\"max\""), HasSubstr("\"cls\"")));
 
   WriteTestFile(folder_.path() + "/modules.json",
                 R"([{"type": "sentence_transformers.models.Dense", "path": "2_Dense"}])");
@@ -142,14 +143,34 @@ TEST_F(TextEncoderTest, PlainFolderIsMeanPooledAndMayHavePrompts) {
   const auto config = ReadSentenceConfig(folder_.path());
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->pooling, Pooling::kMean);
-  EXPECT_FALSE(config->normalize);
+  EXPECT_THAT(config->steps, testing::IsEmpty());
   // A prompt without text is one that a request may name all the same.
   EXPECT_THAT(config->prompts, testing::ElementsAre(testing::Pair("document", ""),
                                                     testing::Pair("query", "query: ")));
 
-  WriteTestFile(folder_.path() + "/config_sentence_transformers.json",
-                R"({"prompts": {"query": "query: "}, "default_prompt_name": "query"})");
-  EXPECT_THAT(LoadError(), HasSubstr("default_prompt_name"));
+  // sentence-transformers reads it beside a modules.json alone.
+  WriteTestFile(folder_.path() + "/sentence_bert_config.json", R"({"max_seq_length": 10})");
+  EXPECT_THAT(ReadSentenceConfig(folder_.path())->limits, testing::IsEmpty());
+
+  golden_["config"]["architectures"] = {"BertForCausalLM"};
+  WriteTestFile(folder_.path() + "/config.json", golden_["config"].dump());
+  EXPECT_THAT(LoadError(), AllOf(HasSubstr("architectures"), HasSubstr("modules.json")));
+}
+
+TEST_F(TextEncoderTest, RefusesOtherAttention) {
+  golden_["config"].update({{"is_decoder", true},
+                            {"position_embedding_type", "relative_key"},
+                            {"quantization_config", {{"quant_method", "gptq"}}}});
+  WriteTestFile(folder_.path() + "/config.json", golden_["config"].dump());
+  EXPECT_THAT(LoadError(), AllOf(HasSubstr("is_decoder: true"),
+                                 HasSubstr("position_embedding_type: \"relative_key\""),
+                                 HasSubstr("quantization_config")));
+}
+
+TEST_F(TextEncoderTest, AbsentKeysAreBertsDefaults) {
+  WriteTestFile(folder_.path() + "/config.json", R"({"model_type": "bert"})");
+  EXPECT_THAT(LoadError(), AllOf(HasSubstr("[30522, 768]"), HasSubstr("[512, 768]"),
+                                 HasSubstr("layer.11.intermediate.dense.weight")));
 }
 
 TEST_F(TextEncoderTest, ModulesLieInside) {

@@ -104,7 +104,8 @@ TEST_P(TextGraphsTest, RecordedPassesAreOfTheTextsAtHand) {
 INSTANTIATE_TEST_SUITE_P(Models, TextGraphsTest, testing::Values("clip", "bert_mean"));
 
 INSTANTIATE_TEST_SUITE_P(Models, TextGpuTest,
-                         testing::Values("clip", "clip_legacy", "siglip", "qwen3", "bge",
+                         testing::Values("clip", "clip_legacy", "clip_text", "siglip",
+                                         "siglip_text", "qwen3", "qwen3_bidirectional", "bge",
                                          "bert_mean"));
 
 }  // namespace

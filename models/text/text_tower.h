@@ -64,7 +64,10 @@ class TextTower {
 
 // What a folder's config.json describes, before any weight is read.
 struct TextPlan {
+  // Elements of a text's final vector.
   int dimension = 0;
+  // How a checkpoint may write the names of its tensors.
+  weights::TensorNames names;
   // Asks for each tensor; the caller looks at the weights' status afterwards.
   std::function<std::unique_ptr<TextTower>(const nn::Loader&)> build;
 };

@@ -2,12 +2,22 @@
 
 #include "common/base/status_macros.h"
 #include "models/checkpoint/tower_section.h"
+#include "models/settings/contrastive_config.h"
+#include "models/settings/vision_config.h"
 #include "models/vision/vit_config.h"
 
 namespace terminus::models::vision {
+namespace {
+
+// In front of the whole model's tensors, and of the tower's, in some checkpoints twice.
+constexpr absl::string_view kPrefixes[] = {"clip.", "vision_model.", "vision_model."};
+
+}  // namespace
 
 absl::StatusOr<VisionPlan> ReadClipVisionPlan(const std::string& folder) {
-  TERMINUS_ASSIGN_OR_RETURN(auto section, checkpoint::TowerSection::Read(folder, "vision_config"));
+  TERMINUS_ASSIGN_OR_RETURN(
+      auto section, checkpoint::TowerSection::Read(folder, "vision_config", &settings::kClipConfig,
+                                                   &settings::kClipVisionModelConfig));
   settings::JsonFile& file = section.tower();
   VitConfig config{.image_size = 224,
                    .patch_size = 32,
@@ -17,7 +27,6 @@ absl::StatusOr<VisionPlan> ReadClipVisionPlan(const std::string& folder) {
                                              .mlp = {.hidden = 768, .intermediate = 3072}}},
                    .pooling = VitPooling::kClass,
                    .patch_bias = false,
-                   .prefix = "vision_model.",
                    .names = {.class_token = "embeddings.class_embedding",
                              .patches = "embeddings.patch_embedding",
                              .positions = "embeddings.position_embedding.weight",
@@ -25,8 +34,9 @@ absl::StatusOr<VisionPlan> ReadClipVisionPlan(const std::string& folder) {
                              .layer = "encoder.layers.",
                              .block = nn::kClipBlockNames,
                              .post_norm = "post_layernorm",
-                             .projection = "visual_projection"}};
-  ReadVitConfig(file, &config);
+                             .projection = "visual_projection"},
+                   .tensor_names = {.prefixes = kPrefixes}};
+  ReadVitConfig(file, /*pairs=*/false, &config);
   config.transformer.block.mlp.activation = nn::ReadActivation(file, "quick_gelu");
   config.projection_dim =
       static_cast<int>(section.model().IntOr("projection_dim", 1, 1 << 16, 512));

@@ -5,14 +5,18 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "common/base/check.h"
 #include "common/base/status_macros.h"
-#include "common/settings/json_file.h"
 #include "models/vision/depth_first.h"
 #include "models/vision/layerwise.h"
+#include "models/vision/timm_config.h"
 
 namespace terminus::models::vision {
 namespace {
+
+// Checkpoints that transformers wrote have it.
+constexpr absl::string_view kPrefixes[] = {"timm_model."};
 
 constexpr int kStemChannels = 32;
 
@@ -107,45 +111,45 @@ Layers LoadLayers(const EfficientNetLiteConfig& config, const nn::Loader& weight
   return layers;
 }
 
-absl::StatusOr<EfficientNetLiteConfig> ReadEfficientNetLiteConfig(const std::string& folder) {
-  TERMINUS_ASSIGN_OR_RETURN(auto file,
-                            settings::JsonFile::Read(absl::StrCat(folder, "/config.json")));
-  EfficientNetLiteConfig config;
-  const std::string architecture = file.String("architecture");
-  for (int variant = 0; variant < 5; ++variant) {
-    const std::string name = absl::StrCat("efficientnet_lite", variant);
-    // A tag may follow a dot, such as "tf_efficientnet_lite0.in1k".
-    const std::string base = architecture.substr(0, architecture.find('.'));
-    if (base == name || base == "tf_" + name) {
-      const bool tensorflow = absl::StartsWith(base, "tf_");
+absl::StatusOr<EfficientNetLiteConfig> LayersOf(const std::string& folder, const TimmConfig& timm) {
+  const bool tensorflow = absl::StartsWith(timm.architecture, "tf_");
+  const absl::string_view name = absl::StripPrefix(timm.architecture, "tf_");
+  EfficientNetLiteConfig config{
+      .stages = {},
+      .classes = timm.classes,
+      .batch_norm_eps = timm.batch_norm_eps.value_or(tensorflow ? 1e-3 : 1e-5),
+      .padding = nn::Padding::kSymmetric};
+  if (timm.pad_type.value_or(tensorflow ? "same" : "") == "same") {
+    config.padding = nn::Padding::kSame;
+  }
+  for (size_t variant = 0; variant < std::size(kScalings); ++variant) {
+    if (name == absl::StrCat("efficientnet_lite", variant)) {
       config.stages = Scale(kScalings[variant]);
-      config.batch_norm_eps = tensorflow ? 1e-3 : 1e-5;
-      config.padding = tensorflow ? nn::Padding::kSame : nn::Padding::kSymmetric;
     }
   }
   if (config.stages.empty()) {
-    file.Fault("architecture", absl::StrCat("\"", architecture,
-                                            "\", supported for images are efficientnet_lite0 to "
-                                            "efficientnet_lite4 and tf_efficientnet_lite0 to "
-                                            "tf_efficientnet_lite4"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(folder, "/config.json: architecture: \"", timm.architecture,
+                     "\", supported for images are efficientnet_lite0 to efficientnet_lite4 and "
+                     "tf_efficientnet_lite0 to tf_efficientnet_lite4"));
   }
-  config.classes = static_cast<int>(file.Int("num_classes", 1, 1 << 20));
-  TERMINUS_RETURN_IF_ERROR(file.status());
   return config;
 }
 
 }  // namespace
 
 absl::StatusOr<VisionPlan> ReadEfficientNetLitePlan(const std::string& folder) {
-  TERMINUS_ASSIGN_OR_RETURN(const EfficientNetLiteConfig config,
-                            ReadEfficientNetLiteConfig(folder));
+  TERMINUS_ASSIGN_OR_RETURN(const TimmConfig timm, ReadTimmConfig(folder));
+  TERMINUS_ASSIGN_OR_RETURN(const EfficientNetLiteConfig config, LayersOf(folder, timm));
   return VisionPlan{
       .dimension = EfficientNetLite::kFeatures,
+      .names = {.prefixes = kPrefixes},
       .build = [config](const ImageInput& input,
                         const nn::Loader& loader) -> absl::StatusOr<std::unique_ptr<VisionTower>> {
         TERMINUS_RETURN_IF_ERROR(CheckAnySize(input.height, input.width));
         return std::make_unique<EfficientNetLite>(config, input.transform, loader);
-      }};
+      },
+      .timm = timm.preprocessor};
 }
 
 EfficientNetLite::EfficientNetLite(const EfficientNetLiteConfig& config,

@@ -36,9 +36,7 @@ absl::StatusOr<VisionPlan> ReadVisionPlan(const std::string& folder) {
   const absl::string_view name = timm ? absl::StripPrefix(type, "tf_") : absl::string_view(type);
   for (const VisionFamily& family : VisionFamilies()) {
     if (timm == family.timm && (timm ? absl::StartsWith(name, family.type) : name == family.type)) {
-      TERMINUS_ASSIGN_OR_RETURN(VisionPlan plan, family.read(folder));
-      plan.timm = family.timm;
-      return plan;
+      return family.read(folder);
     }
   }
   const std::string names =

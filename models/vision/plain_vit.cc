@@ -2,12 +2,31 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "models/settings/vision_config.h"
 #include "models/vision/vit_config.h"
 
 namespace terminus::models::vision {
 namespace {
 
 using settings::JsonFile;
+
+// Checkpoints of a model with a head have them.
+constexpr absl::string_view kVitPrefixes[] = {"vit."};
+constexpr absl::string_view kDinov2Prefixes[] = {"dinov2."};
+
+// transformers 5 names parts anew; on request it also saves them so.
+constexpr weights::Spelling kVitSpellings[] = {{"layers.", "encoder.layer.", /*at_start=*/true},
+                                               {"attention.q_proj", "attention.attention.query"},
+                                               {"attention.k_proj", "attention.attention.key"},
+                                               {"attention.v_proj", "attention.attention.value"},
+                                               {"attention.o_proj", "attention.output.dense"},
+                                               {"mlp.fc1", "intermediate.dense"},
+                                               {"mlp.fc2", "output.dense"}};
+constexpr weights::Spelling kDinov2Spellings[] = {{"attention.q_proj", "attention.attention.query"},
+                                                  {"attention.k_proj", "attention.attention.key"},
+                                                  {"attention.v_proj", "attention.attention.value"},
+                                                  {"attention.o_proj", "attention.output.dense"},
+                                                  {"mlp.down_proj", "mlp.weights_out"}};
 
 // What both have in common.
 VitConfig BaseConfig() {
@@ -32,44 +51,52 @@ VitConfig BaseConfig() {
 
 // Dinov2MLP's inner size, or Dinov2SwiGLUFFN's.
 int InnerSize(JsonFile& file, int hidden, bool gated) {
-  const double ratio = file.NumberOr("mlp_ratio", 4);
-  if (!(ratio > 0 && ratio <= 64)) {
-    file.Fault("mlp_ratio", "expected a number above 0, at most 64");
-    return hidden;
-  }
-  const int inner = static_cast<int>(hidden * ratio);
+  const int inner = hidden * static_cast<int>(file.IntOr("mlp_ratio", 1, 64, 4));
   return gated ? (inner * 2 / 3 + 7) / 8 * 8 : inner;
+}
+
+// Reads what both have in common into `config`.
+void ReadPlainVit(JsonFile& file, VitConfig* config) {
+  ReadVitConfig(file, /*pairs=*/true, config);
+  nn::BlockConfig& block = config->transformer.block;
+  block.qkv_bias = file.BoolOr("qkv_bias", true);
+  const int head_dim = block.mlp.hidden / block.heads;
+  if (file.IntOr("head_dim", 1, 1 << 16, head_dim) != head_dim) {
+    file.Fault("head_dim",
+               absl::StrCat("expected ", head_dim, ", hidden_size / num_attention_heads"));
+  }
 }
 
 }  // namespace
 
 absl::StatusOr<VisionPlan> ReadPlainVitPlan(const std::string& folder) {
-  TERMINUS_ASSIGN_OR_RETURN(JsonFile file, JsonFile::Read(folder + "/config.json"));
+  TERMINUS_ASSIGN_OR_RETURN(JsonFile file,
+                            JsonFile::Read(folder + "/config.json", &settings::kVitConfig));
   VitConfig config = BaseConfig();
-  config.prefix = "vit.";
+  config.tensor_names = {.prefixes = kVitPrefixes, .spellings = kVitSpellings};
   nn::BlockNames& names = config.names.block;
   names.norm1 = "layernorm_before";
   names.norm2 = "layernorm_after";
   names.up = "intermediate.dense";
   names.down = "output.dense";
-  ReadVitConfig(file, &config);
+  ReadPlainVit(file, &config);
   config.transformer.block.mlp.activation = nn::ReadActivation(file, "gelu");
-  config.transformer.block.qkv_bias = file.BoolOr("qkv_bias", true);
   TERMINUS_RETURN_IF_ERROR(file.status());
   return PlanOf(config);
 }
 
 absl::StatusOr<VisionPlan> ReadDinov2Plan(const std::string& folder) {
-  TERMINUS_ASSIGN_OR_RETURN(JsonFile file, JsonFile::Read(folder + "/config.json"));
+  TERMINUS_ASSIGN_OR_RETURN(JsonFile file,
+                            JsonFile::Read(folder + "/config.json", &settings::kDinov2Config));
   VitConfig config = BaseConfig();
-  config.prefix = "dinov2.";
+  config.tensor_names = {.prefixes = kDinov2Prefixes, .spellings = kDinov2Spellings};
   config.interpolates = true;
   config.patch_size = 14;
   config.transformer.block.layer_norm_eps = 1e-6;
   config.transformer.block.layer_scale = true;
-  ReadVitConfig(file, &config);
   nn::BlockConfig& block = config.transformer.block;
-  block.qkv_bias = file.BoolOr("qkv_bias", true);
+  block.mlp.intermediate = 0;
+  ReadPlainVit(file, &config);
   block.mlp.gated = file.BoolOr("use_swiglu_ffn", false);
   block.mlp.intermediate = InnerSize(file, block.mlp.hidden, block.mlp.gated);
   if (!block.mlp.gated) {

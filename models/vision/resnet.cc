@@ -7,6 +7,7 @@
 #include "common/base/status_macros.h"
 #include "common/settings/json_file.h"
 #include "models/kernels/simd_width.h"
+#include "models/settings/vision_config.h"
 #include "models/vision/dense_backbone.h"
 
 namespace terminus::models::vision {
@@ -22,8 +23,8 @@ constexpr int kReduction = 4;
 // A list of one integer for each stage.
 std::vector<int> ReadStages(JsonFile& file, const std::string& key, int64_t max,
                             std::vector<int> otherwise) {
-  const auto list = file.json().find(key);
-  if (list == file.json().end() || list->is_null()) {
+  const nlohmann::json* list = file.Find(key);
+  if (list == nullptr) {
     return otherwise;
   }
   std::vector<int> values;
@@ -40,7 +41,8 @@ std::vector<int> ReadStages(JsonFile& file, const std::string& key, int64_t max,
 }
 
 absl::StatusOr<ResNetConfig> ReadConfig(const std::string& folder) {
-  TERMINUS_ASSIGN_OR_RETURN(JsonFile file, JsonFile::Read(folder + "/config.json"));
+  TERMINUS_ASSIGN_OR_RETURN(JsonFile file,
+                            JsonFile::Read(folder + "/config.json", &settings::kResNetConfig));
   ResNetConfig config;
   config.stem_channels = static_cast<int>(file.IntOr("embedding_size", 1, 1 << 16, 64));
   config.channels = ReadStages(file, "hidden_sizes", 1 << 16, {256, 512, 1024, 2048});
@@ -53,11 +55,6 @@ absl::StatusOr<ResNetConfig> ReadConfig(const std::string& folder) {
   }
   config.downsample_first_stage = file.BoolOr("downsample_in_first_stage", false);
   config.downsample_first_layer = file.BoolOr("downsample_in_bottleneck", false);
-  const std::string activation = file.StringOr("hidden_act", "relu");
-  if (activation != "relu") {
-    file.Fault("hidden_act", absl::StrCat("\"", activation, "\", supported is \"relu\""));
-  }
-  file.IntOr("num_channels", 3, 3, 3);
   if (config.channels.size() != config.depths.size()) {
     file.Fault("depths", absl::StrCat(config.depths.size(), " stages, hidden_sizes has ",
                                       config.channels.size()));
@@ -70,6 +67,9 @@ absl::StatusOr<ResNetConfig> ReadConfig(const std::string& folder) {
   TERMINUS_RETURN_IF_ERROR(file.status());
   return config;
 }
+
+// Checkpoints of a ResNetForImageClassification have it.
+constexpr absl::string_view kPrefixes[] = {"resnet."};
 
 // A convolution and its normalisation as transformers names them together.
 Layer Load(const std::string& name, int in, int out, const nn::Convolution::Options& options,
@@ -102,9 +102,9 @@ Block LoadBlock(const ResNetConfig& config, const std::string& prefix, int in, i
   return block;
 }
 
-Layers LoadLayers(const ResNetConfig& config, const std::string& prefix, const nn::Loader& loader) {
+Layers LoadLayers(const ResNetConfig& config, const nn::Loader& loader) {
   Layers layers{
-      .stem = Load(prefix + "embedder.embedder", 3, config.stem_channels,
+      .stem = Load("embedder.embedder", 3, config.stem_channels,
                    {.kernel = 7, .stride = 2, .activation = nn::Activation::kRelu}, loader),
       .max_pool = true,
       .blocks = {},
@@ -113,9 +113,9 @@ Layers LoadLayers(const ResNetConfig& config, const std::string& prefix, const n
   for (size_t s = 0; s < config.channels.size(); ++s) {
     for (int b = 0; b < config.depths[s]; ++b) {
       const bool halves = b == 0 && (s > 0 || config.downsample_first_stage);
-      layers.blocks.push_back(
-          LoadBlock(config, absl::StrCat(prefix, "encoder.stages.", s, ".layers.", b, "."), in,
-                    config.channels[s], halves ? 2 : 1, loader));
+      layers.blocks.push_back(LoadBlock(config,
+                                        absl::StrCat("encoder.stages.", s, ".layers.", b, "."), in,
+                                        config.channels[s], halves ? 2 : 1, loader));
       in = config.channels[s];
     }
   }
@@ -128,6 +128,7 @@ absl::StatusOr<VisionPlan> ReadResNetPlan(const std::string& folder) {
   TERMINUS_ASSIGN_OR_RETURN(const ResNetConfig config, ReadConfig(folder));
   return VisionPlan{
       .dimension = config.channels.back(),
+      .names = {.prefixes = kPrefixes},
       .build = [config](const ImageInput& input,
                         const nn::Loader& loader) -> absl::StatusOr<std::unique_ptr<VisionTower>> {
         TERMINUS_RETURN_IF_ERROR(CheckAnySize(input.height, input.width));
@@ -138,8 +139,7 @@ absl::StatusOr<VisionPlan> ReadResNetPlan(const std::string& folder) {
 ResNet::ResNet(const ResNetConfig& config, const kernels::PixelTransform& transform,
                const nn::Loader& loader)
     : config_(config) {
-  const std::string prefix = loader.PrefixOf("resnet.", "embedder.embedder.convolution.weight");
-  Layers layers = LoadLayers(config, prefix, loader);
+  Layers layers = LoadLayers(config, loader);
   // Without vectors of its own, LibTorch's convolutions are the faster ones.
   if (kernels::SimdWidth() > 0 && DenseBackbone::Supports(layers)) {
     backbone_ = std::make_unique<DenseBackbone>(std::move(layers), transform,
@@ -149,7 +149,10 @@ ResNet::ResNet(const ResNetConfig& config, const kernels::PixelTransform& transf
     layerwise_ = layerwise.get();
     backbone_ = std::move(layerwise);
   }
-  if (const auto shape = loader.ShapeOf("classifier.1.weight"); shape && !shape->empty()) {
+  // The head is needed by a projection alone: one of another kind is as good as none.
+  const auto shape = loader.ShapeOf("classifier.1.weight");
+  if (shape && shape->size() == 2 && shape->back() == config.channels.back() &&
+      loader.ShapeOf("classifier.1.bias") == std::vector<int64_t>{shape->front()}) {
     classes_ = static_cast<int>(shape->front());
     classifier_ = loader.GetLinear("classifier.1", config.channels.back(), classes_);
   }

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/errors.h"
 #include "common/base/status_macros.h"
+#include "models/checkpoint/check.h"
 #include "models/checkpoint/weights.h"
 #include "models/vision/families.h"
 
@@ -57,8 +58,12 @@ at::Tensor ClassMixture::Project(const at::Tensor& logits) const {
 absl::StatusOr<std::unique_ptr<VisionEncoder>> VisionEncoder::Load(
     const std::string& folder, const media::ImagePreprocessor& preprocessor,
     const nn::Placement& placement) {
+  TERMINUS_RETURN_IF_ERROR(checkpoint::CheckOnMeta(placement.device, [&](at::Device meta) {
+    return Load(folder, preprocessor, {.device = meta, .dtype = placement.dtype}).status();
+  }));
   TERMINUS_ASSIGN_OR_RETURN(const VisionPlan plan, ReadVisionPlan(folder));
-  TERMINUS_ASSIGN_OR_RETURN(auto weights, checkpoint::Weights::Open(folder, placement.device));
+  TERMINUS_ASSIGN_OR_RETURN(auto weights,
+                            checkpoint::Weights::Open(folder, placement.device, plan.names));
   auto tower = plan.build({.height = preprocessor.height(),
                            .width = preprocessor.width(),
                            .transform = TransformOf(preprocessor)},
@@ -78,7 +83,7 @@ VisionEncoder::VisionEncoder(std::unique_ptr<VisionTower> tower,
       width_(preprocessor.width()) {}
 
 absl::Status VisionEncoder::Prepare(int max_batch) {
-  if (placement_.device.is_cpu()) {
+  if (!placement_.device.is_cuda()) {
     return absl::OkStatus();
   }
   const c10::InferenceMode inference;

@@ -6,7 +6,9 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "absl/types/optional.h"
 #include "common/executor/encoder.h"
+#include "common/media/preprocessor_config.h"
 #include "models/kernels/image/normalize.h"
 #include "models/nn/linear.h"
 #include "models/nn/loader.h"
@@ -50,12 +52,14 @@ class VisionTower {
 // What a folder's config.json describes, before any weight is read.
 struct VisionPlan {
   int dimension = 0;
+  // How a checkpoint may write the names of its tensors.
+  weights::TensorNames names;
   // Asks for each tensor; the caller looks at the weights' status afterwards. INVALID_ARGUMENT for
   // images of a size that the tower does not take.
   std::function<absl::StatusOr<std::unique_ptr<VisionTower>>(const ImageInput&, const nn::Loader&)>
       build;
-  // Whether the folder is timm's, not transformers'. Set by ReadVisionPlan.
-  bool timm = false;
+  // Of a timm folder: how its config.json says that pictures are prepared.
+  absl::optional<media::PreprocessorConfig> timm;
 };
 
 // Pixels as a tower takes them: [images, height, width, 3] float32 on the host.

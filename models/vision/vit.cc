@@ -24,7 +24,7 @@ at::Tensor LoadPositions(const VitConfig& config, const ImageInput& input,
   const int64_t extra = config.names.class_token == nullptr ? 0 : 1;
   const int64_t count = side * side + extra;
   const int64_t hidden = config.transformer.hidden();
-  const std::string name = config.prefix + config.names.positions;
+  const std::string name = config.names.positions;
   const std::vector<int64_t> shape = config.batched_positions
                                          ? std::vector<int64_t>{1, count, hidden}
                                          : std::vector<int64_t>{count, hidden};
@@ -43,7 +43,7 @@ at::Tensor LoadPositions(const VitConfig& config, const ImageInput& input,
 nn::Linear LoadPatches(const VitConfig& config, const nn::Loader& loader) {
   const int64_t hidden = config.transformer.hidden();
   const int64_t side = config.patch_size;
-  const std::string name = config.prefix + config.names.patches;
+  const std::string name = config.names.patches;
   const at::Tensor weight = loader.GetFloat(name + ".weight", {hidden, 3, side, side}).flatten(1);
   if (!config.patch_bias) {
     return loader.MakeLinear(weight, std::nullopt);
@@ -67,16 +67,14 @@ absl::StatusOr<std::unique_ptr<Vit>> Vit::Create(const VitConfig& config, const 
   if (config.interpolates) {
     if (input.height < config.patch_size || input.width < config.patch_size) {
       return WrongSize(input.height, input.width,
-                       absl::StrCat("at least a patch of ", config.patch_size, " a side"));
+                       absl::StrCat("at least the patch_size of ", config.patch_size, " a side"));
     }
     TERMINUS_RETURN_IF_ERROR(CheckAnySize(input.height, input.width));
   } else if (input.height != config.image_size || input.width != config.image_size) {
     return WrongSize(input.height, input.width,
-                     absl::StrCat("the model's ", config.image_size, "×", config.image_size));
+                     absl::StrCat("the image_size of ", config.image_size, "×", config.image_size));
   }
-  VitConfig resolved = config;
-  resolved.prefix = loader.PrefixOf(config.prefix, config.names.patches + std::string(".weight"));
-  return std::unique_ptr<Vit>(new Vit(resolved, input, loader));
+  return std::unique_ptr<Vit>(new Vit(config, input, loader));
 }
 
 Vit::Vit(const VitConfig& config, const ImageInput& input, const nn::Loader& loader)
@@ -85,22 +83,21 @@ Vit::Vit(const VitConfig& config, const ImageInput& input, const nn::Loader& loa
       dtype_(loader.dtype()),
       patches_(LoadPatches(config, loader)),
       positions_(LoadPositions(config, input, loader)),
-      post_norm_(loader.GetNorm(config.prefix + config.names.post_norm, config.transformer.hidden(),
+      post_norm_(loader.GetNorm(config.names.post_norm, config.transformer.hidden(),
                                 config.transformer.block.layer_norm_eps)) {
   const VitNames& names = config.names;
   const int64_t hidden = config.transformer.hidden();
   if (names.class_token != nullptr) {
     const std::vector<int64_t> shape = config.batched_positions ? std::vector<int64_t>{1, 1, hidden}
                                                                 : std::vector<int64_t>{hidden};
-    class_token_ = loader.Get(config.prefix + names.class_token, shape).view({1, 1, hidden});
+    class_token_ = loader.Get(names.class_token, shape).view({1, 1, hidden});
   }
   if (names.pre_norm != nullptr) {
-    pre_norm_ = loader.GetNorm(config.prefix + names.pre_norm, hidden,
-                               config.transformer.block.layer_norm_eps);
+    pre_norm_ = loader.GetNorm(names.pre_norm, hidden, config.transformer.block.layer_norm_eps);
   }
   for (int i = 0; i < config.transformer.layers; ++i) {
-    blocks_.emplace_back(config.transformer.block, names.block,
-                         absl::StrCat(config.prefix, names.layer, i, "."), loader);
+    blocks_.emplace_back(config.transformer.block, names.block, absl::StrCat(names.layer, i, "."),
+                         loader);
   }
   if (config.pooling == VitPooling::kAttention) {
     head_ = LoadHead(config, loader);
@@ -113,7 +110,7 @@ Vit::Vit(const VitConfig& config, const ImageInput& input, const nn::Loader& loa
 Vit::AttentionHead Vit::LoadHead(const VitConfig& config, const nn::Loader& loader) {
   const nn::BlockConfig& block = config.transformer.block;
   const int64_t hidden = config.transformer.hidden();
-  const std::string prefix = config.prefix + config.names.head + ".";
+  const std::string prefix = absl::StrCat(config.names.head, ".");
   const at::Tensor weight =
       loader.GetFloat(prefix + "attention.in_proj_weight", {3 * hidden, hidden});
   const at::Tensor bias = loader.GetFloat(prefix + "attention.in_proj_bias", {3 * hidden});

@@ -45,9 +45,8 @@ struct VitConfig {
   // Dimensions before the positions' own: [1, positions, hidden] rather than [positions, hidden].
   bool batched_positions = false;
   int projection_dim = 0;  // 0: none, the vectors have the hidden size.
-  // Before all names but the projection's, where the tower is not alone in the file.
-  std::string prefix;
   VitNames names;
+  weights::TensorNames tensor_names;  // How checkpoints may write them.
 
   int dimension() const { return projection_dim == 0 ? transformer.hidden() : projection_dim; }
 };

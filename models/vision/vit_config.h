@@ -6,8 +6,9 @@
 namespace terminus::models::vision {
 
 // Reads what the config.json of all of them has in common into `config`, whose values are the
-// defaults: ReadTransformerConfig's keys, image_size, patch_size and num_channels, which must be 3.
-void ReadVitConfig(settings::JsonFile& file, VitConfig* config);
+// defaults: ReadTransformerConfig's keys, image_size and patch_size. With `pairs` the two may also
+// be [side, side].
+void ReadVitConfig(settings::JsonFile& file, bool pairs, VitConfig* config);
 
 // A plan that builds a Vit.
 VisionPlan PlanOf(const VitConfig& config);

@@ -43,13 +43,15 @@ wheel_stem() {
   echo "${name//-/_}-${version%% *}"
 }
 
-# has_wheel LINE: whether the wheel of a requirement line lies in $WHEELS.
+# has_wheel LINE: whether the wheel or source package of a requirement line lies in $WHEELS.
 has_wheel() {
-  compgen -G "$WHEELS/$(wheel_stem "$1")-*.whl" >/dev/null
+  local stem
+  stem=$WHEELS/$(wheel_stem "$1")
+  compgen -G "$stem-*.whl" >/dev/null || [[ -f $stem.tar.gz ]]
 }
 
 # pip_run VERB ARGUMENTS... -- LINES...: the pip of $VENV on exactly these requirement lines, hashes
-# required. If all wheels lie in $WHEELS, it asks no index.
+# required, wheels unless ARGUMENTS say otherwise. If all lie in $WHEELS, it asks no index.
 pip_run() {
   local arguments=() line offline=--no-index
   while [[ $1 != -- ]]; do
@@ -61,9 +63,9 @@ pip_run() {
     has_wheel "$line" || offline=
   done
   mkdir -p "$WHEELS"
-  printf '%s\n' "$@" | "$VENV/bin/python3" -m pip "${arguments[@]}" --disable-pip-version-check \
-    --no-deps --require-hashes --only-binary=:all: ${offline:+"$offline"} --find-links "$WHEELS" \
-    --requirement /dev/stdin
+  printf '%s\n' "$@" | "$VENV/bin/python3" -m pip "${arguments[0]}" --disable-pip-version-check \
+    --no-deps --require-hashes --only-binary=:all: "${arguments[@]:1}" ${offline:+"$offline"} \
+    --find-links "$WHEELS" --requirement /dev/stdin
 }
 
 # total_size: the sum of size= over the requirement lines on stdin.

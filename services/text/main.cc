@@ -28,8 +28,14 @@ absl::StatusOr<Loaded> Load(const std::string& folder, const config::EncoderConf
   for (const auto& prompt : model.prompts) {
     loaded.info.prompts.push_back(prompt.first);
   }
-  loaded.frontend = std::make_unique<TextFrontend>(std::move(model.tokenizer), model.max_tokens,
-                                                   std::move(model.prompts), options.limits);
+  loaded.frontend = std::make_unique<TextFrontend>(
+      std::move(model.tokenizer),
+      TextFrontend::Rules{.max_tokens = model.max_tokens,
+                          .max_tokens_source = std::move(model.max_tokens_source),
+                          .embedding_rows = model.embedding_rows,
+                          .prompts = std::move(model.prompts),
+                          .default_prompt = std::move(model.default_prompt)},
+      options.limits);
   loaded.encoder = std::move(model.encoder);
   return loaded;
 }

@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/errors.h"
 #include "common/base/status_macros.h"
+#include "common/tokenizer/embedding_rows.h"
 
 namespace terminus::services::text {
 namespace {
@@ -29,12 +30,26 @@ size_t TextBytes(const v1::EncodeBatchRequest& request) {
 
 }  // namespace
 
-TextFrontend::TextFrontend(std::unique_ptr<const tokenizer::Tokenizer> tokenizer, int max_tokens,
-                           std::map<std::string, std::string> prompts, const config::Limits& limits)
-    : tokenizer_(std::move(tokenizer)),
-      max_tokens_(max_tokens),
-      prompts_(std::move(prompts)),
-      limits_(limits) {}
+TextFrontend::TextFrontend(std::unique_ptr<const tokenizer::Tokenizer> tokenizer, Rules rules,
+                           const config::Limits& limits)
+    : tokenizer_(std::move(tokenizer)), rules_(std::move(rules)), limits_(limits) {}
+
+absl::StatusOr<const std::string*> TextFrontend::PromptOf(const v1::EncodeItem& item) const {
+  if (item.prompt_name().empty()) {
+    return &rules_.default_prompt;
+  }
+  const auto prompt = rules_.prompts.find(item.prompt_name());
+  if (prompt != rules_.prompts.end()) {
+    return &prompt->second;
+  }
+  std::vector<std::string> names;
+  for (const auto& known : rules_.prompts) {
+    names.push_back(known.first);
+  }
+  return base::FieldError(base::kReasonUnknownPrompt, "options.prompt_name",
+                          absl::StrCat("no prompt '", item.prompt_name(), "'; the model has ",
+                                       names.empty() ? "none" : absl::StrJoin(names, ", ")));
+}
 
 absl::Status TextFrontend::Tokenize(const v1::EncodeItem& item, Tokenized& out) const {
   const v1::Content& content = item.content();
@@ -43,35 +58,31 @@ absl::Status TextFrontend::Tokenize(const v1::EncodeItem& item, Tokenized& out) 
                             "the text service takes text and nothing else");
   }
   const std::string& text = content.text();
-  if (text.empty()) {
-    return base::FieldError(base::kReasonEmptyItem, kField, "the text is empty");
-  }
   if (static_cast<int64_t>(text.size()) > limits_.max_text_bytes) {
     return base::FieldError(base::kReasonTextTooLong, kField,
                             absl::StrCat(text.size(), " bytes, limit ", limits_.max_text_bytes));
   }
+  TERMINUS_ASSIGN_OR_RETURN(const std::string* prompt, PromptOf(item));
   std::string prompted;
   const std::string* whole = &text;
-  if (!item.prompt_name().empty()) {
-    const auto prompt = prompts_.find(item.prompt_name());
-    if (prompt == prompts_.end()) {
-      std::vector<std::string> names;
-      for (const auto& known : prompts_) {
-        names.push_back(known.first);
-      }
-      return base::FieldError(base::kReasonUnknownPrompt, "options.prompt_name",
-                              absl::StrCat("no prompt '", item.prompt_name(), "'; the model has ",
-                                           names.empty() ? "none" : absl::StrJoin(names, ", ")));
-    }
-    prompted = absl::StrCat(prompt->second, text);
+  if (!prompt->empty()) {
+    prompted = absl::StrCat(*prompt, text);
     whole = &prompted;
   }
   TERMINUS_ASSIGN_OR_RETURN(tokenizer::Encoding encoding,
-                            tokenizer_->Encode(*whole, static_cast<size_t>(max_tokens_)));
+                            tokenizer_->Encode(*whole, static_cast<size_t>(rules_.max_tokens)));
+  if (encoding.ids.empty()) {
+    return base::FieldError(base::kReasonEmptyItem, kField, "the text has no tokens");
+  }
   if (encoding.truncated && item.truncate() == v1::TRUNCATE_NONE) {
-    return base::FieldError(base::kReasonTextTooLong, kField,
-                            absl::StrCat(encoding.full_length, " tokens, limit ", max_tokens_,
-                                         "; TRUNCATE_END would cut it"));
+    return base::FieldError(
+        base::kReasonTextTooLong, kField,
+        absl::StrCat(encoding.full_length, " tokens, limit ", rules_.max_tokens, "; the limit is ",
+                     rules_.max_tokens_source, "; TRUNCATE_END would cut the text"));
+  }
+  if (const auto known = tokenizer::CheckRows(*tokenizer_, encoding.ids, rules_.embedding_rows);
+      !known.ok()) {
+    return base::FieldError(base::kReasonInvalidRequest, kField, known.message());
   }
   out.ids = std::move(encoding.ids);
   // What was cut off was not encoded and must not count into bytes per token.

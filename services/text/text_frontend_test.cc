@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_replace.h"
 #include "common/base/errors.h"
 
 namespace terminus::services::text {
@@ -39,12 +40,18 @@ constexpr char kTokenizerJson[] = R"({
 
 class TextFrontendTest : public testing::Test {
  protected:
-  TextFrontend Make(int max_tokens) {
-    auto tokenizer = tokenizer::Tokenizer::FromJson(kTokenizerJson);
+  TextFrontend Make(int max_tokens, int embedding_rows = 8) {
+    auto tokenizer = tokenizer::Tokenizer::FromJson(tokenizer_json_);
     EXPECT_TRUE(tokenizer.ok()) << tokenizer.status();
     config::Limits limits;
     limits.max_text_bytes = 1000;
-    return TextFrontend(*std::move(tokenizer), max_tokens, {{"query", "query: "}}, limits);
+    return TextFrontend(*std::move(tokenizer),
+                        {.max_tokens = max_tokens,
+                         .max_tokens_source = "max_seq_length of sentence_bert_config.json",
+                         .embedding_rows = embedding_rows,
+                         .prompts = {{"query", "query: "}},
+                         .default_prompt = default_prompt_},
+                        limits);
   }
 
   serving::Prepared<executor::TextBatch> Prepare(const TextFrontend& frontend,
@@ -54,6 +61,8 @@ class TextFrontendTest : public testing::Test {
   }
 
   base::ThreadPool pool_{"test", 2, 64};
+  std::string tokenizer_json_ = kTokenizerJson;
+  std::string default_prompt_;
 };
 
 void AddText(v1::EncodeBatchRequest& request, const std::string& text,
@@ -84,20 +93,45 @@ TEST_F(TextFrontendTest, LongTextIsCutOrRefused) {
               ElementsAre(ElementsAre(2, 5, 5, 3), ElementsAre(2, 5, 5, 3)));
   EXPECT_TRUE(prepared.items[0].truncated);
   EXPECT_EQ(base::Reason(prepared.items[1].status), "TEXT_TOO_LONG");
-  EXPECT_THAT(std::string(prepared.items[1].status.message()), HasSubstr("6 tokens, limit 4"));
+  EXPECT_THAT(
+      std::string(prepared.items[1].status.message()),
+      HasSubstr("6 tokens, limit 4; the limit is max_seq_length of sentence_bert_config.json"));
   EXPECT_TRUE(prepared.items[2].status.ok());
+}
+
+TEST_F(TextFrontendTest, AnEmptyTextIsFineWhileItHasTokens) {
+  v1::EncodeBatchRequest request;
+  AddText(request, "");
+  AddText(request, "", v1::TRUNCATE_END, "query");
+  EXPECT_THAT(Prepare(Make(16), request).batch.token_ids,
+              ElementsAre(ElementsAre(2, 3), ElementsAre(2, 6, 7, 3)));
+  tokenizer_json_ = absl::StrReplaceAll(
+      kTokenizerJson, {{R"("post_processor": {)", R"("post_processor": null, "other": {)"}});
+  const auto prepared = Prepare(Make(16), request);
+  EXPECT_EQ(base::Reason(prepared.items[0].status), "EMPTY_ITEM");
+  EXPECT_EQ(base::Field(prepared.items[0].status), "text");
+  EXPECT_THAT(prepared.batch.token_ids, ElementsAre(ElementsAre(6, 7)));
+}
+
+TEST_F(TextFrontendTest, TheDefaultPromptIsOfItemsThatNameNone) {
+  default_prompt_ = "a ";
+  v1::EncodeBatchRequest request;
+  AddText(request, "cat");
+  AddText(request, "cat", v1::TRUNCATE_END, "query");
+  EXPECT_THAT(Prepare(Make(16), request).batch.token_ids,
+              ElementsAre(ElementsAre(2, 4, 5, 3), ElementsAre(2, 6, 7, 5, 3)));
 }
 
 TEST_F(TextFrontendTest, BadItemsFailAlone) {
   v1::EncodeBatchRequest request;
-  AddText(request, "");
+  AddText(request, "cat", v1::TRUNCATE_END, "nonesuch");
   AddText(request, "cat \xff");
   AddText(request, std::string(1001, 'a'));
   AddText(request, "cat", v1::TRUNCATE_END, "nonesuch");
   request.add_items()->mutable_content()->set_image("x");
   AddText(request, "cat");
   const auto prepared = Prepare(Make(16), request);
-  EXPECT_EQ(base::Reason(prepared.items[0].status), "EMPTY_ITEM");
+  EXPECT_EQ(base::Reason(prepared.items[0].status), "UNKNOWN_PROMPT");
   EXPECT_EQ(base::Reason(prepared.items[1].status), "INVALID_UTF8");
   EXPECT_EQ(base::Reason(prepared.items[2].status), "TEXT_TOO_LONG");
   EXPECT_EQ(base::Reason(prepared.items[3].status), "UNKNOWN_PROMPT");
@@ -105,6 +139,17 @@ TEST_F(TextFrontendTest, BadItemsFailAlone) {
   EXPECT_EQ(base::Reason(prepared.items[4].status), "UNSUPPORTED_MODALITY");
   EXPECT_TRUE(prepared.items[5].status.ok());
   EXPECT_EQ(prepared.batch.token_ids.size(), 1u);
+}
+
+TEST_F(TextFrontendTest, ATokenWithoutAnEmbeddingFailsItsItem) {
+  v1::EncodeBatchRequest request;
+  AddText(request, "cat query");
+  AddText(request, "cat");
+  const auto prepared = Prepare(Make(16, /*embedding_rows=*/6), request);
+  EXPECT_EQ(prepared.items[0].status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(prepared.items[0].status.message()),
+              HasSubstr("token \"query\" with the id 6: the model has embeddings of 6 tokens"));
+  EXPECT_THAT(prepared.batch.token_ids, ElementsAre(ElementsAre(2, 5, 3)));
 }
 
 TEST_F(TextFrontendTest, PromptGoesInFront) {

@@ -33,7 +33,7 @@ class Disturbances:
         photo, clip = mixed_load.PHOTO, mixed_load.CLIP
         cut = 20 + seed % 1000
         items = [content_pb2.Content(image=photo[:cut]), content_pb2.Content(video=content_pb2.Video(data=clip[:cut])),
-                 content_pb2.Content(), content_pb2.Content(text=""), content_pb2.Content(text=f"good {seed}")]
+                 content_pb2.Content(), content_pb2.Content(image=b""), content_pb2.Content(text=f"good {seed}")]
         results = self.calls.embedding.Embed(embedding_pb2.EmbedRequest(items=items), timeout=DEADLINE).results
         return [result.status.code for result in results], [code_pb2.INVALID_ARGUMENT] * 4 + [code_pb2.OK]
 

@@ -110,6 +110,7 @@ class DecoderTest(unittest.TestCase):
 
     def test_bad_sampling_is_refused_by_name(self):
         for field, values in {"temperature": dict(temperature=-0.5), "top_p": dict(top_p=2),
+                              "min_p": dict(min_p=-1), "repetition_penalty": dict(repetition_penalty=0),
                               "stop": dict(stop=["x"] * 10_000), "max_tokens": dict(max_tokens=0),
                               "choices": dict(choices=100), "top_logprobs": dict(top_logprobs=1000)}.items():
             with self.subTest(field):
@@ -160,7 +161,7 @@ class DecoderTest(unittest.TestCase):
         self.assert_refused(lambda: self.retrieval.Score(many, timeout=10), "candidates", "257", "256")
 
     def test_a_bad_query_fails_the_call(self):
-        request = retrieval_pb2.ScoreRequest(query=text(""), candidates=[text("b")])
+        request = retrieval_pb2.ScoreRequest(query=text("x" * ((1 << 20) + 1)), candidates=[text("b")])
         self.assert_refused(lambda: self.retrieval.Score(request, timeout=10), "query.text")
 
     # --- Actions.

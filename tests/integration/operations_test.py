@@ -12,15 +12,13 @@ import grpc
 import numpy
 from PIL import Image
 
-from cluster import BUILD, Cluster
+from cluster import BUILD, Cluster, details_of
+from google.protobuf import message_factory
 from google.rpc import code_pb2
+from reflection import Reflection
 from terminus.v1 import cluster_pb2, content_pb2, embedding_pb2
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-
-
-def varint_field(field, payload):
-    return bytes([field << 3 | 2, len(payload)]) + payload
 
 
 class OperationsTest(unittest.TestCase):
@@ -43,14 +41,40 @@ class OperationsTest(unittest.TestCase):
                 self.assertEqual(b"\x08\x01", answer)  # status: SERVING
 
     def test_reflection_on_every_process(self):
-        # list_services = 7 in grpc.reflection.v1alpha.ServerReflectionRequest.
+        for address in self.addresses():
+            for version in ("v1", "v1alpha"):
+                with self.subTest(f"{address} {version}"), grpc.insecure_channel(address) as channel:
+                    reflection = Reflection(channel, version)
+                    services = reflection.services()
+                    self.assertTrue(any(name.startswith("terminus.v1.") for name in services), services)
+                    for name in services:
+                        self.assertGreater(len(reflection.pool_of(name).FindServiceByName(name).methods), 0)
+
+    def test_health_is_called_by_what_reflection_says(self):
+        with grpc.insecure_channel(self.cluster.address) as channel:
+            for version in ("v1", "v1alpha"):
+                pool = Reflection(channel, version).pool_of("grpc.health.v1.Health")
+                method = pool.FindServiceByName("grpc.health.v1.Health").methods_by_name["Check"]
+                request, response = (message_factory.GetMessageClass(kind)
+                                     for kind in (method.input_type, method.output_type))
+                check = channel.unary_unary("/grpc.health.v1.Health/Check",
+                                            request_serializer=request.SerializeToString,
+                                            response_deserializer=response.FromString)
+                status = check(request(), timeout=10).status
+                self.assertEqual("SERVING", method.output_type.enum_types_by_name["ServingStatus"]
+                                 .values_by_number[status].name)
+
+    def test_unknown_methods_carry_details_on_every_process(self):
         for address in self.addresses():
             with self.subTest(address), grpc.insecure_channel(address) as channel:
-                call = channel.stream_stream(
-                    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")
-                answer = next(iter(call(iter([varint_field(7, b"")]), timeout=10)))
-                self.assertIn(b"terminus.v1.", answer)
-                self.assertIn(b"grpc.health.v1.Health", answer)
+                for method in ("/terminus.v1.Nonesuch/Embed", "/grpc.health.v1.Health/Chek"):
+                    with self.assertRaises(grpc.RpcError) as raised:
+                        channel.unary_unary(method)(b"", timeout=10)
+                    self.assertEqual(grpc.StatusCode.UNIMPLEMENTED, raised.exception.code())
+                    self.assertIn(method, raised.exception.details())
+                    info = details_of(raised.exception)["ErrorInfo"]
+                    self.assertEqual(("UNKNOWN_METHOD", "terminus"), (info.reason, info.domain))
+                self.assertIn("the nearest is /grpc.health.v1.Health/Check", raised.exception.details())
 
     def test_metrics_on_every_process(self):
         self.cluster.embedding.Embed(

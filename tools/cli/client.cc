@@ -165,9 +165,12 @@ absl::Status Client::Explain(const absl::Status& status) const {
                                                   : std::string()));
     }
     case absl::StatusCode::kUnimplemented:
+      if (!base::Reason(status).empty() && base::Reason(status) != base::kReasonUnknownMethod) {
+        return status;
+      }
       return WithMessage(status, absl::StrCat(address_,
                                               " does not serve this: is it a terminus "
-                                              "router? [",
+                                              "router of this version? [",
                                               message, "]"));
     default:
       return status;

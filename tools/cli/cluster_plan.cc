@@ -15,7 +15,6 @@
 #include "common/base/status_macros.h"
 #include "models/catalog/catalog.h"
 #include "tools/cli/listen_address.h"
-#include "tools/cli/model_facts.h"
 
 namespace terminus::tools::cli {
 namespace {
@@ -47,18 +46,46 @@ std::string ServiceNames() {
                        [](std::string* out, const Service& service) { out->append(service.name); });
 }
 
-// Whether a bundle's manifest has the section; what else is in it is for the services to judge.
-bool HasSection(const fs::path& manifest, const std::string& section) {
+// The services that a bundle has work for; what else its manifest says is for them to judge.
+absl::StatusOr<std::set<std::string>> ServicesOfBundle(const fs::path& manifest) {
+  std::set<std::string> services;
   try {
-    return YAML::LoadFile(manifest.string())[section].IsDefined();
-  } catch (const YAML::Exception&) {
-    return false;
+    const YAML::Node root = YAML::LoadFile(manifest.string());
+    for (const Service& service : kServices) {
+      if (root.IsMap() && root[service.name].IsDefined()) {
+        services.insert(service.name);
+      }
+    }
+  } catch (const YAML::Exception& error) {
+    return absl::InvalidArgumentError(absl::StrCat(manifest.string(), ": ", error.what()));
   }
+  if (services.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(manifest.string(), ": it has none of ",
+                                                   ServiceNames(), ": a bundle has at least one"));
+  }
+  // It also scores what the encoders encode.
+  services.insert("decoder");
+  return services;
+}
+
+// Where a plain folder has its config.json: of one of sentence-transformers the folder of its first
+// module, else the folder itself.
+std::string EncoderFolder(const fs::path& folder) {
+  const absl::StatusOr<std::string> text =
+      base::ReadFile((folder / "modules.json").string(), 1 << 20);
+  const nlohmann::json modules =
+      text.ok() ? nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false)
+                : nlohmann::json();
+  if (!modules.is_array() || modules.empty() || !modules[0].is_object()) {
+    return folder.string();
+  }
+  const nlohmann::json path = modules[0].value("path", nlohmann::json());
+  return path.is_string() ? (folder / path.get<std::string>()).string() : folder.string();
 }
 
 // The services that a model's folder has work for.
 absl::StatusOr<std::set<std::string>> ServicesOfModel(const fs::path& folder) {
-  const std::string path = (folder / "config.json").string();
+  const std::string path = EncoderFolder(folder) + "/config.json";
   TERMINUS_ASSIGN_OR_RETURN(const std::string text, base::ReadFile(path, 1 << 20));
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) {
@@ -69,12 +96,12 @@ absl::StatusOr<std::set<std::string>> ServicesOfModel(const fs::path& folder) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": ", family.status().message(), "\n",
                                                    models::catalog::WhatCanBeServed()));
   }
-  const std::vector<std::string> services = ServicesOf(**family);
+  const std::vector<std::string> services = models::catalog::ServicesOf(**family);
   return std::set<std::string>(services.begin(), services.end());
 }
 
-// Makes config.bundle the folder to serve. One with a bundle.yaml has a model for every service;
-// for one of a single model only its services are run.
+// Makes config.bundle the folder to serve. Services that it has nothing for are not run, unless
+// they are asked for by name: they are idle then, until another model is loaded.
 absl::Status ChooseModels(const PlanOptions& options, config::ClusterConfig& config,
                           std::map<std::string, int>& replicas) {
   std::string hint = "expected a folder with a bundle.yaml, or one of a single model";
@@ -87,32 +114,20 @@ absl::Status ChooseModels(const PlanOptions& options, config::ClusterConfig& con
     hint = "run scripts/setup, which makes the default bundle, or name yours with --bundle FOLDER";
   }
   const fs::path folder = fs::absolute(config.bundle).lexically_normal();
-  const bool is_bundle = options.model.empty() && fs::exists(folder / "bundle.yaml");
-  if (!is_bundle && !fs::exists(folder / "config.json")) {
-    return absl::NotFoundError(absl::StrCat("no ",
-                                            options.model.empty() ? "bundle.yaml" : "config.json",
-                                            " in ", folder.string(), ": ", hint));
+  // As the services tell them apart, by whichever option the folder came.
+  const bool is_bundle = fs::exists(folder / "bundle.yaml");
+  if (!is_bundle && !fs::exists(EncoderFolder(folder) + "/config.json")) {
+    return absl::NotFoundError(
+        absl::StrCat("no bundle.yaml and no config.json in ", folder.string(), ": ", hint));
   }
   config.bundle = folder.string();
-  if (is_bundle) {
-    // Not every bundle has one, and a service without a model would keep the cluster from starting.
-    if (options.replicas.count("video") == 0 && !HasSection(folder / "bundle.yaml", "video")) {
-      replicas["video"] = 0;
+  TERMINUS_ASSIGN_OR_RETURN(
+      const std::set<std::string> services,
+      is_bundle ? ServicesOfBundle(folder / "bundle.yaml") : ServicesOfModel(folder));
+  for (const Service& service : kServices) {
+    if (services.count(service.name) == 0 && options.replicas.count(service.name) == 0) {
+      replicas[service.name] = 0;
     }
-    return absl::OkStatus();
-  }
-  TERMINUS_ASSIGN_OR_RETURN(const std::set<std::string> services, ServicesOfModel(folder));
-  for (const Service& other : kServices) {
-    if (services.count(other.name) > 0) {
-      continue;
-    }
-    const auto wanted = options.replicas.find(other.name);
-    if (wanted != options.replicas.end() && wanted->second > 0) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "--replicas: ", folder.string(), " holds a model for ", absl::StrJoin(services, ", "),
-          "; ", other.name, " replicas need a --bundle"));
-    }
-    replicas[other.name] = 0;
   }
   return absl::OkStatus();
 }

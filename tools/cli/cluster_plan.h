@@ -25,8 +25,8 @@ struct PlanOptions {
   std::string model;
   // Where clients reach the router. Empty: as the config says.
   std::string listen;
-  // Replicas by service, such as {"text", 2}. Services left out have one; video only where the
-  // bundle has a video section.
+  // Replicas by service, such as {"text", 2}. Services left out have one where the folder has work
+  // for them, else none.
   std::map<std::string, int> replicas;
   // CPU cores that the threads of a service's replicas are divided over.
   int cores = 1;

@@ -18,13 +18,15 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Pair;
 
+constexpr char kTextAndVision[] = "format: 1\ntext:\n  path: t\nvision:\n  path: v\n";
+
 class ClusterPlanTest : public testing::Test {
  protected:
   ClusterPlanTest() {
     for (const char* service : {"router", "text", "vision", "video", "decoder"}) {
       Write(std::string("bin/terminus-") + service, "");
     }
-    Write("bundle/bundle.yaml", "format: 1\n");
+    Write("bundle/bundle.yaml", kTextAndVision);
     options_ = {.binaries = root_ + "/bin",
                 .bundle = root_ + "/bundle",
                 .listen = "127.0.0.1:0",
@@ -68,7 +70,7 @@ TEST_F(ClusterPlanTest, OneOfEachOnSocketsOfTheStateFolder) {
 }
 
 TEST_F(ClusterPlanTest, VideoRunsWhereTheBundleHasIt) {
-  Write("bundle/bundle.yaml", "format: 1\nvideo:\n  tower: vision\n");
+  Write("bundle/bundle.yaml", std::string(kTextAndVision) + "video:\n  tower: vision\n");
   auto plan = Plan();
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_THAT(Names(*plan), ElementsAre("router", "text-0", "vision-0", "video-0", "decoder-0"));
@@ -77,8 +79,8 @@ TEST_F(ClusterPlanTest, VideoRunsWhereTheBundleHasIt) {
   EXPECT_EQ(plan->config.video.threads, 8);
   options_.replicas = {{"video", 0}};
   EXPECT_THAT(Names(*Plan()), ElementsAre("router", "text-0", "vision-0", "decoder-0"));
-  // Asked for by name it is run, and says itself what is missing.
-  Write("bundle/bundle.yaml", "format: 1\n");
+  // Asked for by name it is run, and idle.
+  Write("bundle/bundle.yaml", kTextAndVision);
   options_.replicas = {{"video", 2}};
   EXPECT_THAT(Names(*Plan()),
               ElementsAre("router", "text-0", "vision-0", "video-0", "video-1", "decoder-0"));
@@ -133,8 +135,11 @@ TEST_F(ClusterPlanTest, ModelFolderRunsItsServiceAlone) {
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_THAT(Names(*plan), ElementsAre("router", "decoder-0"));
 
+  // Idle at first, for a model that is loaded later.
   options_.replicas = {{"text", 2}};
-  EXPECT_THAT(std::string(Plan().status().message()), HasSubstr("--bundle"));
+  plan = Plan();
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_THAT(Names(*plan), ElementsAre("router", "text-0", "text-1", "decoder-0"));
 
   options_.replicas.clear();
   Write("mine/config.json", R"({"model_type": "clip"})");
@@ -145,6 +150,46 @@ TEST_F(ClusterPlanTest, ModelFolderRunsItsServiceAlone) {
   Write("mine/config.json", R"({"model_type": "mamba"})");
   EXPECT_THAT(std::string(Plan().status().message()),
               AllOf(HasSubstr("mamba"), HasSubstr("\"clip\"")));
+}
+
+TEST_F(ClusterPlanTest, ABundleRunsTheServicesOfItsSections) {
+  const auto services = [&](const std::string& sections) {
+    Write("bundle/bundle.yaml", "format: 1\n" + sections);
+    const auto plan = Plan();
+    EXPECT_TRUE(plan.ok()) << plan.status();
+    return plan.ok() ? Names(*plan) : std::vector<std::string>();
+  };
+  EXPECT_THAT(services("text:\n  path: t\n"), ElementsAre("router", "text-0", "decoder-0"));
+  EXPECT_THAT(services("vision:\n  path: v\n"), ElementsAre("router", "vision-0", "decoder-0"));
+  EXPECT_THAT(services("video:\n  tower: v\n"), ElementsAre("router", "video-0", "decoder-0"));
+  EXPECT_THAT(services("decoder:\n  path: d\n"), ElementsAre("router", "decoder-0"));
+
+  Write("bundle/bundle.yaml", "format: 1\n");
+  EXPECT_THAT(std::string(Plan().status().message()),
+              AllOf(HasSubstr("bundle.yaml"), HasSubstr("none of text, vision, video, decoder")));
+  Write("bundle/bundle.yaml", "text: [\n");
+  EXPECT_THAT(std::string(Plan().status().message()), HasSubstr("bundle.yaml"));
+}
+
+TEST_F(ClusterPlanTest, AFolderOfSentenceTransformersMayKeepItsEncoderInside) {
+  Write("mine/modules.json", R"([{"path": "0_Transformer"}, {"path": "1_Pooling"}])");
+  Write("mine/0_Transformer/config.json", R"({"model_type": "bert"})");
+  options_.model = root_ + "/mine";
+  const auto plan = Plan();
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_THAT(Names(*plan), ElementsAre("router", "text-0"));
+}
+
+TEST_F(ClusterPlanTest, ABundleIsOneByWhicheverOptionItCame) {
+  Write("both/config.json", R"({"model_type": "bert"})");
+  Write("both/bundle.yaml", "format: 1\nvision:\n  path: v\n");
+  for (std::string* option : {&options_.model, &options_.bundle}) {
+    options_.model.clear();
+    *option = root_ + "/both";
+    const auto plan = Plan();
+    ASSERT_TRUE(plan.ok()) << plan.status();
+    EXPECT_THAT(Names(*plan), ElementsAre("router", "vision-0", "decoder-0"));
+  }
 }
 
 TEST_F(ClusterPlanTest, MissingFoldersAndExecutablesSayWhatToDo) {

@@ -96,6 +96,16 @@ void AddGenerateCommand(CLI::App& app, Globals& globals, Command& command) {
   generate->add_option_function<float>(
       "--top-p", [sampling](float value) { sampling->set_top_p(value); },
       "Keep the likeliest tokens that sum to this probability");
+  generate->add_option_function<float>(
+      "--min-p", [sampling](float value) { sampling->set_min_p(value); },
+      "Drop tokens below this share of the likeliest one's probability");
+  generate->add_option_function<float>(
+      "--repetition-penalty", [sampling](float value) { sampling->set_repetition_penalty(value); },
+      "Above 1: fewer repetitions; 1: none of it");
+  generate->add_flag_function(
+      "--allow-special-tokens",
+      [options](int64_t) { options->request.set_allow_special_tokens_in_messages(true); },
+      "What looks like a special token in the texts is that token");
   generate->add_option_function<uint64_t>(
       "--seed", [sampling](uint64_t value) { sampling->set_seed(value); },
       "Equal seeds give equal answers");

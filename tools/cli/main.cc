@@ -1,9 +1,11 @@
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <filesystem>
 
 #include "common/base/version.h"
 #include "tools/cli/command.h"
 #include "tools/cli/state_folder.h"
+#include "tools/cli/unknown_word.h"
 
 namespace terminus::tools::cli {
 namespace {
@@ -45,6 +47,12 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
+    const bool help = error.get_exit_code() == 0;
+    if (const std::string unknown = help ? "" : DescribeUnknownWord(app); !unknown.empty()) {
+      std::fprintf(stderr, "terminus: %s\nRun with --help for more information.\n",
+                   unknown.c_str());
+      return kExitUsage;
+    }
     return app.exit(error) == 0 ? kExitOk : kExitUsage;
   }
   globals.state = std::filesystem::absolute(globals.state).lexically_normal().string();

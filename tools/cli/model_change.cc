@@ -109,9 +109,16 @@ std::string FormatReplicaLoads(const ReplicaLoads& replicas) {
 
 std::string FormatLoaded(const v1::LoadModelResponse& loaded) {
   const v1::ModelInfo& model = loaded.model();
-  return absl::StrCat(model.name(), " is served now: ", absl::StrJoin(ModalityNames(model), ", "),
-                      model.generates() ? ", generation" : "", "; dimension ", model.dimension(),
-                      ", space ", model.space_id(), "\n", FormatReplicaLoads(loaded.replicas()));
+  std::vector<std::string> abilities = ModalityNames(model);
+  if (model.generates()) {
+    abilities.push_back("generation");
+  }
+  // A language model alone makes no vectors.
+  const std::string dimension =
+      model.dimension() > 0 ? absl::StrCat("dimension ", model.dimension(), ", ") : "";
+  return absl::StrCat(model.name(), " is served now: ", absl::StrJoin(abilities, ", "), "; ",
+                      dimension, "space ", model.space_id(), "\n",
+                      FormatReplicaLoads(loaded.replicas()));
 }
 
 nlohmann::json ReplicaLoadsJson(const ReplicaLoads& replicas) {

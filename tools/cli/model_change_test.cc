@@ -34,6 +34,14 @@ TEST(ModelChangeTest, SaysWhatIsServedAndWhatCameOfEachReplica) {
   EXPECT_THAT(text, HasSubstr("gone"));
 }
 
+TEST(ModelChangeTest, ALanguageModelAloneHasNoDimension) {
+  v1::LoadModelResponse loaded;
+  loaded.mutable_model()->set_name("smol");
+  loaded.mutable_model()->set_generates(true);
+  loaded.mutable_model()->set_space_id("abc");
+  EXPECT_EQ(FormatLoaded(loaded), "smol is served now: generation; space abc\n");
+}
+
 TEST(ModelChangeTest, Json) {
   const nlohmann::json json = LoadedJson(Loaded());
   EXPECT_EQ(json["model"]["modalities"], nlohmann::json({"text", "image"}));

@@ -22,12 +22,15 @@ std::string StateOf(const ProcessSnapshot& process,
   for (const v1::ReplicaStatus& replica : router->replicas()) {
     if (replica.address() == process.address) {
       const bool refused = replica.state() == v1::REPLICA_STATE_REFUSED;
-      return absl::StrCat(ReplicaStateName(replica.state()), refused ? ": " : "",
+      return absl::StrCat(ReplicaStateName(replica), refused ? ": " : "",
                           refused ? replica.detail() : "");
     }
   }
   return "starting";
 }
+
+// An idle one has nothing to wait for.
+bool IsReady(const std::string& state) { return state == "ready" || state == "idle"; }
 
 }  // namespace
 
@@ -38,7 +41,7 @@ std::vector<Startup::Change> Startup::Update(const std::vector<ProcessSnapshot>&
   bool failed = false;
   for (const ProcessSnapshot& process : processes) {
     const std::string state = StateOf(process, router);
-    all_ready = all_ready && state == "ready";
+    all_ready = all_ready && IsReady(state);
     failed = failed || process.state == ProcessState::kFailed;
     std::string& known = states_[process.name];
     if (known != state) {
@@ -57,7 +60,7 @@ std::vector<Startup::Change> Startup::Update(const std::vector<ProcessSnapshot>&
 std::string Startup::Unready() const {
   std::vector<std::string> unready;
   for (const auto& [name, state] : states_) {
-    if (state != "ready") {
+    if (!IsReady(state)) {
       unready.push_back(absl::StrCat(name, " is ", state));
     }
   }

@@ -58,6 +58,16 @@ TEST_F(StartupTest, ServesBeforeEveryReplicaIsReady) {
   EXPECT_THAT(startup_.Unready(), HasSubstr("text-0 is refused: another space"));
 }
 
+TEST_F(StartupTest, AnIdleReplicaIsReady) {
+  v1::GetStatusResponse router = Router(v1::REPLICA_STATE_READY, true);
+  router.mutable_replicas(0)->set_idle(true);
+  startup_.Update(processes_, {});
+  EXPECT_THAT(startup_.Update(processes_, router),
+              ElementsAre(IsChange("router", "ready"), IsChange("text-0", "idle")));
+  EXPECT_EQ(startup_.phase(), StartupPhase::kReady);
+  EXPECT_EQ(startup_.Unready(), "");
+}
+
 TEST_F(StartupTest, ProcessThatDiesSaysHow) {
   processes_[1].pid = 0;
   processes_[1].state = ProcessState::kWaiting;

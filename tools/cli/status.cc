@@ -30,14 +30,16 @@ absl::Status RunStatus(Globals globals, bool address_given) {
   } else {
     std::fputs(FormatStatus(report).c_str(), stdout);
   }
-  return absl::OkStatus();
+  return report.ready ? absl::OkStatus() : AlreadyReported();
 }
 
 }  // namespace
 
 void AddStatusCommand(CLI::App& app, Globals& globals, Command& command) {
   CLI::App* status = app.add_subcommand(
-      "status", "Show the cluster's replicas: state, process, memory, metrics address");
+      "status",
+      "Show the cluster's replicas: state, process, memory, metrics address. Exits with 0 when the "
+      "cluster is ready, else with 1");
   status->callback([&app, &globals, &command] {
     command = [&app, &globals] { return RunStatus(globals, app.count("--address") > 0); };
   });

@@ -47,14 +47,14 @@ std::string OrDash(const std::optional<T>& value) {
 
 }  // namespace
 
-const char* ReplicaStateName(v1::ReplicaState state) {
-  switch (state) {
+const char* ReplicaStateName(const v1::ReplicaStatus& replica) {
+  switch (replica.state()) {
     case v1::REPLICA_STATE_CONNECTING:
       return "connecting";
     case v1::REPLICA_STATE_LOADING:
       return "loading";
     case v1::REPLICA_STATE_READY:
-      return "ready";
+      return replica.idle() ? "idle" : "ready";
     case v1::REPLICA_STATE_REFUSED:
       return "refused";
     default:
@@ -90,7 +90,7 @@ StatusReport MakeStatusReport(const std::string& address,
       report.processes.push_back({.name = replica.address(),
                                   .service = replica.service(),
                                   .address = replica.address(),
-                                  .state = ReplicaStateName(replica.state()),
+                                  .state = ReplicaStateName(replica),
                                   .detail = replica.detail(),
                                   .device = replica.device(),
                                   .metrics_address = replica.metrics_address(),

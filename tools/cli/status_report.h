@@ -16,8 +16,8 @@ struct ProcessStatus {
   std::string name;
   std::string service;
   std::string address;
-  // "ready", "loading", "connecting" or "refused" by the router; "waiting", "failed", … by the
-  // supervisor when no process is there.
+  // "ready", "idle" (ready, and nothing to serve), "loading", "connecting" or "refused" by the
+  // router; "waiting", "failed", … by the supervisor when no process is there.
   std::string state;
   // Why it is not ready.
   std::string detail;
@@ -49,7 +49,7 @@ StatusReport MakeStatusReport(const std::string& address,
 std::string FormatStatus(const StatusReport& report);
 nlohmann::json StatusToJson(const StatusReport& report);
 
-const char* ReplicaStateName(v1::ReplicaState state);
+const char* ReplicaStateName(const v1::ReplicaStatus& replica);
 
 // From /proc/PID/smaps_rollup; nothing when that cannot be read.
 std::optional<double> ReadPssMib(pid_t pid);

@@ -67,6 +67,14 @@ TEST(StatusReportTest, JoinsBothViewsByAddress) {
   EXPECT_EQ(json["space_id"], "abc");
 }
 
+TEST(StatusReportTest, AReplicaWithNothingToServeIsIdle) {
+  v1::GetStatusResponse router = Router();
+  router.mutable_replicas(0)->set_idle(true);
+  const StatusReport report = MakeStatusReport("127.0.0.1:8500", router, Local(), FakePss);
+  EXPECT_EQ(report.processes[1].state, "idle");
+  EXPECT_TRUE(report.ready);
+}
+
 TEST(StatusReportTest, ProcessThatIsGoneSaysWhy) {
   ClusterRecord local = Local();
   local.processes[1].pid = 0;

@@ -50,6 +50,14 @@ absl::StatusOr<PlanOptions> MakePlanOptions(const UpOptions& up) {
   return plan;
 }
 
+// A first command that the cluster answers.
+std::string FirstCommand(const config::RouterConfig& router) {
+  if (!router.text_replicas.empty()) return "embed \"a photo of a cat\"";
+  if (!router.vision_replicas.empty()) return "embed --file cat.jpg";
+  if (!router.video_replicas.empty()) return "embed --file clip.mp4";
+  return "generate \"Once upon a time\"";
+}
+
 absl::Status ReportReady(const Globals& globals, const ClusterPlan& plan, absl::Duration took) {
   if (globals.json) {
     PrintJson({{"address", plan.address},
@@ -59,8 +67,8 @@ absl::Status ReportReady(const Globals& globals, const ClusterPlan& plan, absl::
   }
   std::printf("ready after %.1f s at %s\n", absl::ToDoubleSeconds(took), plan.address.c_str());
   const bool is_default = plan.address == kDefaultAddress;
-  std::printf("try: terminus embed%s%s \"a photo of a cat\"\n", is_default ? "" : " --address ",
-              is_default ? "" : plan.address.c_str());
+  std::printf("try: terminus %s%s%s\n", FirstCommand(plan.config.router).c_str(),
+              is_default ? "" : " --address ", is_default ? "" : plan.address.c_str());
   std::fflush(stdout);
   return absl::OkStatus();
 }
@@ -87,7 +95,8 @@ absl::Status RunUp(const Globals& globals, const UpOptions& up) {
   run.ready_timeout = absl::Seconds(up.ready_timeout_s);
   run.lifecycle.stop_patience =
       std::max({plan.config.router.drain_timeout, plan.config.text.drain_timeout,
-                plan.config.vision.drain_timeout, plan.config.video.drain_timeout}) +
+                plan.config.vision.drain_timeout, plan.config.video.drain_timeout,
+                plan.config.decoder.drain_timeout}) +
       absl::Seconds(2);
   // With --json, stdout is for the one line that says it is ready.
   std::FILE* const out = globals.json ? stderr : stdout;
@@ -108,7 +117,10 @@ void AddUpCommand(CLI::App& app, Globals& globals, Command& command) {
   CLI::App* up =
       app.add_subcommand("up", "Start a cluster on this machine and keep it running until Ctrl-C");
   auto options = std::make_shared<UpOptions>();
-  up->add_option("--replicas", options->replicas, "Replicas, such as text=2,vision=1");
+  up->add_option(
+      "--replicas", options->replicas,
+      "Replicas, such as text=2,vision=1 (default: one of each service that the folder has "
+      "work for)");
   up->add_option("--bundle", options->bundle, "Folder with a bundle.yaml (default: setup's)");
   up->add_option("--model", options->model, "Folder of one model to serve instead of a bundle")
       ->excludes("--bundle");

@@ -41,7 +41,8 @@ class UpTest(unittest.TestCase):
             script.write_text(f"#!{sys.executable}\n" + (HERE / "fake_services.py").read_text())
             script.chmod(0o755)
         (self.root / "bundle").mkdir()
-        (self.root / "bundle" / "bundle.yaml").write_text("format: 1\n")
+        (self.root / "bundle" / "bundle.yaml").write_text(
+            "format: 1\ntext:\n  path: t\nvision:\n  path: v\n")
         self.processes = []
 
     def tearDown(self):
@@ -67,14 +68,19 @@ class UpTest(unittest.TestCase):
             self.fail(process.communicate()[1])
         return process, json.loads(line)
 
-    def cli(self, *arguments):
+    def cli(self, *arguments, exit_codes=(0,)):
         result = subprocess.run([self.terminus, *arguments, "--state", self.state, "--json"],
                                 capture_output=True, text=True, timeout=PATIENCE)
-        self.assertEqual(0, result.returncode, result.stderr)
+        self.assertIn(result.returncode, exit_codes, result.stderr)
         return json.loads(result.stdout)
 
+    def entries(self):
+        """{name: entry} as `status` has them, whether the cluster is ready or not."""
+        status = self.cli("status", exit_codes=(0, 1))
+        return {entry["name"]: entry for entry in status["processes"]}
+
     def pids(self):
-        return {entry["name"]: entry["pid"] for entry in self.cli("status")["processes"]}
+        return {name: entry["pid"] for name, entry in self.entries().items()}
 
     def wait(self, condition, what):
         deadline = time.monotonic() + PATIENCE
@@ -105,7 +111,7 @@ class UpTest(unittest.TestCase):
         before = self.pids()
         os.kill(before["text-0"], signal.SIGKILL)
         self.wait(lambda: self.pids()["text-0"] not in (None, before["text-0"]), "a restart")
-        entries = {entry["name"]: entry for entry in self.cli("status")["processes"]}
+        entries = self.entries()
         self.assertEqual(1, entries["text-0"]["restarts"])
         self.assertEqual(before["vision-0"], entries["vision-0"]["pid"])
 
@@ -185,6 +191,27 @@ class UpTest(unittest.TestCase):
         _, errors = process.communicate(timeout=PATIENCE)
         self.assertEqual(2, process.returncode)
         self.assertIn("text, vision, video, decoder", errors)
+
+    def test_the_exit_code_of_status_says_whether_the_cluster_is_ready(self):
+        process, _ = self.start_ready()
+        self.assertTrue(self.cli("status", exit_codes=(0,))["ready"])
+        (self.state / "vision-0.sock").unlink()
+        self.assertFalse(self.cli("status", exit_codes=(1,))["ready"])
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(0, process.wait(PATIENCE))
+        gone = subprocess.run([self.terminus, "status", "--state", self.state, "--address", "127.0.0.1:1"],
+                              capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual(1, gone.returncode)
+        self.assertIn("terminus up", gone.stderr)
+
+    def test_an_unknown_command_or_option_names_the_nearest(self):
+        for words, said in {("stats",): "unknown command 'stats'; the nearest is 'status'",
+                            ("up", "--replics", "text=2"): "'--replics'; the nearest is '--replicas'",
+                            ("model", "inspct", "x"): "'inspct'; the nearest is 'inspect'"}.items():
+            with self.subTest(words[0]):
+                result = subprocess.run([self.terminus, *words], capture_output=True, text=True, timeout=PATIENCE)
+                self.assertEqual(2, result.returncode)
+                self.assertIn(said, result.stderr)
 
     @staticmethod
     def read_until(stream, word):

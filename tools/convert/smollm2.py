@@ -163,7 +163,8 @@ def tokenizer_config(metadata):
 
     added = _added_tokens(metadata)
     return {
-        "tokenizer_class": "GPT2Tokenizer",
+        # GPT2Tokenizer of transformers 5 would make a pre-tokenizer of its own, without the digits.
+        "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": metadata["llama.context_length"],
         "add_prefix_space": False,
         "clean_up_tokenization_spaces": False,

@@ -113,7 +113,7 @@ std::string FormatText(const std::vector<Checked>& checked) {
   return text;
 }
 
-std::string FormatJson(const std::string& folder, const std::vector<Checked>& checked) {
+nlohmann::json ModelsJson(const std::vector<Checked>& checked) {
   nlohmann::json models = nlohmann::json::array();
   for (const Checked& model : checked) {
     nlohmann::json comparisons = nlohmann::json::array();
@@ -132,8 +132,12 @@ std::string FormatJson(const std::string& folder, const std::vector<Checked>& ch
     if (!model.status.ok()) entry["error"] = std::string(model.status.message());
     models.push_back(std::move(entry));
   }
+  return models;
+}
+
+std::string FormatJson(const std::string& folder, const std::vector<Checked>& checked) {
   const nlohmann::json json = {
-      {"folder", folder}, {"good", AllGood(checked)}, {"models", std::move(models)}};
+      {"folder", folder}, {"good", AllGood(checked)}, {"models", ModelsJson(checked)}};
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 

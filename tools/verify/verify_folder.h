@@ -1,5 +1,6 @@
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,9 @@ absl::StatusOr<std::vector<Checked>> VerifyFolder(const std::string& folder,
 
 // For people: a line a comparison, and one with the largest difference.
 std::string FormatText(const std::vector<Checked>& checked);
+
+// An array of an object for each model.
+nlohmann::json ModelsJson(const std::vector<Checked>& checked);
 
 // One line of JSON.
 std::string FormatJson(const std::string& folder, const std::vector<Checked>& checked);

@@ -1,6 +1,7 @@
 #include "services/decoder/edge/choice_text.h"
 
 #include "common/base/check.h"
+#include "common/base/status_macros.h"
 
 namespace terminus::services::decoder::edge {
 namespace {
@@ -12,7 +13,8 @@ void WriteLogprob(const sampling::Logprob& from, v1::Logprob* to) {
 
 }  // namespace
 
-void ChoiceText::Push(const sampling::Sampled& token, bool with_logprobs, v1::TextDelta& delta) {
+absl::Status ChoiceText::Push(const sampling::Sampled& token, bool with_logprobs,
+                              v1::TextDelta& delta) {
   TERMINUS_CHECK(!ended_);
   ++tokens_;
   delta.add_token_ids(static_cast<uint32_t>(token.chosen.token));
@@ -23,7 +25,9 @@ void ChoiceText::Push(const sampling::Sampled& token, bool with_logprobs, v1::Te
       WriteLogprob(alternative, logprobs->add_top());
     }
   }
-  Show(stream_->Push(token.chosen.token), delta);
+  TERMINUS_ASSIGN_OR_RETURN(const std::string text, stream_->Push(token.chosen.token));
+  Show(text, delta);
+  return absl::OkStatus();
 }
 
 void ChoiceText::End(pipeline::EndReason reason, v1::TextDelta& delta) {

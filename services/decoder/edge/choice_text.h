@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "services/decoder/edge/stop_matcher.h"
 #include "services/decoder/edge/text_codec.h"
 #include "services/decoder/pipeline/generation.h"
@@ -13,16 +14,17 @@
 
 namespace terminus::services::decoder::edge {
 
-// Makes deltas of the tokens of one choice. The text that a delta shows may lag behind its token
-// ids: characters become whole, and what may become a stop string is held back. Not thread-safe.
+// Turns the tokens of one choice into deltas. A delta's text may lag behind its token ids: half a
+// character and the beginning of a stop string are held back. Not thread-safe.
 class ChoiceText {
  public:
   ChoiceText(std::unique_ptr<TextStream> stream, std::vector<std::string> stops)
       : stream_(std::move(stream)), matcher_(std::move(stops)) {}
 
-  // Adds a token to `delta`. When it completes a stop string the delta is the choice's last.
-  void Push(const sampling::Sampled& token, bool with_logprobs, v1::TextDelta& delta);
-  // Adds what is left and the reason to `delta`, the choice's last.
+  // Adds a token to `delta`. When it completes a stop string the delta is the choice's last. An
+  // error is the codec's; nothing more may be added then.
+  absl::Status Push(const sampling::Sampled& token, bool with_logprobs, v1::TextDelta& delta);
+  // Adds the remaining text and the reason to `delta`, the choice's last.
   void End(pipeline::EndReason reason, v1::TextDelta& delta);
 
   // The last delta has been made; nothing more may be added.
@@ -39,7 +41,7 @@ class ChoiceText {
   int tokens_ = 0;
 };
 
-// Adds what `more` gained to `delta`, of the same choice.
+// Appends `more` to `delta`, which is of the same choice.
 void Merge(const v1::TextDelta& more, v1::TextDelta& delta);
 
 }  // namespace terminus::services::decoder::edge

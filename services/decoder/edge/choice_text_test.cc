@@ -20,7 +20,7 @@ std::string Push(ChoiceText& choice, const std::string& bytes, v1::TextDelta& la
   std::string shown;
   for (const char byte : bytes) {
     last.Clear();
-    choice.Push(Token(static_cast<unsigned char>(byte)), false, last);
+    EXPECT_TRUE(choice.Push(Token(static_cast<unsigned char>(byte)), false, last).ok());
     shown += last.text();
     if (choice.ended()) break;
   }
@@ -72,7 +72,7 @@ TEST(ChoiceText, LogprobsAreWrittenWhenAskedFor) {
   sampling::Sampled token = Token('a');
   token.top = {{'a', -1}, {'b', -2}};
   v1::TextDelta delta;
-  choice.Push(token, true, delta);
+  ASSERT_TRUE(choice.Push(token, true, delta).ok());
   ASSERT_EQ(delta.logprobs_size(), 1);
   EXPECT_EQ(delta.logprobs(0).chosen().token_id(), static_cast<uint32_t>('a'));
   EXPECT_EQ(delta.logprobs(0).top(1).logprob(), -2);
@@ -83,7 +83,7 @@ TEST(ChoiceText, DeltasMergeInOrder) {
   v1::TextDelta whole;
   for (const char byte : std::string("abc")) {
     v1::TextDelta delta;
-    choice.Push(Token(byte), true, delta);
+    ASSERT_TRUE(choice.Push(Token(byte), true, delta).ok());
     Merge(delta, whole);
   }
   v1::TextDelta end;

@@ -157,7 +157,7 @@ grpc::ServerWriteReactor<v1::GenerateResponse>* DecoderService::Generate(
     return fail(bundle.status());
   }
   absl::StatusOr<GenerateWish> wish =
-      CheckGenerate(*request, (*bundle)->model->defaults, RandomSeed(), options_.max_text_bytes);
+      CheckGenerate(*request, (*bundle)->model->settings, RandomSeed(), options_.max_text_bytes);
   if (!wish.ok()) {
     return fail(wish.status());
   }

@@ -57,7 +57,8 @@ void GenerateCall::Prepare() {
 absl::StatusOr<pipeline::Generation> GenerateCall::MakeGeneration() {
   const ServedModel& model = *parts_.bundle->model;
   pipeline::Generation generation;
-  TERMINUS_ASSIGN_OR_RETURN(generation.prompt, model.codec->EncodeChat(wish_.messages));
+  TERMINUS_ASSIGN_OR_RETURN(
+      generation.prompt, model.codec->EncodeChat(wish_.messages, wish_.special_tokens_in_messages));
   const int context = model.engine->max_context();
   const auto tokens = static_cast<int64_t>(generation.prompt.size());
   if (tokens == 0) {
@@ -70,7 +71,7 @@ absl::StatusOr<pipeline::Generation> GenerateCall::MakeGeneration() {
   }
   generation.sampling = wish_.sampling;
   generation.choices = wish_.choices;
-  generation.max_tokens = wish_.max_tokens > 0 ? wish_.max_tokens : context;
+  TERMINUS_ASSIGN_OR_RETURN(generation.max_tokens, MaxTokens(static_cast<int>(tokens), context));
   generation.arrival = arrival_;
   generation.deadline = request_context_.deadline;
   generation.sink = shared_from_this();
@@ -78,6 +79,22 @@ absl::StatusOr<pipeline::Generation> GenerateCall::MakeGeneration() {
     choices_.emplace_back(model.codec->NewStream(), wish_.stops);
   }
   return generation;
+}
+
+absl::StatusOr<int> GenerateCall::MaxTokens(int prompt_tokens, int context) const {
+  if (wish_.max_tokens > 0) {
+    return wish_.max_tokens;
+  }
+  if (wish_.max_length == 0) {
+    return context;
+  }
+  if (prompt_tokens >= wish_.max_length) {
+    return base::FieldError(
+        base::kReasonTextTooLong, "messages",
+        absl::StrCat("the prompt has ", prompt_tokens, " tokens, the model's own limit of prompt ",
+                     "and answer is ", wish_.max_length, ": set sampling.max_tokens"));
+  }
+  return wish_.max_length - prompt_tokens;
 }
 
 void GenerateCall::Fail(const absl::Status& status) {
@@ -133,11 +150,16 @@ void GenerateCall::Drain() {
 
 void GenerateCall::Take(TokenEvent& event) {
   ChoiceText& text = choices_[static_cast<size_t>(event.choice)];
-  if (text.ended()) {
-    return;  // Computed before the engine heard that a stop string was complete.
+  if (text.ended() || !text_status_.ok()) {
+    return;  // Computed before the engine heard that nothing more is needed.
   }
   v1::TextDelta delta;
-  text.Push(event.token, wish_.sampling.top_logprobs >= 0, delta);
+  text_status_ = text.Push(event.token, wish_.sampling.top_logprobs >= 0, delta);
+  if (!text_status_.ok()) {
+    base::MutexLock lock(mutex_);
+    parts_.bundle->model->engine->Cancel(*generation_);
+    return;
+  }
   if (text.ended()) {
     base::MutexLock lock(mutex_);
     parts_.bundle->model->engine->Stop(*generation_, event.choice);
@@ -147,7 +169,7 @@ void GenerateCall::Take(TokenEvent& event) {
 
 void GenerateCall::Take(EndEvent& event) {
   ChoiceText& text = choices_[static_cast<size_t>(event.choice)];
-  if (text.ended()) {
+  if (text.ended() || !text_status_.ok()) {
     return;
   }
   v1::TextDelta delta;
@@ -160,8 +182,8 @@ void GenerateCall::Take(DoneEvent& event) {
   {
     base::MutexLock lock(mutex_);
     report_ = event.report;
-    status_ = event.status;
-    if (event.status.ok()) {
+    status_ = text_status_.ok() ? event.status : text_status_;
+    if (status_->ok()) {
       usage_.emplace();
       usage_->set_prompt_tokens(static_cast<uint32_t>(report_.prompt_tokens));
       usage_->set_cached_prompt_tokens(static_cast<uint32_t>(report_.cached_prompt_tokens));

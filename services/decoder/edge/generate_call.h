@@ -28,33 +28,33 @@
 
 namespace terminus::services::decoder::edge {
 
-// What a call works with; what is pointed to outlives the call.
+// What a call works with. Requires: the objects that are pointed to outlive the call.
 struct CallParts {
-  // Has a model. The call's own share of it: it ends on this one.
+  // Has a model. The call ends on this bundle, also when another one replaces it.
   std::shared_ptr<const ServedBundle> bundle;
   base::ThreadPool* pool = nullptr;
   EdgeMetrics* metrics = nullptr;
   absl::Duration default_deadline;
-  // Called once, before the call's status is sent: the next may come.
+  // Called once, before the call's status is sent, so that the next call can be admitted.
   std::function<void()> leave;
 };
 
 // One Generate call.
 //
-// Threads: the prompt is tokenised on the pool; the engine's thread leaves tokens here; the pool
-// makes text of them, for one call in one place at a time; gRPC's threads write. A choice whose
-// reader is behind by kMaxUnsentTokens tokens rests until it has caught up; what gathers meanwhile
-// goes out in one delta, so that at most that much is kept for a choice.
+// Threads: the pool tokenises the prompt; the engine's thread leaves tokens here; the pool turns
+// them into text, in one task at a time; gRPC's threads write. A choice whose reader is
+// kMaxUnsentTokens tokens behind is paused until the reader has caught up. Tokens that gather in
+// the meantime go out in one delta, so that a choice never holds more than that many.
 //
-// Life: from Start until gRPC has no use for it (OnDone). The engine and tasks on the pool hold it
-// by themselves.
+// Life: from Start until gRPC has finished with the call (OnDone). The engine and the pool's tasks
+// hold shared pointers to it.
 class GenerateCall final : public grpc::ServerWriteReactor<v1::GenerateResponse>,
                            public pipeline::TokenSink,
                            public std::enable_shared_from_this<GenerateCall> {
  public:
   static constexpr int kMaxUnsentTokens = 64;
 
-  // A place for this call has been taken; it finishes, and deletes itself, in its own time.
+  // Starts the call, which finishes and deletes itself. Requires: the service has admitted it.
   static GenerateCall* Start(CallParts parts, grpc::CallbackServerContext* context,
                              GenerateWish wish);
 
@@ -82,7 +82,7 @@ class GenerateCall final : public grpc::ServerWriteReactor<v1::GenerateResponse>
   };
   using Event = std::variant<TokenEvent, EndEvent, DoneEvent>;
 
-  // What was decided under the lock and is done after it: gRPC may call back from inside.
+  // Decided under the lock and done after it is released, because gRPC may call back from inside.
   struct Moves {
     bool write = false;
     bool finish = false;
@@ -90,13 +90,15 @@ class GenerateCall final : public grpc::ServerWriteReactor<v1::GenerateResponse>
 
   GenerateCall(CallParts parts, grpc::CallbackServerContext* context, GenerateWish wish);
 
-  // On the pool: the prompt's tokens, then to the engine.
+  // On the pool: tokenises the prompt and submits it to the engine.
   void Prepare();
   absl::StatusOr<pipeline::Generation> MakeGeneration();
+  // Tokens that the answer has at most.
+  absl::StatusOr<int> MaxTokens(int prompt_tokens, int context) const;
   void Fail(const absl::Status& status);
 
   void Post(Event event);
-  // On the pool, one at a time: takes events in until there are none.
+  // On the pool, one at a time: handles events until there are none.
   void Drain();
   void Take(TokenEvent& event);
   void Take(EndEvent& event);
@@ -118,11 +120,13 @@ class GenerateCall final : public grpc::ServerWriteReactor<v1::GenerateResponse>
   const GenerateWish wish_;
   // Belongs to Prepare, then to Drain.
   std::vector<ChoiceText> choices_;
+  // Belongs to Drain: not OK once a token could not be made text of.
+  absl::Status text_status_;
 
   // Tokens of each choice that the engine gave and that have not been written.
   std::array<std::atomic<int>, pipeline::kMaxChoices> unsent_{};
 
-  // Belong to the write under way.
+  // Of the write in flight.
   v1::GenerateResponse outgoing_;
   int outgoing_tokens_ = 0;
 

@@ -224,5 +224,17 @@ TEST_F(GenerateTest, OtherModelAndBadRequestsAreRefused) {
   ExpectNothingLeft();
 }
 
+// Never empty text in the place of an error.
+TEST_F(GenerateTest, ATokenThatNoTextCanBeMadeOfFailsTheCall) {
+  Start({});
+  const std::string expected = Expected("hello", 12);
+  Start({.unreadable_token = expected[5]});
+  const Answer answer = Generate(Ask("hello", 12));
+  EXPECT_EQ(answer.status.code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(answer.status.message(), "the token is unreadable");
+  EXPECT_EQ(answer.finish.size(), 0u);
+  ExpectNothingLeft();
+}
+
 }  // namespace
 }  // namespace terminus::services::decoder::edge

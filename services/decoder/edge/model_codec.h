@@ -8,10 +8,10 @@
 
 namespace terminus::services::decoder::edge {
 
-// The codec of a real model. Without a chat template (null) the only conversation it takes is one
-// message, which is the prompt as it stands.
+// The codec of a model whose vocabulary has so many ids. Without a chat template (null) the only
+// conversation it takes is one message, which is the prompt as it stands.
 std::unique_ptr<const TextCodec> MakeCodec(std::unique_ptr<const tokenizer::Tokenizer> tokenizer,
                                            std::unique_ptr<const chat::ChatTemplate> chat_template,
-                                           chat::SpecialTokens special_tokens);
+                                           chat::SpecialTokens special_tokens, int vocabulary_size);
 
 }  // namespace terminus::services::decoder::edge

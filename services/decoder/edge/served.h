@@ -3,21 +3,21 @@
 #include <memory>
 #include <string>
 
+#include "models/decoder/generation_settings.h"
 #include "services/decoder/edge/text_codec.h"
 #include "services/decoder/pipeline/engine.h"
-#include "services/decoder/sampling/sampler.h"
 
 namespace terminus::services::decoder::edge {
 
 // A language model in service.
 struct ServedModel {
   std::unique_ptr<const TextCodec> codec;
-  // For what a request leaves unset.
-  sampling::Parameters defaults;
+  // The folder's settings, for the fields that a request leaves unset.
+  models::decoder::GenerationSettings settings;
   std::unique_ptr<pipeline::Engine> engine;
 };
 
-// What a replica serves.
+// A bundle in service.
 struct ServedBundle {
   std::string name;
   std::string space_id;
@@ -25,7 +25,7 @@ struct ServedBundle {
   double logit_scale = 1;
   // "cpu" or "cuda:0".
   std::string device;
-  // Null: the bundle has none, and only Score and Recognize are answered.
+  // Null: the bundle has no language model, and only Score and Recognize are answered.
   std::unique_ptr<ServedModel> model;
 };
 

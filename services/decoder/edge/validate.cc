@@ -78,7 +78,7 @@ absl::StatusOr<std::vector<ChatMessage>> CheckMessages(const v1::GenerateRequest
                                 absl::StrCat("the messages have more than ", max_text_bytes,
                                              " bytes of text, the limit"));
       }
-      chat.content += part.text();
+      chat.parts.push_back(part.text());
     }
   }
   return messages;
@@ -110,6 +110,16 @@ absl::Status CheckSampling(const v1::SamplingParameters& sampling) {
     return Invalid("sampling.top_p",
                    absl::StrCat(sampling.top_p(), ", expected more than 0 and at most 1"));
   }
+  if (sampling.has_min_p() && !(sampling.min_p() >= 0 && sampling.min_p() <= 1)) {
+    return Invalid("sampling.min_p", absl::StrCat(sampling.min_p(), ", expected 0 to 1"));
+  }
+  if (sampling.has_repetition_penalty() &&
+      !(sampling.repetition_penalty() > 0 &&
+        sampling.repetition_penalty() <= kMaxRepetitionPenalty)) {
+    return Invalid("sampling.repetition_penalty",
+                   absl::StrCat(sampling.repetition_penalty(),
+                                ", expected more than 0 and at most ", kMaxRepetitionPenalty));
+  }
   if (sampling.has_max_tokens() && sampling.max_tokens() == 0) {
     return Invalid("sampling.max_tokens", "0, expected at least 1");
   }
@@ -124,10 +134,35 @@ absl::Status CheckSampling(const v1::SamplingParameters& sampling) {
   return CheckStops(sampling);
 }
 
+sampling::Parameters ParametersOf(const v1::SamplingParameters& request,
+                                  const models::decoder::GenerationSettings& settings) {
+  sampling::Parameters parameters;
+  const float otherwise = settings.sample ? settings.temperature : 0;
+  parameters.temperature = request.has_temperature() ? request.temperature() : otherwise;
+  parameters.top_k = request.has_top_k() ? request.top_k() : settings.top_k;
+  parameters.top_p = request.has_top_p() ? request.top_p() : settings.top_p;
+  parameters.min_p = request.has_min_p() ? request.min_p() : settings.min_p;
+  parameters.repetition_penalty =
+      request.has_repetition_penalty() ? request.repetition_penalty() : settings.repetition_penalty;
+  if (request.has_top_logprobs()) {
+    parameters.top_logprobs = static_cast<int32_t>(request.top_logprobs());
+  }
+  return parameters;
+}
+
+void SetLengths(const v1::SamplingParameters& request,
+                const models::decoder::GenerationSettings& settings, GenerateWish& wish) {
+  constexpr auto kMost = static_cast<uint32_t>(std::numeric_limits<int>::max());
+  wish.max_tokens = request.has_max_tokens()
+                        ? static_cast<int>(std::min<uint32_t>(request.max_tokens(), kMost))
+                        : settings.max_new_tokens;
+  wish.max_length = wish.max_tokens > 0 ? 0 : settings.max_length;
+}
+
 }  // namespace
 
 absl::StatusOr<GenerateWish> CheckGenerate(const v1::DecoderGenerateRequest& request,
-                                           const sampling::Parameters& defaults,
+                                           const models::decoder::GenerationSettings& settings,
                                            uint64_t random_seed, int64_t max_text_bytes) {
   GenerateWish wish;
   TERMINUS_ASSIGN_OR_RETURN(wish.messages, CheckMessages(request.request(), max_text_bytes));
@@ -137,24 +172,15 @@ absl::StatusOr<GenerateWish> CheckGenerate(const v1::DecoderGenerateRequest& req
   }
   const v1::SamplingParameters& sampling = request.request().sampling();
   TERMINUS_RETURN_IF_ERROR(CheckSampling(sampling));
-  wish.sampling = defaults;
-  if (sampling.has_temperature()) {
-    wish.sampling.temperature = sampling.temperature();
-  }
-  if (sampling.has_top_k()) {
-    wish.sampling.top_k = sampling.top_k();
-  }
-  if (sampling.has_top_p()) {
-    wish.sampling.top_p = sampling.top_p();
-  }
+  wish.sampling = ParametersOf(sampling, settings);
   wish.sampling.seed = sampling.has_seed() ? sampling.seed() : random_seed;
-  if (sampling.has_top_logprobs()) {
-    wish.sampling.top_logprobs = static_cast<int32_t>(sampling.top_logprobs());
-  }
   wish.choices = std::max(1, static_cast<int>(sampling.choices()));
-  wish.max_tokens = static_cast<int>(std::min<uint32_t>(
-      sampling.max_tokens(), static_cast<uint32_t>(std::numeric_limits<int>::max())));
-  wish.stops.assign(sampling.stop().begin(), sampling.stop().end());
+  SetLengths(sampling, settings, wish);
+  wish.stops = settings.stop_strings;
+  if (sampling.stop_size() > 0) {
+    wish.stops.assign(sampling.stop().begin(), sampling.stop().end());
+  }
+  wish.special_tokens_in_messages = request.request().allow_special_tokens_in_messages();
   return wish;
 }
 

@@ -26,10 +26,15 @@ v1::DecoderGenerateRequest Good() {
 }
 
 absl::StatusOr<GenerateWish> Check(const v1::DecoderGenerateRequest& request) {
-  sampling::Parameters defaults;
-  defaults.temperature = 0.25f;
-  defaults.top_k = 17;
-  return CheckGenerate(request, defaults, 99, kMaxTextBytes);
+  models::decoder::GenerationSettings settings;
+  settings.sample = true;
+  settings.temperature = 0.25f;
+  settings.top_k = 17;
+  settings.repetition_penalty = 1.1f;
+  settings.stop_strings = {"own"};
+  settings.max_new_tokens = 7;
+  settings.max_length = 100;
+  return CheckGenerate(request, settings, 99, kMaxTextBytes);
 }
 
 // Reason and field of what a change to a good request leads to.
@@ -59,13 +64,40 @@ TEST(CheckGenerate, TakesMessagesAndDefaults) {
   ASSERT_EQ(wish->messages.size(), 2u);
   EXPECT_EQ(wish->messages[0].role, "system");
   EXPECT_EQ(wish->messages[1].role, "user");
-  EXPECT_EQ(wish->messages[1].content, "Hello, you.");
+  EXPECT_EQ(wish->messages[1].parts, (std::vector<std::string>{"Hello, ", "you."}));
   EXPECT_EQ(wish->sampling.temperature, 0.25f);
   EXPECT_EQ(wish->sampling.top_k, 17u);
   EXPECT_EQ(wish->sampling.seed, 99u);
   EXPECT_EQ(wish->sampling.top_logprobs, -1);
   EXPECT_EQ(wish->choices, 1);
+  EXPECT_EQ(wish->sampling.top_p, 1);
+  EXPECT_EQ(wish->sampling.min_p, 0);
+  EXPECT_EQ(wish->sampling.repetition_penalty, 1.1f);
+  EXPECT_EQ(wish->max_tokens, 7);
+  EXPECT_EQ(wish->max_length, 0) << "max_new_tokens counts first";
+  EXPECT_EQ(wish->stops, (std::vector<std::string>{"own"}));
+  EXPECT_FALSE(wish->special_tokens_in_messages);
+}
+
+// What generate() does with the folder's settings, and with a temperature beside do_sample: false.
+TEST(CheckGenerate, AFolderThatDoesNotSampleIsGreedyWhateverItsTemperature) {
+  models::decoder::GenerationSettings settings;
+  settings.temperature = 0.7f;
+  settings.top_p = 0.5f;
+  v1::DecoderGenerateRequest request = Good();
+  auto wish = CheckGenerate(request, settings, 1, kMaxTextBytes);
+  ASSERT_TRUE(wish.ok()) << wish.status();
+  EXPECT_EQ(wish->sampling.temperature, 0);
   EXPECT_EQ(wish->max_tokens, 0);
+  request.mutable_request()->mutable_sampling()->set_top_p(0.9f);
+  EXPECT_EQ(CheckGenerate(request, settings, 1, kMaxTextBytes)->sampling.temperature, 0);
+  request.mutable_request()->mutable_sampling()->set_temperature(0.3f);
+  wish = CheckGenerate(request, settings, 1, kMaxTextBytes);
+  EXPECT_EQ(wish->sampling.temperature, 0.3f);
+  EXPECT_EQ(wish->sampling.top_k, 50u);
+  EXPECT_EQ(wish->sampling.top_p, 0.9f);
+  settings.max_length = 30;
+  EXPECT_EQ(CheckGenerate(request, settings, 1, kMaxTextBytes)->max_length, 30);
 }
 
 TEST(CheckGenerate, TheRequestsOwnParametersComeFirst) {
@@ -78,6 +110,9 @@ TEST(CheckGenerate, TheRequestsOwnParametersComeFirst) {
   sampling.set_max_tokens(4'000'000'000u);
   sampling.set_top_logprobs(0);
   sampling.set_choices(8);
+  sampling.set_min_p(0.5f);
+  sampling.set_repetition_penalty(1);
+  request.mutable_request()->set_allow_special_tokens_in_messages(true);
   sampling.add_stop(std::string(256, 's'));
   const auto wish = Check(request);
   ASSERT_TRUE(wish.ok()) << wish.status();
@@ -87,7 +122,11 @@ TEST(CheckGenerate, TheRequestsOwnParametersComeFirst) {
   EXPECT_EQ(wish->sampling.top_logprobs, 0);
   EXPECT_EQ(wish->choices, 8);
   EXPECT_EQ(wish->max_tokens, std::numeric_limits<int>::max());
-  EXPECT_EQ(wish->stops.size(), 1u);
+  EXPECT_EQ(wish->max_length, 0);
+  EXPECT_EQ(wish->sampling.min_p, 0.5f);
+  EXPECT_EQ(wish->sampling.repetition_penalty, 1);
+  EXPECT_TRUE(wish->special_tokens_in_messages);
+  EXPECT_EQ(wish->stops, (std::vector<std::string>{std::string(256, 's')}));
 }
 
 TEST(CheckGenerate, SamplingOutOfBoundsIsNamed) {
@@ -98,6 +137,13 @@ TEST(CheckGenerate, SamplingOutOfBoundsIsNamed) {
   }
   for (const float top_p : {0.0f, -1.0f, 1.01f, 2.0f, std::nanf("")}) {
     EXPECT_EQ(SamplingFault([&](Sampling& s) { s.set_top_p(top_p); }), Invalid("sampling.top_p"));
+  }
+  for (const float min_p : {-0.1f, 1.1f, std::nanf("")}) {
+    EXPECT_EQ(SamplingFault([&](Sampling& s) { s.set_min_p(min_p); }), Invalid("sampling.min_p"));
+  }
+  for (const float penalty : {0.0f, -1.0f, 10.5f, std::nanf(""), INFINITY}) {
+    EXPECT_EQ(SamplingFault([&](Sampling& s) { s.set_repetition_penalty(penalty); }),
+              Invalid("sampling.repetition_penalty"));
   }
   EXPECT_EQ(SamplingFault([](Sampling& s) { s.set_max_tokens(0); }),
             Invalid("sampling.max_tokens"));

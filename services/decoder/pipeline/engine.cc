@@ -27,7 +27,8 @@ Engine::Engine(Options options, std::unique_ptr<Stage> stage, EngineMetrics& met
       sequences_({.limits = options.limits,
                   .max_context = max_context_,
                   .kv_blocks = stage_->bounds().kv_blocks,
-                  .eos_token_ids = std::move(options.eos_token_ids)},
+                  .eos_token_ids = std::move(options.eos_token_ids),
+                  .rules = stage_->rules()},
                  metrics),
       device_("device", /*max_queued=*/1) {
   thread_ = std::thread([this] {

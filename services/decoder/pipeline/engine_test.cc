@@ -89,13 +89,14 @@ std::vector<int32_t> Prompt(int from, int count) {
 
 class EngineTest : public ::testing::Test {
  protected:
-  void Start(ToyLm::Options model = {}, scheduler::StepLimits limits = {}) {
+  void Start(ToyLm::Options model = {}, scheduler::StepLimits limits = {},
+             sampling::LogitRules rules = {}) {
     model_ = model;
     std::vector<int32_t> eos;
     if (model.eos_token >= 0) eos.push_back(model.eos_token);
-    engine_ = std::make_unique<Engine>(Engine::Options{.limits = limits, .eos_token_ids = eos},
-                                       std::make_unique<LmStage>(std::make_unique<ToyLm>(model)),
-                                       metrics_);
+    engine_ = std::make_unique<Engine>(
+        Engine::Options{.limits = limits, .eos_token_ids = eos},
+        std::make_unique<LmStage>(std::make_unique<ToyLm>(model), std::move(rules)), metrics_);
   }
 
   Generation Ask(const std::shared_ptr<Collector>& sink, std::vector<int32_t> prompt,
@@ -226,6 +227,59 @@ TEST_F(EngineTest, SampledAnswersAreTheSameAloneAndBatched) {
     EXPECT_EQ(sinks[i]->tokens(), alone[i]) << i;
   }
   EXPECT_NE(alone[0], ToyLm::Greedy(model_, Prompt(0, 10), 30)) << "nothing was sampled";
+}
+
+// Rules that look at all tokens before see the same ones whether a sequence is computed at once, in
+// chunks, from cached blocks, or again after it was preempted.
+TEST_F(EngineTest, PreemptionAndCachedPrefixesDoNotChangePenalties) {
+  const sampling::LogitRules rules = {.sequence_bias = {{{3, 4, 5}, 2.0f}},
+                                      .encoder_repetition_penalty = 1.2f,
+                                      .no_repeat_ngram_size = 3};
+  const auto ask = [&](int i) {
+    auto sink = std::make_shared<Collector>();
+    Generation generation = Ask(sink, Prompt(i % 3 * 7, 20 + i % 5), 40, i % 2 == 0 ? 0.0f : 1.0f);
+    generation.sampling.repetition_penalty = 1.3f;
+    engine_->Submit(std::move(generation));
+    return sink;
+  };
+  Start({}, {.max_sequences = 1, .token_budget = 256}, rules);
+  std::vector<std::vector<int32_t>> alone;
+  for (int i = 0; i < 12; ++i) {
+    const auto sink = ask(i);
+    ASSERT_TRUE(sink->Wait().ok());
+    alone.push_back(sink->tokens());
+  }
+  EXPECT_NE(alone[0], ToyLm::Greedy(model_, Prompt(0, 20), 40)) << "no rule applied";
+  Start({.kv_blocks = 10}, {.max_sequences = 6, .token_budget = 24}, rules);
+  std::vector<std::shared_ptr<Collector>> sinks;
+  for (int i = 0; i < 12; ++i) {
+    sinks.push_back(ask(i));
+  }
+  for (size_t i = 0; i < sinks.size(); ++i) {
+    ASSERT_TRUE(sinks[i]->Wait().ok());
+    EXPECT_EQ(sinks[i]->tokens(), alone[i]) << i;
+  }
+  EXPECT_GT(Value("terminus_decoder_preemptions_total"), 0);
+}
+
+TEST_F(EngineTest, ForcedLastTokenComesAtTheGreatestLength) {
+  Start({.max_context = 32}, {}, {.forced_eos_token_ids = {41}});
+  for (const int max_tokens : {6, 100}) {
+    auto sink = std::make_shared<Collector>();
+    engine_->Submit(Ask(sink, Prompt(1, 20), max_tokens));
+    ASSERT_TRUE(sink->Wait().ok());
+    EXPECT_EQ(sink->tokens().back(), 41);
+    EXPECT_EQ(sink->tokens().size(), max_tokens == 6 ? 6u : 12u);
+  }
+}
+
+TEST_F(EngineTest, ASequenceWithoutAnyTokenLeftFailsAlone) {
+  std::vector<int32_t> all(64);
+  for (int32_t i = 0; i < 64; ++i) all[static_cast<size_t>(i)] = i;
+  Start({}, {}, {.begin_suppress_tokens = all});
+  auto sink = std::make_shared<Collector>();
+  engine_->Submit(Ask(sink, Prompt(1, 5), 3));
+  EXPECT_THAT(std::string(sink->Wait().message()), HasSubstr("rule out every token"));
 }
 
 TEST_F(EngineTest, ChoicesShareThePromptAndDiffer) {

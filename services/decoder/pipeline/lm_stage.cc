@@ -15,8 +15,9 @@ int32_t Size(const std::vector<int32_t>& values) { return static_cast<int32_t>(v
 
 }  // namespace
 
-LmStage::LmStage(std::unique_ptr<models::decoder::CausalLm> lm)
+LmStage::LmStage(std::unique_ptr<models::decoder::CausalLm> lm, sampling::LogitRules rules)
     : lm_(std::move(lm)),
+      rules_(std::move(rules)),
       bounds_{.vocab_size = lm_->vocab_size(),
               .max_context = lm_->max_context(),
               .kv_blocks = lm_->kv_blocks(),
@@ -75,12 +76,29 @@ absl::StatusOr<StepTokens> LmStage::Execute(absl::string_view plan_bytes) {
   StepTokens tokens;
   for (const scheduler::PlanEntry& entry : plan.entries) {
     if (entry.sample) {
-      const uint64_t position = static_cast<uint64_t>(entry.first_position) + entry.tokens.size();
-      tokens.push_back(sampling::Sample(logits.values.subspan(tokens.size() * width, width),
-                                        entry.sampling, position));
+      tokens.push_back(Sample(entry, logits.values.subspan(tokens.size() * width, width)));
     }
   }
   return tokens;
+}
+
+absl::StatusOr<sampling::Sampled> LmStage::Sample(const scheduler::PlanEntry& entry,
+                                                  absl::Span<const float> logits) const {
+  const int length = entry.first_position + Size(entry.tokens);
+  std::vector<int32_t> known;
+  if (sampling::LooksBack(rules_, entry.sampling.repetition_penalty)) {
+    if (Size(entry.earlier) != entry.first_position) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "step plan: ", entry.earlier.size(), " earlier tokens, expected ", entry.first_position));
+    }
+    known = entry.earlier;
+    known.insert(known.end(), entry.tokens.begin(), entry.tokens.end());
+  }
+  return sampling::Sample(logits, entry.sampling, static_cast<uint64_t>(length), rules_,
+                          {.tokens = known,
+                           .length = length,
+                           .prompt_length = entry.prompt_tokens,
+                           .max_length = entry.max_length});
 }
 
 }  // namespace terminus::services::decoder::pipeline

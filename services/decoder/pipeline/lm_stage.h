@@ -11,14 +11,15 @@ namespace terminus::services::decoder::pipeline {
 // A whole model in this process.
 class LmStage : public Stage {
  public:
-  // The model must be first and last stage in one.
-  explicit LmStage(std::unique_ptr<models::decoder::CausalLm> lm);
+  // Requires: the model is first and last stage in one, and has the tokens of the rules.
+  explicit LmStage(std::unique_ptr<models::decoder::CausalLm> lm, sampling::LogitRules rules = {});
 
   absl::StatusOr<StepTokens> Execute(absl::string_view plan) override;
   const scheduler::PlanBounds& bounds() const override { return bounds_; }
+  const sampling::LogitRules& rules() const override { return rules_; }
 
  private:
-  // The step's entries one behind the other, as the model takes them; kept to reuse their memory.
+  // The step's entries, concatenated as the model takes them; a member to reuse their memory.
   struct Batch {
     std::vector<int32_t> token_ids;
     std::vector<int32_t> positions;
@@ -33,7 +34,11 @@ class LmStage : public Stage {
     models::decoder::StepInput View() const;
   };
 
+  absl::StatusOr<sampling::Sampled> Sample(const scheduler::PlanEntry& entry,
+                                           absl::Span<const float> logits) const;
+
   std::unique_ptr<models::decoder::CausalLm> lm_;
+  const sampling::LogitRules rules_;
   const scheduler::PlanBounds bounds_;
   Batch batch_;
 };

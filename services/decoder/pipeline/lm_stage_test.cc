@@ -56,6 +56,20 @@ TEST(LmStage, ASequenceWhoseLogitsAreNoNumbersFailsAlone) {
   EXPECT_TRUE((*tokens)[1].ok());
 }
 
+TEST(LmStage, APlanWithoutTheEarlierTokensThatAPenaltyNeedsIsRefused) {
+  LmStage stage(std::make_unique<ToyLm>(ToyLm::Options{}));
+  scheduler::PlanEntry entry = Entry({1, 2, 3}, 0, {0}, true);
+  entry.sampling.repetition_penalty = 1.5f;
+  ASSERT_TRUE(stage.Execute(scheduler::EncodePlan({.entries = {entry}}))->front().ok());
+  entry.tokens = {4};
+  entry.first_position = 3;
+  const auto without = stage.Execute(scheduler::EncodePlan({.entries = {entry}}));
+  EXPECT_THAT(std::string(without->front().status().message()),
+              HasSubstr("0 earlier tokens, expected 3"));
+  entry.earlier = {1, 2, 3};
+  EXPECT_TRUE(stage.Execute(scheduler::EncodePlan({.entries = {entry}}))->front().ok());
+}
+
 TEST(LmStage, APlanOutOfBoundsIsRefused) {
   LmStage stage(std::make_unique<ToyLm>(ToyLm::Options{.kv_blocks = 4}));
   EXPECT_FALSE(stage.Execute("rubbish").ok());

@@ -181,8 +181,14 @@ void Sequences::Enter(uint64_t key, int tokens, scheduler::StepPlan& plan) {
   entry.blocks.assign(blocks.begin(), blocks.end());
   entry.sample = end == sequence.known();
   if (entry.sample) {
-    entry.sampling = requests_.at(sequence.request).generation.sampling;
+    const Request& request = requests_.at(sequence.request);
+    entry.sampling = request.generation.sampling;
     entry.sampling.choice = static_cast<uint32_t>(sequence.choice);
+    entry.prompt_tokens = request.report.prompt_tokens;
+    entry.max_length = MaxLength(request);
+    if (sampling::LooksBack(options_.rules, entry.sampling.repetition_penalty)) {
+      entry.earlier.assign(sequence.tokens.begin(), sequence.tokens.begin() + sequence.computed);
+    }
   }
   in_step_.push_back({key, tokens, entry.sample});
   plan.entries.push_back(std::move(entry));
@@ -240,11 +246,9 @@ void Sequences::TakeToken(uint64_t key, const absl::StatusOr<sampling::Sampled>&
   sequence.last_token = now;
   ReleaseSiblings(id);
   request.generation.sink->OnToken(sequence.choice, *sampled);
-  const int generated = sequence.known() - request.report.prompt_tokens;
   if (IsEndOfSequence(token)) {
     EndChoice(key, EndReason::kStop, now);
-  } else if (generated == request.generation.max_tokens ||
-             sequence.known() == options_.max_context) {
+  } else if (sequence.known() == MaxLength(request)) {
     EndChoice(key, EndReason::kLength, now);
   }
 }
@@ -292,6 +296,11 @@ void Sequences::Finish(uint64_t id, const absl::Status& status, absl::Time now) 
   const GenerationReport report = request.report;
   requests_.erase(found);
   sink->OnDone(status, report);
+}
+
+int Sequences::MaxLength(const Request& request) const {
+  const int room = options_.max_context - request.report.prompt_tokens;
+  return request.report.prompt_tokens + std::min(request.generation.max_tokens, room);
 }
 
 bool Sequences::IsEndOfSequence(int32_t token) const {

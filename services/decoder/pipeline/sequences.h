@@ -16,44 +16,47 @@
 
 namespace terminus::services::decoder::pipeline {
 
-// All generations under way and their KV blocks: makes the plan of each step and takes in what came
-// of it. No threads and no clock in here.
+// Tracks all active generations and their KV blocks. Plans each step and applies its results. Has
+// no threads and no clock.
 //
-// A choice is a sequence. All but the first wait until the first has computed the prompt, and then
-// share its full blocks. A sequence is in one of three states:
+// A choice is a sequence. The first one computes the prompt; the others wait for it, and then share
+// its full blocks. A sequence is in one of three states:
 //   waiting   has no blocks: new, or preempted
 //   running   has blocks; computed in steps, unless its reader is behind
-//   ended     removed; its blocks are given back, after the step that is under way if there is one
+//   ended     removed; its blocks are freed after the step in flight, if there is one
 //
 // Used by one thread at a time.
 class Sequences {
  public:
   struct Options {
     scheduler::StepLimits limits;
-    // Tokens of the longest sequence; its blocks must be there.
+    // Tokens of the longest sequence. Requires: kv_blocks hold as many.
     int max_context = 0;
     int kv_blocks = 0;
     std::vector<int32_t> eos_token_ids;
+    // Applied by the stage; they tell whether it must see a sequence's earlier tokens.
+    sampling::LogitRules rules;
   };
 
   Sequences(Options options, EngineMetrics& metrics);
 
-  // `id` is above all ids before.
+  // Requires: `id` is greater than every earlier id.
   void Add(uint64_t id, Generation generation);
 
   // Ends one choice, as if its last token had been an end-of-sequence token. Does nothing when it
   // has ended already.
   void Stop(uint64_t id, int choice, absl::Time now);
 
-  // Ends what is left of a generation; OnDone tells why. Does nothing when it has ended already.
+  // Ends the remaining choices of a generation; OnDone gets the status. Does nothing when it has
+  // ended already.
   void End(uint64_t id, const absl::Status& status, absl::Time now);
   void EndAll(const absl::Status& status, absl::Time now);
-  // Ends those whose deadline has passed.
+  // Ends the generations whose deadline has passed.
   void Expire(absl::Time now);
   absl::Time next_deadline() const;
 
-  // Begins the next step; nothing when there is nothing to compute. Not before the last was
-  // applied.
+  // Begins the next step; nothing when there is nothing to compute. Requires: the last step has
+  // been applied.
   absl::optional<scheduler::StepPlan> Plan(absl::Time now);
 
   // Ends the step. When it failed, all generations in it fail.
@@ -73,9 +76,9 @@ class Sequences {
   struct Sequence {
     uint64_t request = 0;
     int choice = 0;
-    // The prompt's and those sampled.
+    // Those of the prompt, then the sampled ones.
     std::vector<int32_t> tokens;
-    // Of these, the ones whose keys and values are in its blocks.
+    // How many of them have their keys and values in its blocks.
     int computed = 0;
     bool running = false;
     // Waits for the first choice to compute the prompt.
@@ -85,7 +88,7 @@ class Sequences {
     int known() const { return static_cast<int>(tokens.size()); }
   };
 
-  // One sequence of the step that is under way.
+  // One sequence of the step in flight.
   struct InStep {
     uint64_t key = 0;
     int tokens = 0;
@@ -103,10 +106,12 @@ class Sequences {
   void Enter(uint64_t key, int tokens, scheduler::StepPlan& plan);
   void TakeToken(uint64_t key, const absl::StatusOr<sampling::Sampled>& sampled, absl::Time now);
   void EndChoice(uint64_t key, EndReason reason, absl::Time now);
-  // Takes a sequence out and gives its blocks back as soon as no step uses them.
+  // Removes a sequence and frees its blocks as soon as no step uses them.
   void Remove(uint64_t key);
   void ReleaseSiblings(uint64_t id);
   void Finish(uint64_t id, const absl::Status& status, absl::Time now);
+  // Tokens of prompt and answer at which a choice ends.
+  int MaxLength(const Request& request) const;
   bool IsEndOfSequence(int32_t token) const;
   void ShowGauges();
 
@@ -118,7 +123,7 @@ class Sequences {
   uint64_t step_ = 0;
   bool step_under_way_ = false;
   std::vector<InStep> in_step_;
-  // Ended during the step that is under way.
+  // Ended during the step in flight.
   std::vector<uint64_t> closing_;
 };
 

@@ -5,20 +5,11 @@
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
+#include "services/decoder/sampling/candidates.h"
 #include "services/decoder/sampling/philox.h"
 
 namespace terminus::services::decoder::sampling {
 namespace {
-
-// Orders tokens by logit, likeliest first, ties by id.
-struct Likelier {
-  absl::Span<const float> logits;
-  bool operator()(int32_t a, int32_t b) const {
-    const float x = logits[static_cast<size_t>(a)];
-    const float y = logits[static_cast<size_t>(b)];
-    return x > y || (x == y && a < b);
-  }
-};
 
 absl::Status CheckFinite(absl::Span<const float> logits) {
   if (logits.empty()) {
@@ -38,58 +29,21 @@ std::vector<int32_t> AllTokens(absl::Span<const float> logits) {
   return tokens;
 }
 
-// Cuts `tokens`, and their weights, to the fewest likeliest that make up `share` of the sum.
-void KeepTopP(absl::Span<const float> logits, const std::vector<double>& weight_of, double share,
-              std::vector<int32_t>& tokens) {
+// The token at which the sum of the weights passes a share of the whole.
+int32_t Draw(const Candidates& candidates, double share) {
   double total = 0;
-  for (const int32_t token : tokens) {
-    total += weight_of[static_cast<size_t>(token)];
+  for (const double weight : candidates.weights) {
+    total += weight;
   }
-  // A heap with the likeliest on top: mostly few are taken from it, so a full sort would be waste.
-  const auto less = [likelier = Likelier{logits}](int32_t a, int32_t b) { return likelier(b, a); };
-  std::make_heap(tokens.begin(), tokens.end(), less);
-  auto end = tokens.end();
-  double kept = 0;
-  std::vector<int32_t> best;
-  while (end != tokens.begin() && (best.empty() || kept < share * total)) {
-    std::pop_heap(tokens.begin(), end, less);
-    --end;
-    best.push_back(*end);
-    kept += weight_of[static_cast<size_t>(*end)];
-  }
-  tokens = std::move(best);
-}
-
-int32_t Draw(absl::Span<const float> logits, float largest, const Parameters& parameters,
-             uint64_t position) {
-  std::vector<int32_t> tokens = AllTokens(logits);
-  if (parameters.top_k > 0 && parameters.top_k < tokens.size()) {
-    std::partial_sort(tokens.begin(), tokens.begin() + parameters.top_k, tokens.end(),
-                      Likelier{logits});
-    tokens.resize(parameters.top_k);
-  }
-  // Not normalised: relative to the likeliest token's.
-  std::vector<double> weight_of(logits.size(), 0);
-  for (const int32_t token : tokens) {
-    const auto i = static_cast<size_t>(token);
-    weight_of[i] = std::exp((double{logits[i]} - largest) / parameters.temperature);
-  }
-  if (parameters.top_p < 1) {
-    KeepTopP(logits, weight_of, parameters.top_p, tokens);
-  }
-  double total = 0;
-  for (const int32_t token : tokens) {
-    total += weight_of[static_cast<size_t>(token)];
-  }
-  const double target = Uniform(parameters.seed, parameters.choice, position) * total;
+  const double target = share * total;
   double sum = 0;
-  int32_t last = tokens.front();
-  for (const int32_t token : tokens) {
-    const double weight = weight_of[static_cast<size_t>(token)];
+  int32_t last = candidates.tokens.front();
+  for (size_t i = 0; i < candidates.tokens.size(); ++i) {
+    const double weight = candidates.weights[i];
     if (weight == 0) {
       continue;
     }
-    last = token;
+    last = candidates.tokens[i];
     sum += weight;
     if (target < sum) {
       break;
@@ -98,7 +52,21 @@ int32_t Draw(absl::Span<const float> logits, float largest, const Parameters& pa
   return last;  // The sum may end a rounding error below the target.
 }
 
-void AddLogprobs(absl::Span<const float> logits, float largest, int count, Sampled& sampled) {
+int32_t Choose(absl::Span<const float> logits, const Parameters& parameters, uint64_t position,
+               const LogitRules& rules) {
+  if (parameters.temperature == 0) {
+    return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+  }
+  const Shape shape = {.temperature = parameters.temperature,
+                       .top_k = parameters.top_k,
+                       .top_p = parameters.top_p,
+                       .min_p = parameters.min_p};
+  return Draw(FindCandidates(logits, shape, rules),
+              Uniform(parameters.seed, parameters.choice, position));
+}
+
+void AddLogprobs(absl::Span<const float> logits, int count, Sampled& sampled) {
+  const float largest = *std::max_element(logits.begin(), logits.end());
   double sum = 0;
   for (const float logit : logits) {
     sum += std::exp(double{logit} - largest);
@@ -122,17 +90,24 @@ void AddLogprobs(absl::Span<const float> logits, float largest, int count, Sampl
 }  // namespace
 
 absl::StatusOr<Sampled> Sample(absl::Span<const float> logits, const Parameters& parameters,
-                               uint64_t position) {
+                               uint64_t position, const LogitRules& rules, const History& history) {
   if (absl::Status status = CheckFinite(logits); !status.ok()) {
     return status;
   }
-  const auto likeliest = std::max_element(logits.begin(), logits.end());
+  std::vector<float> processed;
+  absl::Span<const float> chosen_from = logits;
+  if (ChangesLogits(rules, parameters.repetition_penalty)) {
+    processed.assign(logits.begin(), logits.end());
+    ProcessLogits(rules, parameters.repetition_penalty, history, absl::MakeSpan(processed));
+    if (absl::Status status = CheckChoosable(processed, parameters.temperature > 0); !status.ok()) {
+      return status;
+    }
+    chosen_from = processed;
+  }
   Sampled sampled;
-  sampled.chosen.token = parameters.temperature == 0
-                             ? static_cast<int32_t>(likeliest - logits.begin())
-                             : Draw(logits, *likeliest, parameters, position);
+  sampled.chosen.token = Choose(chosen_from, parameters, position, rules);
   if (parameters.top_logprobs >= 0) {
-    AddLogprobs(logits, *likeliest, std::min(parameters.top_logprobs, kMaxTopLogprobs), sampled);
+    AddLogprobs(logits, std::min(parameters.top_logprobs, kMaxTopLogprobs), sampled);
   }
   return sampled;
 }

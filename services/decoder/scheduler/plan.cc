@@ -9,9 +9,9 @@
 // Layout, all little-endian:
 //   plan:  u32 magic, u32 version, u64 step, u32 entries, entries
 //   entry: u64 sequence, i32 first position, u32 tokens, u32 blocks, u8 sample, tokens and blocks
-//   as
-//          i32; if sample: f32 temperature, u32 top_k, f32 top_p, u64 seed, u32 choice,
-//          i32 top_logprobs
+//          as i32; if sample: f32 temperature, u32 top_k, f32 top_p, f32 min_p,
+//          f32 repetition_penalty, u64 seed, u32 choice, i32 top_logprobs, i32 prompt tokens,
+//          i32 max length, u32 earlier tokens, these as i32
 namespace terminus::services::decoder::scheduler {
 namespace {
 
@@ -90,13 +90,35 @@ absl::Status CheckSampling(const sampling::Parameters& p) {
   if (!std::isfinite(p.temperature) || p.temperature < 0) {
     return Wrong(absl::StrCat("temperature ", p.temperature));
   }
-  if (!(p.top_p > 0 && p.top_p <= 1)) {
+  if (!(p.top_p >= 0 && p.top_p <= 1)) {
     return Wrong(absl::StrCat("top_p ", p.top_p));
+  }
+  if (!(p.min_p >= 0 && p.min_p <= 1)) {
+    return Wrong(absl::StrCat("min_p ", p.min_p));
+  }
+  if (!(std::isfinite(p.repetition_penalty) && p.repetition_penalty > 0)) {
+    return Wrong(absl::StrCat("repetition_penalty ", p.repetition_penalty));
   }
   if (p.top_logprobs < -1 || p.top_logprobs > sampling::kMaxTopLogprobs) {
     return Wrong(absl::StrCat("top_logprobs ", p.top_logprobs));
   }
   return absl::OkStatus();
+}
+
+// `end` is the number of the sequence's tokens.
+absl::Status CheckSample(const PlanEntry& entry, int64_t end, const PlanBounds& bounds) {
+  if (entry.prompt_tokens < 0 || entry.prompt_tokens > end) {
+    return Wrong(absl::StrCat("a prompt of ", entry.prompt_tokens, " tokens, of ", end));
+  }
+  const size_t earlier = entry.earlier.size();
+  if (earlier != 0 && earlier != static_cast<size_t>(entry.first_position)) {
+    return Wrong(absl::StrCat(earlier, " earlier tokens, expected ", entry.first_position));
+  }
+  if (absl::Status status = CheckIds(entry.earlier, bounds.vocab_size, "earlier token");
+      !status.ok()) {
+    return status;
+  }
+  return CheckSampling(entry.sampling);
 }
 
 absl::Status CheckEntry(const PlanEntry& entry, const PlanBounds& bounds) {
@@ -120,7 +142,7 @@ absl::Status CheckEntry(const PlanEntry& entry, const PlanBounds& bounds) {
   if (absl::Status status = CheckIds(entry.blocks, bounds.kv_blocks, "block"); !status.ok()) {
     return status;
   }
-  return entry.sample ? CheckSampling(entry.sampling) : absl::OkStatus();
+  return entry.sample ? CheckSample(entry, end, bounds) : absl::OkStatus();
 }
 
 PlanEntry ReadEntry(Reader& reader) {
@@ -136,9 +158,14 @@ PlanEntry ReadEntry(Reader& reader) {
     entry.sampling.temperature = reader.Get<float>();
     entry.sampling.top_k = reader.Get<uint32_t>();
     entry.sampling.top_p = reader.Get<float>();
+    entry.sampling.min_p = reader.Get<float>();
+    entry.sampling.repetition_penalty = reader.Get<float>();
     entry.sampling.seed = reader.Get<uint64_t>();
     entry.sampling.choice = reader.Get<uint32_t>();
     entry.sampling.top_logprobs = reader.Get<int32_t>();
+    entry.prompt_tokens = reader.Get<int32_t>();
+    entry.max_length = reader.Get<int32_t>();
+    entry.earlier = reader.GetAll(reader.Get<uint32_t>());
   }
   return entry;
 }
@@ -163,9 +190,15 @@ std::string EncodePlan(const StepPlan& plan) {
       writer.Put(entry.sampling.temperature);
       writer.Put(entry.sampling.top_k);
       writer.Put(entry.sampling.top_p);
+      writer.Put(entry.sampling.min_p);
+      writer.Put(entry.sampling.repetition_penalty);
       writer.Put(entry.sampling.seed);
       writer.Put(entry.sampling.choice);
       writer.Put(entry.sampling.top_logprobs);
+      writer.Put(entry.prompt_tokens);
+      writer.Put(entry.max_length);
+      writer.Put(static_cast<uint32_t>(entry.earlier.size()));
+      writer.PutAll(entry.earlier);
     }
   }
   return writer.Take();

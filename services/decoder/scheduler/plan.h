@@ -8,18 +8,18 @@
 #include "absl/strings/string_view.h"
 #include "services/decoder/sampling/sampler.h"
 
-// What one step computes, as it is handed to the stages: versioned flat bytes, the same inside a
-// process and between ranks.
+// The plan of one step, as the stages get it: versioned flat bytes, the same inside a process and
+// between ranks.
 namespace terminus::services::decoder::scheduler {
 
-// Changes with every change of the bytes; ranks that do not agree on it must not work together.
-inline constexpr uint32_t kPlanVersion = 1;
+// Changes with every change of the bytes. Ranks with different versions must not work together.
+inline constexpr uint32_t kPlanVersion = 2;
 
 // The next tokens of one sequence.
 struct PlanEntry {
   // Names the sequence for as long as it lives.
   uint64_t sequence = 0;
-  // Place of tokens[0] in the sequence.
+  // Position of tokens[0] in the sequence.
   int32_t first_position = 0;
   // At least one.
   std::vector<int32_t> tokens;
@@ -27,8 +27,14 @@ struct PlanEntry {
   std::vector<int32_t> blocks;
   // Whether a token is sampled from the logits of the last one.
   bool sample = false;
-  // Only when it is.
+  // The rest only when it is.
   sampling::Parameters sampling;
+  // Tokens of the sequence's prompt, and of prompt and answer at most.
+  int32_t prompt_tokens = 0;
+  int32_t max_length = 0;
+  // The sequence's tokens before `tokens`, all of them, where the sampling looks at them; else
+  // empty.
+  std::vector<int32_t> earlier;
 };
 
 struct StepPlan {
@@ -36,7 +42,7 @@ struct StepPlan {
   std::vector<PlanEntry> entries;
 };
 
-// What a plan is checked against, so that a stage never leaves its memory.
+// Bounds that a plan is checked against, so that a stage never reads or writes outside its memory.
 struct PlanBounds {
   int32_t vocab_size = 0;
   int32_t max_context = 0;

@@ -23,9 +23,14 @@ StepPlan Example() {
                    .sampling = {.temperature = 0.5f,
                                 .top_k = 40,
                                 .top_p = 0.9f,
+                                .min_p = 0.1f,
+                                .repetition_penalty = 1.5f,
                                 .seed = ~uint64_t{0},
                                 .choice = 3,
-                                .top_logprobs = 20}};
+                                .top_logprobs = 20},
+                   .prompt_tokens = 2,
+                   .max_length = 50,
+                   .earlier = {98, 0}};
   return {.step = 12, .entries = {prompt, decode}};
 }
 
@@ -51,6 +56,11 @@ TEST(Plan, ComesBackAsItWas) {
   EXPECT_EQ(sampling.seed, ~uint64_t{0});
   EXPECT_EQ(sampling.choice, 3u);
   EXPECT_EQ(sampling.top_logprobs, 20);
+  EXPECT_EQ(sampling.min_p, 0.1f);
+  EXPECT_EQ(sampling.repetition_penalty, 1.5f);
+  EXPECT_EQ(plan->entries[1].prompt_tokens, 2);
+  EXPECT_EQ(plan->entries[1].max_length, 50);
+  EXPECT_EQ(plan->entries[1].earlier, (std::vector<int32_t>{98, 0}));
   EXPECT_EQ(EncodePlan(*plan), EncodePlan(Example()));
   EXPECT_TRUE(DecodePlan(EncodePlan({}), kBounds).ok());
 }
@@ -71,13 +81,19 @@ TEST(Plan, OutOfBoundsIsNamed) {
   EXPECT_THAT(with([](PlanEntry& e) { e.sampling.temperature = -1; }), HasSubstr("temperature"));
   EXPECT_THAT(with([](PlanEntry& e) { e.sampling.top_p = std::nanf(""); }), HasSubstr("top_p"));
   EXPECT_THAT(with([](PlanEntry& e) { e.sampling.top_logprobs = 21; }), HasSubstr("21"));
+  EXPECT_THAT(with([](PlanEntry& e) { e.sampling.min_p = 1.5f; }), HasSubstr("min_p"));
+  EXPECT_THAT(with([](PlanEntry& e) { e.sampling.repetition_penalty = 0; }),
+              HasSubstr("repetition_penalty"));
+  EXPECT_THAT(with([](PlanEntry& e) { e.prompt_tokens = 4; }), HasSubstr("a prompt of 4 tokens"));
+  EXPECT_THAT(with([](PlanEntry& e) { e.earlier = {1}; }), HasSubstr("1 earlier tokens"));
+  EXPECT_THAT(with([](PlanEntry& e) { e.earlier = {1, 100}; }), HasSubstr("earlier token 100"));
 }
 
 TEST(Plan, AnotherVersionAndOtherBytesAreRefused) {
   std::string bytes = EncodePlan(Example());
-  bytes[4] = 2;
+  bytes[4] = 1;
   EXPECT_THAT(std::string(DecodePlan(bytes, kBounds).status().message()),
-              HasSubstr("version 2, expected 1"));
+              HasSubstr("version 1, expected 2"));
   EXPECT_FALSE(DecodePlan("", kBounds).ok());
   EXPECT_FALSE(DecodePlan("hello, I am not a plan at all", kBounds).ok());
 }
@@ -114,6 +130,7 @@ TEST(Plan, DamagedBytesNeverLeadOutOfBounds) {
       ASSERT_GE(entry.first_position, 0);
       ASSERT_LE(entry.first_position + entry.tokens.size(), 64u);
       for (const int32_t token : entry.tokens) ASSERT_TRUE(token >= 0 && token < 100);
+      for (const int32_t token : entry.earlier) ASSERT_TRUE(token >= 0 && token < 100);
       for (const int32_t block : entry.blocks) ASSERT_TRUE(block >= 0 && block < 10);
     }
   }

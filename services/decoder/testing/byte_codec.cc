@@ -9,9 +9,14 @@ namespace {
 
 class ByteStream : public edge::TextStream {
  public:
-  std::string Push(int32_t token) override {
+  explicit ByteStream(int32_t unreadable) : unreadable_(unreadable) {}
+
+  absl::StatusOr<std::string> Push(int32_t token) override {
+    if (token == unreadable_) {
+      return absl::InternalError("the token is unreadable");
+    }
     if (token >= ByteCodec::kEos) {
-      return "";
+      return std::string();
     }
     held_ += static_cast<char>(token);
     const size_t whole = tokenizer::ValidUtf8Prefix(held_);
@@ -26,19 +31,20 @@ class ByteStream : public edge::TextStream {
   std::string Flush() override { return std::exchange(held_, "").empty() ? "" : "\xef\xbf\xbd"; }
 
  private:
+  const int32_t unreadable_;
   std::string held_;
 };
 
 }  // namespace
 
 absl::StatusOr<std::vector<int32_t>> ByteCodec::EncodeChat(
-    absl::Span<const edge::ChatMessage> messages) const {
+    absl::Span<const edge::ChatMessage> messages, bool /*special_tokens_in_messages*/) const {
   std::vector<int32_t> tokens;
   for (const edge::ChatMessage& message : messages) {
     tokens.push_back(message.role == "system" ? kSystem
                      : message.role == "user" ? kUser
                                               : kAssistant);
-    for (const char c : message.content) {
+    for (const char c : message.Text()) {
       tokens.push_back(static_cast<unsigned char>(c));
     }
   }
@@ -72,7 +78,7 @@ absl::StatusOr<std::string> ByteCodec::Decode(absl::Span<const int32_t> tokens,
 }
 
 std::unique_ptr<edge::TextStream> ByteCodec::NewStream() const {
-  return std::make_unique<ByteStream>();
+  return std::make_unique<ByteStream>(unreadable_);
 }
 
 }  // namespace terminus::services::decoder::testing

@@ -18,14 +18,20 @@ class ByteCodec : public edge::TextCodec {
   static constexpr int32_t kAssistant = 259;
   static constexpr int32_t kVocabulary = 260;
 
-  absl::StatusOr<std::vector<int32_t>> EncodeChat(
-      absl::Span<const edge::ChatMessage> messages) const override;
+  // No text can be made of `unreadable`.
+  explicit ByteCodec(int32_t unreadable = -1) : unreadable_(unreadable) {}
+
+  absl::StatusOr<std::vector<int32_t>> EncodeChat(absl::Span<const edge::ChatMessage> messages,
+                                                  bool special_tokens_in_messages) const override;
   absl::StatusOr<std::vector<int32_t>> Encode(absl::string_view text,
                                               bool add_special_tokens) const override;
   absl::StatusOr<std::string> Decode(absl::Span<const int32_t> tokens,
                                      bool skip_special_tokens) const override;
   std::unique_ptr<edge::TextStream> NewStream() const override;
   int vocabulary_size() const override { return kVocabulary; }
+
+ private:
+  const int32_t unreadable_;
 };
 
 }  // namespace terminus::services::decoder::testing

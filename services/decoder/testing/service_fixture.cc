@@ -22,8 +22,7 @@ ToyLm::Options ServiceFixture::LetterModel() {
 void ServiceFixture::Start(Setup setup) {
   model_ = setup.model;
   auto model = std::make_unique<edge::ServedModel>();
-  model->codec = std::make_unique<ByteCodec>();
-  model->defaults.temperature = 0;
+  model->codec = std::make_unique<ByteCodec>(setup.unreadable_token);
   model->engine = std::make_unique<pipeline::Engine>(
       pipeline::Engine::Options{.limits = setup.limits, .eos_token_ids = {ByteCodec::kEos}},
       std::make_unique<pipeline::LmStage>(std::make_unique<ToyLm>(model_)), engine_metrics_);
@@ -34,7 +33,13 @@ void ServiceFixture::Start(Setup setup) {
   bundle->logit_scale = 10;
   bundle->device = "cpu";
   bundle->model = std::move(model);
-  service_ = std::make_unique<edge::DecoderService>(setup.service, edge_metrics_);
+  Serve(std::move(bundle), setup.service);
+}
+
+void ServiceFixture::Serve(std::shared_ptr<const edge::ServedBundle> bundle,
+                           const edge::ServiceOptions& options) {
+  TearDown();
+  service_ = std::make_unique<edge::DecoderService>(options, edge_metrics_);
   service_->Serve(std::move(bundle));
   auto server = rpc::Server::Start(
       {.listen = {"127.0.0.1:0"}, .drain_timeout = absl::Milliseconds(100)}, {service_.get()});
@@ -96,9 +101,10 @@ Answer ServiceFixture::ReadAll(grpc::ClientContext& context,
 }
 
 std::string ServiceFixture::Expected(const std::string& text, int max_tokens) {
-  const std::vector<edge::ChatMessage> messages = {{"user", text}};
+  const std::vector<edge::ChatMessage> messages = {{"user", {text}}};
   std::string expected;
-  for (const int32_t token : ToyLm::Greedy(model_, *ByteCodec().EncodeChat(messages), max_tokens)) {
+  for (const int32_t token :
+       ToyLm::Greedy(model_, *ByteCodec().EncodeChat(messages, false), max_tokens)) {
     if (token < ByteCodec::kEos) {
       expected += static_cast<char>(token);
     }

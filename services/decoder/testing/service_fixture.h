@@ -36,12 +36,16 @@ class ServiceFixture : public ::testing::Test {
     ToyLm::Options model = LetterModel();
     scheduler::StepLimits limits;
     edge::ServiceOptions service;
+    // No text can be made of it.
+    int32_t unreadable_token = -1;
   };
 
   // Bytes are tokens; the likely ones are the first, so that texts are short to read in a failure.
   static ToyLm::Options LetterModel();
 
   void Start(Setup setup);
+  // The same with any model.
+  void Serve(std::shared_ptr<const edge::ServedBundle> bundle, const edge::ServiceOptions& options);
   void TearDown() override;
 
   // Temperature 0 unless the request is changed.

@@ -106,67 +106,11 @@ void Discovery::Handle(Message& message) {
 void Discovery::HandleReport(Replica& replica, LinkReport& report) {
   Event event = report.event;
   if (event == Event::kAccepted) {
-    event = Judge(replica, report);
     replica.description = std::move(report.description);
     replica.decoder = std::move(report.decoder);
+    event = Judge(replica, report.detail);
   }
   Apply(replica, event, std::move(report.detail));
-}
-
-Event Discovery::Judge(const Replica& replica, LinkReport& report) {
-  const v1::DescribeResponse& description = report.description;
-  if (absl::Status kind = CheckKind(description, replica.service->modality); !kind.ok()) {
-    report.detail = std::string(kind.message());
-    return Event::kMismatch;
-  }
-  const std::shared_ptr<const dispatch::ServedModel> served = catalog_->model();
-  if (!HasModel(description) || (pinned_ && served == nullptr)) {
-    // It is there, and gets nothing to do.
-    const bool any = std::any_of(replicas_.begin(), replicas_.end(), [](const Replica& other) {
-      return IsAccepted(other.state) && HasModel(other.description);
-    });
-    if (!pinned_ && !any) {
-      catalog_->Clear();
-    }
-    return Event::kAccepted;
-  }
-  const auto holds = [&](const Replica& other) {
-    // Only text may outvote, and only those that are not text.
-    return &other != &replica && IsAccepted(other.state) && HasModel(other.description) &&
-           (description.modality() != v1::MODALITY_TEXT ||
-            other.service->modality == v1::MODALITY_TEXT);
-  };
-  if (served != nullptr && (pinned_ || std::any_of(replicas_.begin(), replicas_.end(), holds))) {
-    if (absl::Status space = CheckSpace(description, *served); !space.ok()) {
-      report.detail = std::string(space.message());
-      return Event::kMismatch;
-    }
-  }
-  Adopt(replica, report);
-  return Event::kAccepted;
-}
-
-void Discovery::Adopt(const Replica& replica, const LinkReport& report) {
-  const std::shared_ptr<const dispatch::ServedModel> known = catalog_->model();
-  dispatch::ServedModel merged =
-      Merge(report.description, known != nullptr ? *known : dispatch::ServedModel());
-  if (pinned_ && known != nullptr) {
-    // The name that was asked for, not the bundle's own.
-    merged.name = known->name;
-  }
-  if (replica.service->decoders != nullptr) {
-    merged.generates = report.decoder.generates();
-    merged.max_context = static_cast<int>(report.decoder.max_context());
-  }
-  catalog_->Set(std::move(merged));
-  const std::shared_ptr<const dispatch::ServedModel> served = catalog_->model();
-  for (Replica& other : replicas_) {
-    if (&other != &replica && IsAccepted(other.state) && HasModel(other.description)) {
-      if (absl::Status space = CheckSpace(other.description, *served); !space.ok()) {
-        Apply(other, Event::kMismatch, std::string(space.message()));
-      }
-    }
-  }
 }
 
 void Discovery::Apply(Replica& replica, Event event, std::string detail) {
@@ -321,11 +265,14 @@ void Discovery::UpdateView() {
   bool ready = true;
   for (const ServiceSpec& service : options_.services) {
     bool any = false;
+    int idle = 0;
     for (const Replica& replica : replicas_) {
       if (replica.service != &service) {
         continue;
       }
       any |= replica.state == State::kReady;
+      const bool is_idle = replica.state == State::kReady && !HasModel(replica.description);
+      idle += is_idle ? 1 : 0;
       v1::ReplicaStatus& status = view.emplace_back();
       status.set_service(service.name);
       status.set_address(replica.address);
@@ -334,6 +281,7 @@ void Discovery::UpdateView() {
       status.set_device(replica.description.device());
       status.set_metrics_address(replica.description.metrics_address());
       status.set_version(replica.description.version());
+      status.set_idle(is_idle);
       const bool described = IsAccepted(replica.state) || replica.state == State::kRefused;
       if (described && CheckKind(replica.description, service.modality).ok()) {
         hosts.push_back({.service = service.name,
@@ -345,6 +293,9 @@ void Discovery::UpdateView() {
       }
     }
     ready &= any;
+    if (service.idle != nullptr) {
+      service.idle->Set(idle);
+    }
   }
   bool changed = false;
   {

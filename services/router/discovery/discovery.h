@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "common/base/bounded_queue.h"
 #include "common/base/mutex.h"
+#include "common/metrics/metrics.h"
 #include "services/router/discovery/catalog.h"
 #include "services/router/discovery/model_switch.h"
 #include "services/router/discovery/replica_link.h"
@@ -36,6 +37,8 @@ struct ServiceSpec {
   // Where its ready replicas go: an encoder's or the decoder's. Must outlive the discovery.
   dispatch::Pool* pool = nullptr;
   dispatch::DecoderPool* decoders = nullptr;
+  // Counts its ready replicas that serve nothing; may be null. Must outlive the discovery.
+  metrics::Gauge* idle = nullptr;
 };
 
 struct DiscoveryOptions {
@@ -60,7 +63,11 @@ struct DiscoveryOptions {
 //
 // One space for all: the first replica that is accepted defines it, but text wins: a text replica
 // of another space takes over as long as no other text replica is accepted. Once Switch was called,
-// what it said holds instead: who comes with another space is refused.
+// what it said holds instead: a replica of another space is refused.
+//
+// A replica without a model is idle: the bundle has no part for its service, or the model was
+// unloaded. It counts as ready and gets no calls. A modality of which every replica is idle is one
+// that the served model lacks.
 class Discovery {
  public:
   // Starts at once. The catalog must outlive it.
@@ -120,9 +127,13 @@ class Discovery {
   void Run();
   void Handle(Message& message);
   void HandleReport(Replica& replica, LinkReport& report);
-  // Whether a description fits; may change the served space, and refuse others by it.
-  Event Judge(const Replica& replica, LinkReport& report);
-  void Adopt(const Replica& replica, const LinkReport& report);
+  // Whether a replica's description fits, or why not; may change the served model, and refuse
+  // others by it.
+  Event Judge(const Replica& replica, std::string& detail);
+  Event JudgeIdle(const Replica& replica, std::string& detail);
+  void Adopt(const Replica& replica);
+  // The modalities that only idle replicas are there for. `newcomer` counts as accepted.
+  std::vector<v1::Modality> Lacks(const Replica& newcomer) const;
   void Apply(Replica& replica, Event event, std::string detail);
   void Publish(Replica& replica);
   static void Withdraw(Replica& replica);

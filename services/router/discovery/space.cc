@@ -18,8 +18,12 @@ absl::Status CheckKind(const v1::DescribeResponse& description, v1::Modality exp
                                                       v1::Modality_Name(description.modality()),
                                                       ", expected ", v1::Modality_Name(expected)));
   }
-  if (description.space_id().empty() || description.dimension() == 0) {
+  if (description.space_id().empty()) {
     return absl::FailedPreconditionError("it names no space");
+  }
+  // A decoder may serve a language model alone, whose folder makes no vectors.
+  if (expected != v1::MODALITY_UNSPECIFIED && description.dimension() == 0) {
+    return absl::FailedPreconditionError("its vectors have no elements");
   }
   return absl::OkStatus();
 }

@@ -12,16 +12,17 @@ namespace terminus::services::router::discovery {
 // The version of the internal protocol that this router speaks.
 inline constexpr uint32_t kEncoderProtocol = 1;
 
-// It makes vectors: it is not idle.
+// It serves a model: it is not idle.
 inline bool HasModel(const v1::DescribeResponse& description) {
   return !description.space_id().empty();
 }
 
-// Whether a replica is of the right kind, whatever the space, or has no model at all.
+// Whether a replica is of the right kind, whatever the space, or has no model at all. `expected` is
+// unspecified for a decoder.
 // FAILED_PRECONDITION says what it is and what was expected.
 absl::Status CheckKind(const v1::DescribeResponse& description, v1::Modality expected);
 
-// Whether it makes vectors of the served space.
+// Whether it is of the served space.
 absl::Status CheckSpace(const v1::DescribeResponse& description,
                         const dispatch::ServedModel& served);
 

@@ -35,6 +35,16 @@ TEST(SpaceTest, NoSpace) {
   EXPECT_FALSE(CheckKind(Description(v1::MODALITY_TEXT, ""), v1::MODALITY_TEXT).ok());
 }
 
+TEST(SpaceTest, OnlyADecoderMayMakeNoVectors) {
+  v1::DescribeResponse text = Description(v1::MODALITY_TEXT, "a");
+  text.set_dimension(0);
+  EXPECT_FALSE(CheckKind(text, v1::MODALITY_TEXT).ok());
+  v1::DescribeResponse decoder = Description(v1::MODALITY_UNSPECIFIED, "a");
+  decoder.set_dimension(0);
+  EXPECT_TRUE(CheckKind(decoder, v1::MODALITY_UNSPECIFIED).ok());
+  EXPECT_TRUE(CheckSpace(decoder, {.space_id = "a", .dimension = 0}).ok());
+}
+
 TEST(SpaceTest, AnotherSpaceIsNamedBesideOurs) {
   const dispatch::ServedModel served = {.space_id = "ours", .dimension = 384};
   EXPECT_TRUE(CheckSpace(Description(v1::MODALITY_IMAGE, "ours"), served).ok());

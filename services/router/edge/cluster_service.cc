@@ -176,7 +176,7 @@ grpc::ServerUnaryReactor* ClusterService::ExplainBatching(grpc::CallbackServerCo
     const dispatch::PoolOptions& options = service.pool->options();
     const batching::QueueStats stats = service.pool->stats();
     v1::QueueStatus* queue = response->add_queues();
-    if (served != nullptr) {
+    if (served != nullptr && served->Takes(service.modality)) {
       queue->set_model(served->name);
     }
     queue->set_modality(service.modality);

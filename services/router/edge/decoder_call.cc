@@ -7,6 +7,7 @@
 #include "common/base/status_macros.h"
 #include "common/rpc/status.h"
 #include "services/router/edge/trailers.h"
+#include "services/router/edge/validate.h"
 
 namespace terminus::services::router::edge {
 
@@ -15,7 +16,7 @@ absl::Status CheckDecoder(const DecoderParts& parts) {
     return absl::OkStatus();
   }
   return base::MakeError(absl::StatusCode::kUnimplemented, base::kReasonUnsupportedModality,
-                         "this cluster runs no decoder: it embeds and nothing else");
+                         "this cluster runs no decoder service: it embeds and nothing else");
 }
 
 bool IsLost(const absl::Status& status) {
@@ -43,7 +44,10 @@ void DecoderCall::Start() {
 
 absl::Status DecoderCall::Begin(std::vector<EncodeSet::Item>& items) {
   TERMINUS_RETURN_IF_ERROR(CheckDecoder(parts_));
-  TERMINUS_ASSIGN_OR_RETURN(model_, edge_.CheckCall(model_name(), v1::EmbedOptions()));
+  TERMINUS_ASSIGN_OR_RETURN(model_, edge_.FindModel(model_name()));
+  if (compares_vectors()) {
+    TERMINUS_RETURN_IF_ERROR(CheckMakesVectors(*model_));
+  }
   TERMINUS_RETURN_IF_ERROR(TakeIn(items));
   TERMINUS_ASSIGN_OR_RETURN(permit_, parts_.edge.admission->TryAdmit(
                                          std::max<int64_t>(1, items.size()), request_bytes()));

@@ -50,6 +50,8 @@ class DecoderCall : public grpc::ServerUnaryReactor {
   // Checks the request and lists its contents.
   virtual absl::Status TakeIn(std::vector<EncodeSet::Item>& items) = 0;
   virtual const std::string& model_name() const = 0;
+  // Whether it is about vectors, which a language model does not make.
+  virtual bool compares_vectors() const = 0;
   virtual int64_t request_bytes() const = 0;
   // The contents are encoded: writes the decoder's request. False when the answer is complete
   // without it.

@@ -26,42 +26,35 @@ absl::Status WriteOwnVector(const v1::Tensor& vector, const CallScope& scope,
   return absl::OkStatus();
 }
 
-v1::Modality ModalityOf(v1::Content::KindCase kind) {
-  switch (kind) {
-    case v1::Content::kText:
-      return v1::MODALITY_TEXT;
-    case v1::Content::kImage:
-      return v1::MODALITY_IMAGE;
-    default:
-      return v1::MODALITY_VIDEO;
-  }
-}
-
-absl::string_view KindName(v1::Content::KindCase kind) {
-  return kind == v1::Content::kText ? "text" : kind == v1::Content::kImage ? "image" : "video";
-}
-
-absl::Status UnservedModality(absl::string_view field, absl::string_view kind) {
-  return base::FieldError(base::kReasonUnsupportedModality, absl::StrCat(field, ".", kind),
-                          absl::StrCat("the served model takes no ", kind));
+// `kind` is "text", "image" or "video".
+absl::Status Unserved(absl::string_view field, absl::string_view kind, absl::string_view why) {
+  return base::FieldError(base::kReasonUnsupportedModality, absl::StrCat(field, ".", kind), why);
 }
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<const dispatch::ServedModel>> Edge::CheckCall(
-    const std::string& model, const v1::EmbedOptions& options) const {
+absl::StatusOr<std::shared_ptr<const dispatch::ServedModel>> Edge::FindModel(
+    const std::string& model) const {
   std::shared_ptr<const dispatch::ServedModel> served = parts_.catalog->model();
   if (served == nullptr && parts_.catalog->unloaded()) {
     return base::MakeError(absl::StatusCode::kNotFound, base::kReasonUnknownModel,
-                           "no model is served: it was unloaded, and none loaded since");
+                           "no model is served: none was loaded, or it was unloaded");
   }
   if (served == nullptr) {
     return base::WithRetryDelay(
         base::MakeError(absl::StatusCode::kUnavailable, base::kReasonNoReplica,
-                        "the cluster is starting: no encoder has been ready yet"),
+                        "the cluster is starting: no model has been ready yet"),
         absl::Seconds(1));
   }
-  TERMINUS_RETURN_IF_ERROR(edge::CheckCall(model, options, *served));
+  TERMINUS_RETURN_IF_ERROR(CheckModelName(model, *served));
+  return served;
+}
+
+absl::StatusOr<std::shared_ptr<const dispatch::ServedModel>> Edge::CheckCall(
+    const std::string& model, const v1::EmbedOptions& options) const {
+  TERMINUS_ASSIGN_OR_RETURN(std::shared_ptr<const dispatch::ServedModel> served, FindModel(model));
+  TERMINUS_RETURN_IF_ERROR(CheckMakesVectors(*served));
+  TERMINUS_RETURN_IF_ERROR(CheckOptions(options, *served));
   return served;
 }
 
@@ -78,10 +71,44 @@ dispatch::Pool* Edge::PoolOf(v1::Content::KindCase kind) const {
   }
 }
 
+absl::Status Edge::CheckServed(v1::Content::KindCase kind, absl::string_view field,
+                               const dispatch::ServedModel& model) const {
+  struct Encoder {
+    v1::Content::KindCase kind;
+    absl::string_view name;
+    absl::string_view service;
+    v1::Modality modality;
+  };
+  static constexpr Encoder kEncoders[] = {
+      {v1::Content::kText, "text", "text", v1::MODALITY_TEXT},
+      {v1::Content::kImage, "image", "vision", v1::MODALITY_IMAGE},
+      {v1::Content::kVideo, "video", "video", v1::MODALITY_VIDEO}};
+  for (const Encoder& encoder : kEncoders) {
+    if (encoder.kind != kind) {
+      continue;
+    }
+    if (PoolOf(kind) == nullptr) {
+      return Unserved(field, encoder.name,
+                      absl::StrCat("this cluster runs no ", encoder.service, " service"));
+    }
+    if (!model.Takes(encoder.modality)) {
+      return Unserved(field, encoder.name,
+                      absl::StrCat("the served model '", model.name, "' takes no ", encoder.name));
+    }
+  }
+  // An embedding needs no encoder, and an empty item is a mistake of its own.
+  return absl::OkStatus();
+}
+
 std::unique_ptr<dispatch::EncodeTask> Edge::TakeIn(v1::Content& content, absl::string_view field,
                                                    const CallScope& scope, uint64_t slot,
                                                    v1::EmbedResult& result) const {
   result.set_content_hash(ContentHash(content));
+  if (const absl::Status status = CheckServed(content.kind_case(), field, *scope.model);
+      !status.ok()) {
+    WriteError(status, result);
+    return nullptr;
+  }
   const batching::TextCost unlearned;
   const absl::StatusOr<int64_t> cost =
       CheckContent(content, field, parts_.limits, *scope.model,
@@ -94,11 +121,6 @@ std::unique_ptr<dispatch::EncodeTask> Edge::TakeIn(v1::Content& content, absl::s
     if (absl::Status status = WriteOwnVector(content.embedding(), scope, result); !status.ok()) {
       WriteError(status, result);
     }
-    return nullptr;
-  }
-  if (PoolOf(content.kind_case()) == nullptr ||
-      !scope.model->Takes(ModalityOf(content.kind_case()))) {
-    WriteError(UnservedModality(field, KindName(content.kind_case())), result);
     return nullptr;
   }
   auto task = std::make_unique<dispatch::EncodeTask>();

@@ -44,8 +44,12 @@ class Edge {
  public:
   explicit Edge(const EdgeParts& parts) : parts_(parts) {}
 
-  // The served model when the call fits it. UNAVAILABLE when no replica has been seen yet,
-  // NOT_FOUND when there is no model of that name, or none at all.
+  // The served model, if it has the name; an empty one stands for any. UNAVAILABLE when no replica
+  // has been seen yet, NOT_FOUND when there is no model of that name, or none at all.
+  absl::StatusOr<std::shared_ptr<const dispatch::ServedModel>> FindModel(
+      const std::string& model) const;
+
+  // As FindModel, for a call that asks for vectors: the model must make some, and know the options.
   absl::StatusOr<std::shared_ptr<const dispatch::ServedModel>> CheckCall(
       const std::string& model, const v1::EmbedOptions& options) const;
 
@@ -70,6 +74,10 @@ class Edge {
 
  private:
   dispatch::Pool* PoolOf(v1::Content::KindCase kind) const;
+  // Whether the cluster has a service for such a content, and the model a part for the service.
+  // INVALID_ARGUMENT, UNSUPPORTED_MODALITY.
+  absl::Status CheckServed(v1::Content::KindCase kind, absl::string_view field,
+                           const dispatch::ServedModel& model) const;
 
   const EdgeParts parts_;
 };

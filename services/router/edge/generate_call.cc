@@ -52,7 +52,7 @@ void GenerateCall::Start() {
 
 absl::Status GenerateCall::Begin() {
   TERMINUS_RETURN_IF_ERROR(CheckDecoder(parts_));
-  TERMINUS_ASSIGN_OR_RETURN(model_, edge_.CheckCall(request_->model(), v1::EmbedOptions()));
+  TERMINUS_ASSIGN_OR_RETURN(model_, edge_.FindModel(request_->model()));
   TERMINUS_RETURN_IF_ERROR(CheckParts(*request_, parts_.edge.limits));
   TERMINUS_ASSIGN_OR_RETURN(
       permit_, parts_.edge.admission->TryAdmit(1, static_cast<int64_t>(request_->ByteSizeLong())));

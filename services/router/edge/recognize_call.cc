@@ -21,6 +21,10 @@ absl::Status CheckLabels(const google::protobuf::RepeatedPtrField<std::string>& 
   std::map<absl::string_view, int> seen;
   for (int i = 0; i < labels.size(); ++i) {
     const std::string field = absl::StrCat("labels[", i, "]");
+    // The encoder may make a vector of an empty text, which names no action.
+    if (labels[i].empty()) {
+      return base::FieldError(base::kReasonEmptyItem, field, "the label is empty");
+    }
     if (labels[i].size() > RecognizeCall::kMaxLabelBytes) {
       return base::FieldError(base::kReasonInvalidRequest, field,
                               absl::StrCat("the label has ", labels[i].size(), " bytes, at most ",

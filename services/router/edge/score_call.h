@@ -22,6 +22,7 @@ class ScoreCall final : public DecoderCall {
  private:
   absl::Status TakeIn(std::vector<EncodeSet::Item>& items) override;
   const std::string& model_name() const override { return request_->model(); }
+  bool compares_vectors() const override { return true; }
   int64_t request_bytes() const override { return static_cast<int64_t>(request_->ByteSizeLong()); }
   absl::StatusOr<bool> Encoded(const std::vector<EncodeSet::Result>& results) override;
   void Send(v1::Decoder::Stub& stub, grpc::ClientContext* context,

@@ -23,6 +23,7 @@ class TokenCall final : public DecoderCall {
     return Check(*request_, parts().edge.limits);
   }
   const std::string& model_name() const override { return request_->model(); }
+  bool compares_vectors() const override { return false; }
   int64_t request_bytes() const override { return static_cast<int64_t>(request_->ByteSizeLong()); }
   absl::StatusOr<bool> Encoded(const std::vector<EncodeSet::Result>&) override { return true; }
   void Send(v1::Decoder::Stub& stub, grpc::ClientContext* context,

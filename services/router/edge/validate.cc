@@ -18,9 +18,7 @@ namespace {
 absl::StatusOr<int64_t> CheckText(const std::string& text, const std::string& field,
                                   const config::Limits& limits, int max_tokens,
                                   const batching::TextCost& cost) {
-  if (text.empty()) {
-    return base::FieldError(base::kReasonEmptyItem, field, "the text is empty");
-  }
+  // An empty text may have tokens all the same, by the model's template: the text service knows.
   if (static_cast<int64_t>(text.size()) > limits.max_text_bytes) {
     return base::FieldError(base::kReasonTextTooLong, field,
                             absl::StrCat("the text has ", text.size(), " bytes, at most ",
@@ -95,13 +93,26 @@ absl::StatusOr<int64_t> CheckVideo(const v1::Video& video, const std::string& fi
 
 }  // namespace
 
-absl::Status CheckCall(const std::string& model, const v1::EmbedOptions& options,
-                       const dispatch::ServedModel& served) {
+absl::Status CheckModelName(const std::string& model, const dispatch::ServedModel& served) {
   if (!model.empty() && model != served.name) {
     return base::MakeError(
         absl::StatusCode::kNotFound, base::kReasonUnknownModel,
         absl::StrCat("no model named '", model, "' is served; there is '", served.name, "'"));
   }
+  return absl::OkStatus();
+}
+
+absl::Status CheckMakesVectors(const dispatch::ServedModel& served) {
+  if (served.dimension > 0) {
+    return absl::OkStatus();
+  }
+  return base::MakeError(absl::StatusCode::kFailedPrecondition, base::kReasonNoEncoder,
+                         absl::StrCat("the served model '", served.name,
+                                      "' makes no vectors: it is a language model, for Generate, "
+                                      "Tokenize and Detokenize"));
+}
+
+absl::Status CheckOptions(const v1::EmbedOptions& options, const dispatch::ServedModel& served) {
   if (options.dimension() > static_cast<uint32_t>(served.dimension)) {
     return base::FieldError(
         base::kReasonInvalidRequest, "options.dimension",

@@ -16,9 +16,14 @@
 // field at fault where there is one.
 namespace terminus::services::router::edge {
 
-// The call's model and options against what is served. NOT_FOUND for an unknown model.
-absl::Status CheckCall(const std::string& model, const v1::EmbedOptions& options,
-                       const dispatch::ServedModel& served);
+// Whether the served model has the name that a call gives; an empty one stands for any. NOT_FOUND.
+absl::Status CheckModelName(const std::string& model, const dispatch::ServedModel& served);
+
+// Whether the served model makes vectors. FAILED_PRECONDITION, NO_ENCODER.
+absl::Status CheckMakesVectors(const dispatch::ServedModel& served);
+
+// Options of an embedding call against what is served.
+absl::Status CheckOptions(const v1::EmbedOptions& options, const dispatch::ServedModel& served);
 
 // The number of items.
 absl::Status CheckItemCount(int items, const config::Limits& limits);

@@ -64,7 +64,8 @@ class ValidateTest : public ::testing::Test {
 TEST_F(ValidateTest, Texts) {
   EXPECT_GT(*Check(Text("fine")), 0);
   EXPECT_EQ(*Check(Text(std::string(100, 'x'))), 16);
-  ExpectFault(Text(""), base::kReasonEmptyItem, "items[7].text");
+  // The text service says whether it has tokens.
+  EXPECT_GT(*Check(Text("")), 0);
   ExpectFault(Text(std::string(101, 'x')), base::kReasonTextTooLong, "items[7].text");
   ExpectFault(Text("a\xff"), base::kReasonInvalidUtf8, "items[7].text");
 }
@@ -125,26 +126,37 @@ TEST_F(ValidateTest, OtherKinds) {
   ExpectFault(vector, base::kReasonInvalidRequest, "items[7].embedding");
 }
 
-TEST_F(ValidateTest, Calls) {
-  v1::EmbedOptions options;
-  EXPECT_TRUE(CheckCall("", options, served_).ok());
-  EXPECT_TRUE(CheckCall("served", options, served_).ok());
-  const absl::Status unknown = CheckCall("other", options, served_);
+TEST_F(ValidateTest, ModelNames) {
+  EXPECT_TRUE(CheckModelName("", served_).ok());
+  EXPECT_TRUE(CheckModelName("served", served_).ok());
+  const absl::Status unknown = CheckModelName("other", served_);
   EXPECT_EQ(unknown.code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(base::Reason(unknown), base::kReasonUnknownModel);
+}
 
+TEST_F(ValidateTest, ALanguageModelAloneMakesNoVectors) {
+  EXPECT_TRUE(CheckMakesVectors(served_).ok());
+  const absl::Status none = CheckMakesVectors({.name = "smol", .generates = true});
+  EXPECT_EQ(none.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(base::Reason(none), base::kReasonNoEncoder);
+  EXPECT_THAT(std::string(none.message()), ::testing::HasSubstr("'smol' makes no vectors"));
+}
+
+TEST_F(ValidateTest, Options) {
+  v1::EmbedOptions options;
+  EXPECT_TRUE(CheckOptions(options, served_).ok());
   options.set_dimension(3);
   options.set_prompt_name("query");
   options.set_dtype(v1::DATA_TYPE_INT8);
-  EXPECT_TRUE(CheckCall("", options, served_).ok());
+  EXPECT_TRUE(CheckOptions(options, served_).ok());
   options.set_dimension(4);
-  EXPECT_EQ(base::Field(CheckCall("", options, served_)), "options.dimension");
+  EXPECT_EQ(base::Field(CheckOptions(options, served_)), "options.dimension");
   options.set_dimension(0);
   options.set_prompt_name("passage");
-  EXPECT_EQ(base::Reason(CheckCall("", options, served_)), base::kReasonUnknownPrompt);
+  EXPECT_EQ(base::Reason(CheckOptions(options, served_)), base::kReasonUnknownPrompt);
   options.clear_prompt_name();
   options.set_dtype(v1::DATA_TYPE_INT64);
-  EXPECT_EQ(base::Field(CheckCall("", options, served_)), "options.dtype");
+  EXPECT_EQ(base::Field(CheckOptions(options, served_)), "options.dtype");
 }
 
 TEST_F(ValidateTest, ItemCount) {

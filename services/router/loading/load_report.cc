@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "common/base/errors.h"
 #include "common/base/status_macros.h"
@@ -24,6 +25,17 @@ struct Identity {
 Identity IdentityOf(const discovery::Host& host, const v1::StageModelResponse& staged) {
   return IsDecoder(host) ? Identity{staged.decoder().space_id(), staged.decoder().dimension()}
                          : Identity{staged.encoder().space_id(), staged.encoder().dimension()};
+}
+
+// The services of the hosts, each once.
+std::string ServicesOf(absl::Span<const discovery::Host> hosts) {
+  std::vector<std::string> services;
+  for (const discovery::Host& host : hosts) {
+    if (std::find(services.begin(), services.end(), host.service) == services.end()) {
+      services.push_back(host.service);
+    }
+  }
+  return absl::StrJoin(services, ", ");
 }
 
 std::string At(const discovery::Host& host) {
@@ -91,6 +103,7 @@ absl::StatusOr<dispatch::ServedModel> Combine(absl::Span<const discovery::Host> 
   dispatch::ServedModel model;
   const discovery::Host* first = nullptr;
   Identity identity;
+  std::string decoder_name;
   for (size_t i = 0; i < hosts.size(); ++i) {
     const v1::StageModelResponse& staged = *answers[i];
     if (staged.absent()) {
@@ -112,6 +125,7 @@ absl::StatusOr<dispatch::ServedModel> Combine(absl::Span<const discovery::Host> 
     if (IsDecoder(hosts[i])) {
       model.generates = staged.decoder().generates();
       model.max_context = static_cast<int>(staged.decoder().max_context());
+      decoder_name = staged.decoder().model();
       continue;
     }
     TERMINUS_RETURN_IF_ERROR(discovery::CheckKind(staged.encoder(), hosts[i].modality));
@@ -122,9 +136,17 @@ absl::StatusOr<dispatch::ServedModel> Combine(absl::Span<const discovery::Host> 
     model.generates = known.generates;
     model.max_context = known.max_context;
   }
+  if (model.space_id.empty() && !model.generates) {
+    return base::MakeError(absl::StatusCode::kInvalidArgument, base::kReasonNotInBundle,
+                           absl::StrCat("the folder has nothing to serve for the services of this "
+                                        "cluster: ",
+                                        ServicesOf(hosts)));
+  }
   if (model.space_id.empty()) {
-    return absl::InvalidArgumentError(
-        "the bundle has nothing for any encoder service of this cluster");
+    // A language model and no encoder.
+    model.name = decoder_name;
+    model.space_id = identity.space_id;
+    model.dimension = static_cast<int>(identity.dimension);
   }
   return model;
 }

@@ -29,9 +29,9 @@ absl::Status StageStatus(absl::Span<const discovery::Host> hosts, const StageAns
 // Cut to kMaxMessageBytes at a line's end, saying how many lines are left out and where they are.
 absl::Status Shorten(const absl::Status& status);
 
-// What the cluster will serve, by what all replicas staged: INVALID_ARGUMENT when no service has
-// anything to serve, FAILED_PRECONDITION when they differ in space or dimension, as when the path
-// leads to different folders on different machines.
+// What the cluster will serve, by what all replicas staged: INVALID_ARGUMENT, NOT_IN_BUNDLE, when
+// no encoder has anything to serve and no decoder a language model, FAILED_PRECONDITION when they
+// differ in space or dimension, as when the path leads to different folders on different machines.
 absl::StatusOr<dispatch::ServedModel> Combine(absl::Span<const discovery::Host> hosts,
                                               const StageAnswers& answers);
 

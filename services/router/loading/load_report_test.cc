@@ -71,6 +71,28 @@ TEST(LoadReportTest, WhatTheBundleLacksIsNotTaken) {
             absl::StatusCode::kInvalidArgument);
 }
 
+TEST(LoadReportTest, ALanguageModelAloneIsAModel) {
+  v1::StageModelResponse decoder = Decoder("s");
+  decoder.mutable_decoder()->set_dimension(0);
+  decoder.mutable_decoder()->set_model("smol");
+  const auto model = Combine(kHosts, {Absent(), Absent(), decoder});
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ(model->name, "smol");
+  EXPECT_EQ(model->space_id, "s");
+  EXPECT_EQ(model->dimension, 0);
+  EXPECT_TRUE(model->generates);
+  EXPECT_THAT(model->lacks, ElementsAre(v1::MODALITY_TEXT, v1::MODALITY_IMAGE));
+}
+
+TEST(LoadReportTest, ADecoderThatOnlyScoresIsNoModel) {
+  v1::StageModelResponse decoder = Decoder("s");
+  decoder.mutable_decoder()->set_generates(false);
+  const absl::Status refused = Combine(kHosts, {Absent(), Absent(), decoder}).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(base::Reason(refused), base::kReasonNotInBundle);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("text, vision, decoder"));
+}
+
 TEST(LoadReportTest, OtherFoldersBehindOnePathAreNotMixed) {
   const auto other = Combine(
       kHosts, {Encoder(v1::MODALITY_TEXT, "s"), Encoder(v1::MODALITY_IMAGE, "t"), Decoder("s")});

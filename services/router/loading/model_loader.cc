@@ -346,19 +346,24 @@ void ModelLoader::Repair() {
   const StageAnswers staged = Stage(hosts, load_id, wanted_->path, wanted_->name,
                                     absl::Now() + options_.timeout, *cancellation);
   std::vector<Host> fit;
+  const auto served = catalog_->model();
   for (size_t i = 0; i < hosts.size(); ++i) {
     const std::string space = !staged[i].ok()                 ? ""
                               : hosts[i].service == "decoder" ? staged[i]->decoder().space_id()
                                                               : staged[i]->encoder().space_id();
-    if (staged[i].ok() && (staged[i]->absent() || space == wanted_->space_id)) {
+    // The folder may have lost the service's part since.
+    const bool lacks = served != nullptr && !served->Takes(hosts[i].modality);
+    if (staged[i].ok() && (staged[i]->absent() ? lacks : space == wanted_->space_id)) {
       fit.push_back(hosts[i]);
       continue;
     }
     repair_at_[hosts[i].address] = absl::Now() + options_.repair_pause;
     base::LogWarning(absl::StrCat(hosts[i].service, " at ", hosts[i].address,
                                   " cannot serve the cluster's model from ", wanted_->path, ": ",
-                                  staged[i].ok() ? absl::StrCat("its folder is of space ", space)
-                                                 : std::string(staged[i].status().message())));
+                                  staged[i].ok() && staged[i]->absent()
+                                      ? "its folder has nothing for the service"
+                                  : staged[i].ok() ? absl::StrCat("its folder is of space ", space)
+                                                   : std::string(staged[i].status().message())));
   }
   Commit(fit, load_id);
   Finish(hosts, load_id);

@@ -16,7 +16,7 @@ int Main(int argc, char** argv) {
       argc, argv, "router", "Terminus: the router, the one address that clients talk to");
   base::InitLog("terminus-router", config.log_level);
   if (config.router.text_replicas.empty() && config.router.vision_replicas.empty() &&
-      config.router.video_replicas.empty()) {
+      config.router.video_replicas.empty() && config.router.decoder_replicas.empty()) {
     base::LogError("the config names no replicas; set router.replicas");
     return base::kExitRefused;
   }

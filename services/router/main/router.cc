@@ -5,6 +5,14 @@
 namespace terminus::services::router {
 namespace {
 
+metrics::Gauge* IdleReplicas(metrics::Registry& registry, const std::string& service) {
+  return &registry.AddGauge(
+      "terminus_router_replicas_idle",
+      "Ready replicas that serve nothing: the bundle has no part for them, or "
+      "the model was unloaded",
+      {{"service", service}});
+}
+
 // What an EncodeBatch message holds beside its items: the model's name and their tags.
 constexpr int64_t kMessageOverhead = 4096;
 
@@ -37,7 +45,8 @@ Router::Router(const config::RouterConfig& config, metrics::Registry& registry)
     services_.push_back({.name = "text",
                          .modality = v1::MODALITY_TEXT,
                          .targets = config_.text_replicas,
-                         .pool = &*text_});
+                         .pool = &*text_,
+                         .idle = IdleReplicas(registry, "text")});
   }
   if (!config_.vision_replicas.empty()) {
     vision_.emplace(PoolOptionsOf(config_, "vision", config_.vision_batching),
@@ -45,7 +54,8 @@ Router::Router(const config::RouterConfig& config, metrics::Registry& registry)
     services_.push_back({.name = "vision",
                          .modality = v1::MODALITY_IMAGE,
                          .targets = config_.vision_replicas,
-                         .pool = &*vision_});
+                         .pool = &*vision_,
+                         .idle = IdleReplicas(registry, "vision")});
   }
   if (!config_.video_replicas.empty()) {
     video_.emplace(PoolOptionsOf(config_, "video", config_.video_batching),
@@ -53,12 +63,15 @@ Router::Router(const config::RouterConfig& config, metrics::Registry& registry)
     services_.push_back({.name = "video",
                          .modality = v1::MODALITY_VIDEO,
                          .targets = config_.video_replicas,
-                         .pool = &*video_});
+                         .pool = &*video_,
+                         .idle = IdleReplicas(registry, "video")});
   }
   if (!config_.decoder_replicas.empty()) {
     decoders_.emplace(dispatch::DecoderPoolOptions{}, registry);
-    services_.push_back(
-        {.name = "decoder", .targets = config_.decoder_replicas, .decoders = &*decoders_});
+    services_.push_back({.name = "decoder",
+                         .targets = config_.decoder_replicas,
+                         .decoders = &*decoders_,
+                         .idle = IdleReplicas(registry, "decoder")});
   }
 }
 

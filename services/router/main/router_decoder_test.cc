@@ -189,6 +189,21 @@ TEST_F(RouterDecoderTest, RepeatedLabelsAreRefused) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("labels[0]"));
 }
 
+TEST_F(RouterDecoderTest, AnEmptyLabelIsRefused) {
+  FakeEncoder text(Address("text-0"), {});
+  FakeDecoder decoder(Address("decoder-0"), {});
+  StartAll();
+  grpc::ClientContext context;
+  SetDeadline(context);
+  v1::RecognizeRequest request;
+  v1::RecognizeResponse response;
+  request.mutable_video()->set_data("x");
+  for (const char* label : {"run", ""}) request.add_labels(label);
+  const absl::Status status = rpc::FromGrpc(action_->Recognize(&context, request, &response));
+  EXPECT_EQ(base::Field(status), "labels[1]");
+  EXPECT_EQ(base::Reason(status), base::kReasonEmptyItem);
+}
+
 TEST_F(RouterDecoderTest, TokenizesWithTheDecodersTokenizer) {
   FakeEncoder text(Address("text-0"), {});
   FakeDecoder decoder(Address("decoder-0"), {});

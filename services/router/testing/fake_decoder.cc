@@ -4,6 +4,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "absl/strings/match.h"
 #include "common/base/check.h"
 
 namespace terminus::services::router::testing {
@@ -67,9 +68,13 @@ class FakeDecoder::Stream final : public grpc::ServerWriteReactor<v1::GenerateRe
   std::atomic<bool> silent_{false};
 };
 
-FakeDecoder::FakeDecoder(const std::string& address, const Options& options) : options_(options) {
-  auto server =
-      rpc::Server::Start({.listen = {address}, .drain_timeout = absl::ZeroDuration()}, {this});
+FakeDecoder::FakeDecoder(const std::string& address, const Options& options)
+    : options_(options),
+      host_(options.space_id, [this](const std::string& space, v1::StageModelResponse* response) {
+        *response->mutable_decoder() = Description(space);
+      }) {
+  auto server = rpc::Server::Start({.listen = {address}, .drain_timeout = absl::ZeroDuration()},
+                                   {this, &host_});
   TERMINUS_CHECK(server.ok());
   server_ = *std::move(server);
   server_->SetServing(true);
@@ -95,14 +100,22 @@ int FakeDecoder::scores() const {
 grpc::ServerUnaryReactor* FakeDecoder::Describe(grpc::CallbackServerContext* context,
                                                 const v1::DecoderDescribeRequest*,
                                                 v1::DecoderDescribeResponse* response) {
-  response->set_protocol(1);
-  response->set_model("fake");
-  response->set_space_id(options_.space_id);
-  response->set_dimension(options_.dimension);
-  response->set_generates(true);
-  response->set_max_context(128);
-  response->set_device("cpu");
+  *response = Description(host_.space());
   return Done(context);
+}
+
+v1::DecoderDescribeResponse FakeDecoder::Description(const std::string& space) const {
+  v1::DecoderDescribeResponse description;
+  description.set_protocol(1);
+  description.set_model("fake");
+  description.set_space_id(space);
+  // A language model alone makes no vectors.
+  description.set_dimension(absl::StartsWith(space, "language") ? 0 : options_.dimension);
+  const bool generates = !absl::StartsWith(space, "encoders");
+  description.set_generates(generates);
+  description.set_max_context(generates ? 128 : 0);
+  description.set_device("cpu");
+  return description;
 }
 
 grpc::ServerWriteReactor<v1::GenerateResponse>* FakeDecoder::Generate(

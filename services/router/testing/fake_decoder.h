@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "common/base/mutex.h"
 #include "common/rpc/server.h"
+#include "services/router/testing/fake_model_host.h"
 #include "terminus/v1/decoder.grpc.pb.h"
 
 namespace terminus::services::router::testing {
@@ -18,7 +19,9 @@ namespace terminus::services::router::testing {
 // A decoder process inside a test, over a Unix socket. Thread-safe.
 //
 // It scores a candidate by the first element of its vector, best first; recognises the labels in
-// their order with scores 1, 1/2, 1/3 …; generates the words "one two three" and then the usage.
+// their order with scores 1, 1/2, 1/3 …; generates the words "one two three" and then the usage. A
+// space whose name begins with "language" is that of a language model alone, one that begins with
+// "encoders" has no language model. Its model can be changed, see FakeModelHost.
 class FakeDecoder final : public v1::Decoder::CallbackService {
  public:
   struct Options {
@@ -37,6 +40,8 @@ class FakeDecoder final : public v1::Decoder::CallbackService {
   void WaitForCancel();
 
   int scores() const;
+  // The space that it serves.
+  std::string space() const { return host_.space(); }
 
   grpc::ServerUnaryReactor* Describe(grpc::CallbackServerContext* context,
                                      const v1::DecoderDescribeRequest* request,
@@ -56,7 +61,10 @@ class FakeDecoder final : public v1::Decoder::CallbackService {
  private:
   class Stream;
 
+  v1::DecoderDescribeResponse Description(const std::string& space) const;
+
   const Options options_;
+  FakeModelHost host_;
   mutable base::Mutex mutex_;
   base::CondVar changed_;
   int cancels_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -26,6 +26,11 @@ void Encode(const v1::EncodeItem& item, uint32_t dimension, v1::EncodeResult* re
                  result->mutable_status());
     return;
   }
+  if (bytes.empty()) {
+    rpc::ToProto(base::FieldError(base::kReasonEmptyItem, "items[0].text", "it has no tokens"),
+                 result->mutable_status());
+    return;
+  }
   std::vector<float> values(dimension, 1.0f);
   values[0] = static_cast<float>(bytes.size());
   v1::Tensor* vector = result->mutable_vector();
@@ -70,98 +75,13 @@ class FakeEncoder::Call final : public grpc::ServerUnaryReactor {
   v1::EncodeBatchResponse* const response_;
 };
 
-class FakeEncoder::Host final : public v1::ModelHost::CallbackService {
- public:
-  explicit Host(FakeEncoder* encoder) : encoder_(encoder) {}
-
-  grpc::ServerUnaryReactor* Stage(grpc::CallbackServerContext* context,
-                                  const v1::StageModelRequest* request,
-                                  v1::StageModelResponse* response) override {
-    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    const auto end = [this, reactor, request, response] {
-      {
-        base::MutexLock lock(encoder_->mutex_);
-        Answer(*request, response);
-      }
-      reactor->Finish(grpc::Status::OK);
-    };
-    bool held = false;
-    {
-      base::MutexLock lock(encoder_->mutex_);
-      ++encoder_->stages_;
-      held = encoder_->hold_stage_;
-      if (held) {
-        encoder_->held_stages_.push_back(end);
-      }
-    }
-    encoder_->changed_.NotifyAll();
-    if (!held) {
-      end();
-    }
-    return reactor;
-  }
-
-  grpc::ServerUnaryReactor* Commit(grpc::CallbackServerContext* context,
-                                   const v1::CommitModelRequest* request,
-                                   v1::CommitModelResponse*) override {
-    base::MutexLock lock(encoder_->mutex_);
-    TERMINUS_CHECK(request->load_id() == encoder_->load_id_);
-    encoder_->displaced_ = std::exchange(encoder_->options_.space_id, encoder_->staged_);
-    return Finished(context);
-  }
-
-  grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context,
-                                   const v1::FinishModelRequest* request,
-                                   v1::FinishModelResponse*) override {
-    base::MutexLock lock(encoder_->mutex_);
-    if (request->load_id() == encoder_->load_id_) {
-      encoder_->load_id_.clear();
-      encoder_->displaced_.clear();
-    }
-    return Finished(context);
-  }
-
-  grpc::ServerUnaryReactor* Unload(grpc::CallbackServerContext* context,
-                                   const v1::UnloadHostedModelRequest*,
-                                   v1::UnloadHostedModelResponse*) override {
-    base::MutexLock lock(encoder_->mutex_);
-    encoder_->options_.space_id.clear();
-    return Finished(context);
-  }
-
- private:
-  void Answer(const v1::StageModelRequest& request, v1::StageModelResponse* response)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(encoder_->mutex_) {
-    const std::string space = request.path().substr(request.path().rfind('/') + 1);
-    if (space == "refused") {
-      rpc::ToProto(absl::InvalidArgumentError("a.weight: missing\n  b.weight: differs"),
-                   response->mutable_status());
-      return;
-    }
-    encoder_->load_id_ = request.load_id();
-    encoder_->staged_ = space == "nothing" ? "" : space;
-    response->set_absent(space == "nothing");
-    if (space != "nothing") {
-      *response->mutable_encoder() = encoder_->Description(space);
-      if (!request.name().empty()) {
-        response->mutable_encoder()->set_model(request.name());
-      }
-    }
-  }
-
-  static grpc::ServerUnaryReactor* Finished(grpc::CallbackServerContext* context) {
-    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    reactor->Finish(grpc::Status::OK);
-    return reactor;
-  }
-
-  FakeEncoder* const encoder_;
-};
-
 FakeEncoder::FakeEncoder(const std::string& address, const Options& options)
-    : options_(options), host_(std::make_unique<Host>(this)) {
+    : options_(options),
+      host_(options.space_id, [this](const std::string& space, v1::StageModelResponse* response) {
+        Stage(space, response);
+      }) {
   auto server = rpc::Server::Start({.listen = {address}, .drain_timeout = absl::ZeroDuration()},
-                                   {this, host_.get()});
+                                   {this, &host_});
   TERMINUS_CHECK(server.ok());
   server_ = *std::move(server);
   server_->SetServing(!options.loading);
@@ -242,29 +162,11 @@ void FakeEncoder::WaitForCancels(int count) {
   WaitUntil([=, this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return cancels_ >= count; });
 }
 
-std::string FakeEncoder::space() const {
-  base::MutexLock lock(mutex_);
-  return options_.space_id;
-}
+std::string FakeEncoder::space() const { return host_.space(); }
 
-void FakeEncoder::HoldStage(bool hold) {
-  std::vector<std::function<void()>> held;
-  {
-    base::MutexLock lock(mutex_);
-    hold_stage_ = hold;
-    if (!hold) {
-      held.swap(held_stages_);
-    }
-  }
-  for (const auto& end : held) {
-    end();
-  }
-}
+void FakeEncoder::HoldStage(bool hold) { host_.HoldStage(hold); }
 
-void FakeEncoder::WaitForStages(int count) {
-  base::MutexLock lock(mutex_);
-  WaitUntil([=, this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return stages_ >= count; });
-}
+void FakeEncoder::WaitForStages(int count) { host_.WaitForStages(count); }
 
 std::vector<FakeEncoder::Seen> FakeEncoder::seen() const {
   base::MutexLock lock(mutex_);
@@ -305,9 +207,19 @@ grpc::ServerUnaryReactor* FakeEncoder::Describe(grpc::CallbackServerContext* con
                                                 base::kReasonNoReplica, "the model is loading")));
     return reactor;
   }
-  *response = Description(options_.space_id);
+  *response = Description(host_.space());
   reactor->Finish(grpc::Status::OK);
   return reactor;
+}
+
+void FakeEncoder::Stage(const std::string& space, v1::StageModelResponse* response) const {
+  // A name such as "language-model" is of a folder without an encoder.
+  if (space == "nothing" || absl::StartsWith(space, "language")) {
+    response->set_absent(true);
+    return;
+  }
+  base::MutexLock lock(mutex_);
+  *response->mutable_encoder() = Description(space);
 }
 
 v1::DescribeResponse FakeEncoder::Description(const std::string& space) const {
@@ -348,8 +260,7 @@ grpc::ServerUnaryReactor* FakeEncoder::EncodeBatch(grpc::CallbackServerContext* 
     seen_.push_back(std::move(seen));
     options = options_;
     dead = dead_;
-    known = dead || request->space_id().empty() || request->space_id() == options.space_id ||
-            request->space_id() == displaced_;
+    known = dead || host_.Answers(request->space_id());
     if (!dead && !options.open && known) {
       held_.push_back(call);
     }

@@ -13,23 +13,23 @@
 #include "absl/time/time.h"
 #include "common/base/mutex.h"
 #include "common/rpc/server.h"
+#include "services/router/testing/fake_model_host.h"
 #include "terminus/v1/encoder.grpc.pb.h"
-#include "terminus/v1/model_host.grpc.pb.h"
 
 namespace terminus::services::router::testing {
 
 // An encoder process inside a test: serves the Encoder service on a Unix socket, and holds what it
 // is sent until it is told to go on. Thread-safe.
 //
-// Its vectors are [n, 1, 1, 1], n the item's bytes. What begins with "bad" fails by itself. One of
-// videos samples 8 frames by default.
-// A batch of another space than its own is answered NOT_FOUND. Its model can be changed: the last
-// part of a path is the space that is staged; "/refused" is refused with a list of tensors, and
-// "/nothing" has nothing for this service. The displaced space is answered until Finish.
+// Its vectors are [n, 1, 1, 1], n the item's bytes. What begins with "bad", or is empty, fails by
+// itself. One of videos samples 8 frames by default.
+// A batch of another space than its own is answered NOT_FOUND. Its model can be changed, see
+// FakeModelHost: "/nothing", and what begins with "/language", has nothing for this service.
 class FakeEncoder final : public v1::Encoder::CallbackService {
  public:
   struct Options {
     v1::Modality modality = v1::MODALITY_TEXT;
+    // Empty: it is idle.
     std::string space_id = "space";
     uint32_t dimension = 4;
     uint32_t max_in_flight = 1;
@@ -91,12 +91,11 @@ class FakeEncoder final : public v1::Encoder::CallbackService {
 
  private:
   class Call;
-  // The ModelHost service of the same process.
-  class Host;
 
   void OnCancelled(Call* call);
   void WaitUntil(const std::function<bool()>& condition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Call* TakeOldest();
+  void Stage(const std::string& space, v1::StageModelResponse* response) const;
   v1::DescribeResponse Description(const std::string& space) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -107,13 +106,7 @@ class FakeEncoder final : public v1::Encoder::CallbackService {
   int cancels_ ABSL_GUARDED_BY(mutex_) = 0;
   std::deque<Call*> held_ ABSL_GUARDED_BY(mutex_);
   std::vector<Seen> seen_ ABSL_GUARDED_BY(mutex_);
-  bool hold_stage_ ABSL_GUARDED_BY(mutex_) = false;
-  std::vector<std::function<void()>> held_stages_ ABSL_GUARDED_BY(mutex_);
-  int stages_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::string load_id_ ABSL_GUARDED_BY(mutex_);
-  std::string staged_ ABSL_GUARDED_BY(mutex_);
-  std::string displaced_ ABSL_GUARDED_BY(mutex_);
-  std::unique_ptr<Host> host_;
+  FakeModelHost host_;
   std::unique_ptr<rpc::Server> server_;
 };
 

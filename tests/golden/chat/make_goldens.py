@@ -1,17 +1,15 @@
 #!/usr/bin/env python3
-"""Renders the templates of this folder with Jinja 2, set up as transformers does it.
+"""Renders the templates of this folder with the reference.
 
 usage: make_goldens.py
 
-Writes goldens.json: [{template, messages, add_generation_prompt, text or error}]. Needs the package jinja2.
+Writes goldens.json: [{template, messages, add_generation_prompt, text or error}].
 """
 
 import json
 import pathlib
 
-import jinja2
-import jinja2.ext
-import jinja2.sandbox
+import reference
 
 HERE = pathlib.Path(__file__).parent
 # transformers passes tools and documents whether there are any or not.
@@ -34,30 +32,17 @@ CONVERSATIONS = [
 ]
 
 
-def refuse(text):
-    raise jinja2.exceptions.TemplateError(text)
-
-
-def environment():
-    made = jinja2.sandbox.ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[jinja2.ext.loopcontrols])
-    made.filters["tojson"] = lambda value: json.dumps(value, ensure_ascii=False)
-    made.globals["raise_exception"] = refuse
-    return made
-
-
 def main():
+    reference.check_versions()
     goldens = []
     for path in sorted(HERE.glob("*.jinja")):
-        template = environment().from_string(path.read_text())
+        source = path.read_text()
         for messages in CONVERSATIONS:
             for prompt in (False, True):
+                text, error = reference.render(
+                    source, {"messages": messages, "add_generation_prompt": prompt, **NAMES})
                 golden = {"template": path.name, "messages": messages, "add_generation_prompt": prompt}
-                try:
-                    golden["text"] = template.render(messages=messages, add_generation_prompt=prompt, **NAMES)
-                except jinja2.exceptions.TemplateError as error:
-                    golden["error"] = str(error)
-                goldens.append(golden)
+                goldens.append({**golden, **({"error": error} if text is None else {"text": text})})
     (HERE / "goldens.json").write_text(json.dumps(goldens, indent=1, ensure_ascii=False) + "\n")
 
 

@@ -70,6 +70,23 @@ def png_interlaced(image):
     return png(WIDTH, HEIGHT, 8, 2, rows, interlace=1)
 
 
+def riff(name, data):
+    return name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
+
+
+def webp_animation(frames):
+    """Of frames that do not cover the canvas, which Pillow does not write."""
+    width, height, left, top = 40, 32, 4, 2
+    body = riff(b"VP8X", bytes([0x12, 0, 0, 0, width - 1, 0, 0, height - 1, 0, 0]))
+    body += riff(b"ANIM", b"\x10\x20\x30\xff\0\0")
+    for frame in frames:
+        still = encode(frame, format="WEBP", lossless=True)
+        # Offsets are halved; the frame's own chunk follows.
+        body += riff(b"ANMF", bytes([left // 2, 0, 0, top // 2, 0, 0, frame.width - 1, 0, 0,
+                                     frame.height - 1, 0, 0, 100, 0, 0, 0]) + still[12:])
+    return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
+
+
 def encode(image, **options):
     buffer = io.BytesIO()
     image.save(buffer, **options)
@@ -144,8 +161,14 @@ def main():
         if loaded(data).tobytes() != decoded(data).tobytes():
             loaded(data).save(HERE / f"{name}.loaded.ppm")
     animation = [picture(16, 16, seed) for seed in (1, 2)]
-    (HERE / "animated.webp").write_bytes(
-        encode(animation[0], format="WEBP", save_all=True, append_images=animation[1:]))
+    for name, data in (
+            ("animated.webp", encode(animation[0], format="WEBP", save_all=True,
+                                     append_images=animation[1:])),
+            ("animated_part.webp", webp_animation([with_alpha(image) for image in animation])),
+            ("animated.png", encode(animation[0], format="PNG", save_all=True,
+                                    append_images=animation[1:]))):
+        (HERE / name).write_bytes(data)
+        loaded(data).save(HERE / f"{name}.loaded.ppm")
     source = Image.open(HERE / "rgb.png")
     for name, resample in FILTERS.items():
         for width, height in RESIZES:

@@ -207,6 +207,18 @@ def qwen3():
         lambda model, ids: embed(model.model, ids), files=modules("lasttoken", True))
 
 
+def qwen3_bidirectional():
+    """Tokens see those behind them too; linear angles."""
+    def embed(model, ids):
+        return model(input_ids=torch.tensor([ids])).last_hidden_state[0].mean(0)
+
+    model = transformers.Qwen3Model(transformers.Qwen3Config(
+        **TEXT, head_dim=32, num_key_value_heads=2, max_position_embeddings=64, is_causal=False,
+        rope_parameters={"rope_type": "linear", "factor": 3.0, "rope_theta": 1e4}))
+    text("qwen3_bidirectional", model, [ids_of(3300, length, 101) for length in (1, 7, 16, 33)],
+         embed, files=modules("mean_tokens", False))
+
+
 def bge():
     """CLS, normalised, with a prompt that the library puts before a query."""
     words = "[PAD] [UNK] [CLS] [SEP] represent this sentence for searching : query a cat the ##s".split()
@@ -244,7 +256,7 @@ def bge():
         queries=queries)
 
 
-GOLDENS = [clip, siglip, vit, dinov2, resnet, qwen3, bge]
+GOLDENS = [clip, siglip, vit, dinov2, resnet, qwen3, qwen3_bidirectional, bge]
 
 
 def main():

@@ -122,6 +122,8 @@ def line(chance, documents):
         made = tokenizers.Tokenizer.from_str(json.dumps(changed(documents[base], sections)))
         if "added_tokens" in sections:  # under the ids that they got
             sections["added_tokens"] = json.loads(made.to_str())["added_tokens"]
+        made.no_padding()
+        made.no_truncation()
         found = {"base": base, "patch": sections, "texts": [], "lists": []}
         for _ in range(6):
             one = text(chance)

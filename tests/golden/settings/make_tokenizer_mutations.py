@@ -317,9 +317,11 @@ def sections_family(examples):
 
 def declared_keys(examples):
     keys = {f"tokenizer_config.json {name}": sorted(found) for name, found in config_keys().items()}
-    keys["special_tokens_map.json any class"] = sorted(
-        [*PreTrainedTokenizerBase.SPECIAL_TOKENS_ATTRIBUTES, "additional_special_tokens", "extra_special_tokens",
-         "model_specific_special_tokens", "add_bos_token", "add_eos_token"])
+    keys["tokenizer_config.json any class"] = keys["tokenizer_config.json TokenizersBackend"]
+    named = [*PreTrainedTokenizerBase.SPECIAL_TOKENS_ATTRIBUTES, "additional_special_tokens", "extra_special_tokens",
+             "model_specific_special_tokens"]
+    keys["special_tokens_map.json tokens"] = sorted(named)
+    keys["special_tokens_map.json any class"] = sorted([*named, "add_bos_token", "add_eos_token"])
     token = tokenizers.AddedToken("x").__getstate__()
     keys["tokenizer.json added_tokens"] = sorted([*token, "id"])
     whole = json.loads((TOKENIZERS / "tokenizer.json").read_text(encoding="utf-8"))

@@ -20,7 +20,7 @@ import textwrap
 
 import torch
 import transformers
-from transformers import GenerationConfig, GenerationMixin, PreTrainedConfig
+from transformers import GenerationConfig, PreTrainedConfig
 from transformers.modeling_rope_utils import RopeParameters
 
 # Keys that files on people's disks have and that the reference no longer knows, each with the reason
@@ -30,12 +30,17 @@ LEGACY = {
     "_attn_implementation_autoset": "written by transformers 4.48 to 4.50",
     "_flash_attn_2_enabled": "written by transformers 4.35",
     "_num_labels": "written by transformers 2 and 3",
+    "add_cross_attention": OLD_BASE,
+    "chunk_size_feed_forward": OLD_BASE,
     "cls_token_id": "in the files of some models, beside the ids that every configuration had",
     "cross_attention_hidden_size": OLD_BASE,
+    "distributed_config": "an argument of from_pretrained, taken out of the files that transformers writes",
     "decoder_start_token_id": OLD_BASE,
     "finetuning_task": OLD_BASE,
     "gradient_checkpointing": "written by transformers 4.5 to 4.10",
+    "is_decoder": OLD_BASE,
     "mask_token_id": "in the files of some models, beside the ids that every configuration had",
+    "output_past": "written by transformers 2 and 3",
     "position_embedding_type": "of BERT until transformers 5, and of models derived from it",
     "prefix": OLD_BASE,
     "pruned_heads": OLD_BASE,
@@ -43,9 +48,11 @@ LEGACY = {
     "task_specific_params": OLD_BASE,
     "tf_legacy_loss": OLD_BASE,
     "tie_encoder_decoder": OLD_BASE,
+    "tie_word_embeddings": OLD_BASE,
     "tie_last_hidden_states": "documented for every configuration; no model of these reads it",
     "tokenizer_class": OLD_BASE,
     "torchscript": OLD_BASE,
+    "transformers.js_config": "in the files of models that browsers run",
     "use_bfloat16": OLD_BASE,
     "use_return_dict": OLD_BASE,
 }
@@ -56,6 +63,8 @@ LEGACY_OF = {
              "pooler_size_per_head": GOOGLE_BERT, "pooler_type": GOOGLE_BERT},
     "clip.text_config": {"dropout": "of CLIP until transformers 4.30"},
     "clip.vision_config": {"dropout": "of CLIP until transformers 4.30"},
+    "siglip.text_config": {"dropout": "in the files of the first SigLIP models",
+                           "projection_dim": "in the files of the first SigLIP models"},
     "llama": {"rope_interleaved": "in the files of SmolLM2, and never read",
               "use_sliding_window": "in files converted from Qwen2", "max_window_layers": "in files converted from Qwen2"},
     "mistral": {"use_sliding_window": "in files converted from Qwen2",
@@ -64,15 +73,20 @@ LEGACY_OF = {
     "qwen2": {"attention_bias": "in files converted to Qwen2's layout", "mlp_bias": "in files converted to Qwen2's layout"},
     "qwen3": {"mlp_bias": "in files converted to Qwen3's layout"},
 }
+LEGACY_OF["qwen2"]["use_mrope"] = "in Qwen2's first files"
+for table in ("clip.vision_config", "clip_vision_model", "dinov2", "siglip.vision_config", "siglip_vision_model", "vit"):
+    LEGACY_OF.setdefault(table, {})["image_processor_type"] = "of preprocessor_config.json, and sometimes here"
+for table in ("llama", "mistral", "qwen2", "qwen3"):
+    LEGACY_OF[table]["is_llama_config"] = "in files converted to Llama's layout"
 for table in ("llama", "mistral", "qwen2", "qwen3"):
     LEGACY_OF[table].setdefault("rope_interleaved", "in the files of SmolLM2, and never read")
-for clip, alone in (("clip.text_config", "clip_text_model"), ("clip.vision_config", "clip_vision_model")):
-    LEGACY_OF[alone] = LEGACY_OF[clip]
+for part, alone in (("clip.text_config", "clip_text_model"), ("clip.vision_config", "clip_vision_model"),
+                    ("siglip.text_config", "siglip_text_model")):
+    LEGACY_OF[alone] = LEGACY_OF[part]
 
 # Names that the reference asks a configuration for and that are its own notes, never a file's keys.
-NOT_KEYS = {"_attn_implementation_internal", "_experts_implementation_internal", "_heterogeneity_spec",
-            "_output_attentions", "_post_init_done",
-            "_auto_class", "_from_model_config", "_is_quantized", "_original_object_hash"}
+NOT_KEYS = {"_auto_class", "_from_model_config", "_heterogeneity_spec", "_is_quantized", "_original_object_hash",
+            "_output_attentions", "_post_init_done"}
 # Its class variables are none either, but for these two, which a file can set with an effect.
 CLASS_KEYS = {"attribute_map", "model_type"}
 CLASS_VARIABLES = {name for name, kind in PreTrainedConfig.__annotations__.items() if "ClassVar" in str(kind)}
@@ -196,9 +210,7 @@ def generation_keys(is_decoder):
     """Those of generation_config.json; a decoder without that file takes all of them from config.json."""
     if not is_decoder:
         return set(GenerationConfig._get_default_generation_params())
-    arguments = set(inspect.signature(GenerationMixin.generate).parameters) - {"self", "inputs", "kwargs",
-                                                                             "generation_config", "custom_generate"}
-    return arguments | {name for name in vars(GenerationConfig()) if is_settable(GenerationConfig, name)}
+    return {name for name in vars(GenerationConfig()) if is_settable(GenerationConfig, name)}
 
 
 def config_keys(cls, recorder, table, is_decoder):
@@ -220,22 +232,16 @@ def config_keys(cls, recorder, table, is_decoder):
     add("generation", generation_keys(is_decoder))
     add("read", recorder.reads.get(cls.__name__, ()))
     add("read", ["attribute_map"])
-    add("legacy", {**LEGACY, **LEGACY_OF.get(table, {})})
+    for name in sorted({**LEGACY, **LEGACY_OF.get(table, {})}):
+        keys.setdefault(name, "legacy")
     return keys
 
 
-def rope_keys(recorder):
+def rope_keys():
     """Of rope_parameters, and of rope_scaling."""
-    keys = dict.fromkeys(sorted(RopeParameters.__annotations__), "field")
-    # Objects for each kind of layer, inside the object.
-    keys.update(dict.fromkeys(("full_attention", "sliding_attention"), "read"))
-    for place, names in recorder.reads.items():
-        if place.split(".")[-1] in ("rope_parameters", "rope_scaling"):
-            for name in sorted(names):
-                if is_settable(PreTrainedConfig, name) and not name.startswith("_"):
-                    keys.setdefault(name, "read")
-    keys.setdefault("type", "legacy")
-    return keys
+    return {**dict.fromkeys(sorted(RopeParameters.__annotations__), "field"),
+            # Objects for each kind of layer, inside the object.
+            "full_attention": "read", "sliding_attention": "read", "type": "legacy"}
 
 
 ACTIVATIONS = ("gelu_new", "relu", "silu", "quick_gelu", "gelu_pytorch_tanh", "gelu")
@@ -246,6 +252,7 @@ VALUES = {
     "hidden_act": ACTIVATIONS,
     "pooler_act": ("relu", "gelu"),
     "layer_type": ("basic", "bottleneck", "other"),
+    "output_past": "written by transformers 2 and 3",
     "position_embedding_type": ("relative_key", "relative_key_query", "absolute"),
     "_attn_implementation": ("eager", "sdpa"),
     "attn_implementation": ("eager", "sdpa"),
@@ -366,8 +373,11 @@ ROPES = (
 )
 
 
-def of_kind(default):
+def of_kind(default, key=""):
     """Other values of the kind of `default`."""
+    if key.rstrip("s").endswith("file") and not default:
+        # Python would take a number or a boolean for an open file, and close it.
+        return ["other.json", "another.json"]
     if isinstance(default, bool):
         return [not default]
     if isinstance(default, int):
@@ -391,7 +401,7 @@ def other_values(key, default, defaults):
         eps = {name: 0.1 for name in ("layer_norm_eps", "rms_norm_eps") if name in defaults}
         values = ({"1": eps or {"hidden_act": "silu"}}, {"0": {"skip": ["attention"]}}, {})
     else:
-        values = VALUES.get(key) or of_kind(default)
+        values = VALUES.get(key) or of_kind(default, key)
     different = [value for value in values if value != default or type(value) is not type(default)]
     return [value for i, value in enumerate(different) if value not in different[:i]] + [None]
 

@@ -1,0 +1,58 @@
+#include "services/decoder/load/load_model.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/status_macros.h"
+#include "models/bundle/bundle.h"
+#include "models/bundle/decoder.h"
+#include "services/decoder/edge/model_codec.h"
+#include "services/decoder/pipeline/lm_stage.h"
+
+namespace terminus::services::decoder::load {
+namespace {
+
+absl::StatusOr<std::unique_ptr<edge::ServedModel>> LoadModel(
+    const models::bundle::BundleManifest& manifest, const config::DecoderConfig& options,
+    pipeline::EngineMetrics& metrics, std::string& device) {
+  TERMINUS_ASSIGN_OR_RETURN(models::bundle::DecoderModel loaded,
+                            models::bundle::LoadDecoder(manifest, {.device = options.device,
+                                                                   .threads = options.threads,
+                                                                   .kv_bytes = options.kv_bytes}));
+  TERMINUS_RETURN_IF_ERROR(models::bundle::VerifyDecoder(manifest, loaded));
+  auto model = std::make_unique<edge::ServedModel>();
+  model->settings = loaded.generation;
+  const int default_budget = loaded.device == "cpu" ? 128 : 2048;
+  const int budget = options.token_budget > 0 ? options.token_budget : default_budget;
+  const int vocabulary_size = loaded.lm->vocab_size();
+  model->engine = std::make_unique<pipeline::Engine>(
+      pipeline::Engine::Options{.limits = {.max_sequences = options.max_sequences,
+                                           .token_budget = std::max(budget, options.max_sequences)},
+                                .eos_token_ids = loaded.generation.eos_token_ids},
+      std::make_unique<pipeline::LmStage>(std::move(loaded.lm), loaded.generation.rules), metrics);
+  model->codec = edge::MakeCodec(std::move(loaded.tokenizer), std::move(loaded.chat_template),
+                                 std::move(loaded.special_tokens), vocabulary_size);
+  device = loaded.device;
+  return model;
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<edge::ServedBundle>> LoadBundle(const std::string& folder,
+                                                               const config::DecoderConfig& options,
+                                                               pipeline::EngineMetrics& metrics) {
+  TERMINUS_ASSIGN_OR_RETURN(const models::bundle::BundleManifest manifest,
+                            models::bundle::ReadManifest(folder));
+  auto bundle = std::make_shared<edge::ServedBundle>();
+  bundle->name = manifest.name;
+  bundle->space_id = manifest.space.id;
+  bundle->dimension = manifest.space.dimension;
+  bundle->logit_scale = manifest.space.logit_scale;
+  bundle->device = "cpu";
+  if (manifest.decoder.has_value()) {
+    TERMINUS_ASSIGN_OR_RETURN(bundle->model, LoadModel(manifest, options, metrics, bundle->device));
+  }
+  return bundle;
+}
+
+}  // namespace terminus::services::decoder::load

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "models/decoder/generation_settings.h"
+
+// What the settings of a request and of the model's folder do to logits before a token is chosen.
+namespace terminus::services::decoder::sampling {
+
+using models::decoder::LogitRules;
+
+// The sequence whose next token is sought.
+struct History {
+  // Prompt and answer so far. May be empty where LooksBack() is false.
+  absl::Span<const int32_t> tokens;
+  // Tokens of prompt and answer so far, of the prompt alone, and at most.
+  int length = 0;
+  int prompt_length = 0;
+  int max_length = 0;
+};
+
+// Whether ProcessLogits looks at the history's tokens, and not at its lengths alone.
+bool LooksBack(const LogitRules& rules, float repetition_penalty);
+
+// Whether there is any history for which ProcessLogits changes finite logits.
+bool ChangesLogits(const LogitRules& rules, float repetition_penalty);
+
+// Changes one row of logits, [vocabulary], as transformers' logits processors do, in its order:
+// biases, penalties, bans, then forced tokens. Logits of banned tokens become minus infinity.
+// Requires: the tokens in `rules` and `history` are below the vocabulary's size.
+void ProcessLogits(const LogitRules& rules, float repetition_penalty, const History& history,
+                   absl::Span<float> logits);
+
+// FAILED_PRECONDITION when every processed logit is minus infinity or one is NaN; to draw from,
+// when one is infinitely likely too.
+absl::Status CheckChoosable(absl::Span<const float> logits, bool draw);
+
+}  // namespace terminus::services::decoder::sampling

@@ -1,0 +1,121 @@
+#include "services/decoder/sampling/logits.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "services/decoder/sampling/candidates.h"
+#include "services/decoder/sampling/sampler.h"
+
+namespace terminus::services::decoder::sampling {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr float kBanned = -std::numeric_limits<float>::infinity();
+
+// The whole of it against transformers stands in services/decoder/load; these are the corners.
+std::vector<float> Processed(const LogitRules& rules, float penalty,
+                             const std::vector<int32_t>& tokens, int prompt_length,
+                             std::vector<float> logits, int max_length = 100) {
+  ProcessLogits(rules, penalty,
+                {.tokens = tokens,
+                 .length = static_cast<int>(tokens.size()),
+                 .prompt_length = prompt_length,
+                 .max_length = max_length},
+                absl::MakeSpan(logits));
+  return logits;
+}
+
+TEST(Logits, RepetitionCountsOnceAndByTheSign) {
+  EXPECT_THAT(Processed({}, 2, {0, 1, 1, 0}, 2, {3, -3, 3}), ElementsAre(1.5f, -6, 3));
+  EXPECT_THAT(Processed({.encoder_repetition_penalty = 2}, 1, {0, 1, 2}, 2, {3, -3, 3}),
+              ElementsAre(6, -1.5f, 3));
+}
+
+TEST(Logits, RepeatedSequencesAreBanned) {
+  EXPECT_THAT(Processed({.no_repeat_ngram_size = 2}, 1, {0, 1, 0, 2, 0}, 1, {5, 5, 5}),
+              ElementsAre(5, kBanned, kBanned));
+  EXPECT_THAT(Processed({.no_repeat_ngram_size = 1}, 1, {0, 2}, 1, {5, 5, 5}),
+              ElementsAre(kBanned, 5, kBanned));
+  EXPECT_THAT(Processed({.no_repeat_ngram_size = 9}, 1, {0, 2}, 1, {5, 5, 5}),
+              ElementsAre(5, 5, 5));
+  // Only those of the prompt.
+  EXPECT_THAT(Processed({.encoder_no_repeat_ngram_size = 2}, 1, {0, 1, 0, 2, 0}, 2, {5, 5, 5}),
+              ElementsAre(5, kBanned, 5));
+}
+
+TEST(Logits, SequencesAreBiasedWhereTheirBeginningStands) {
+  const LogitRules rules = {
+      .sequence_bias = {{{1}, 1}, {{0, 1}, 10}, {{2, 1}, 100}, {{7, 7, 7, 2, 0, 2}, 5}}};
+  EXPECT_THAT(Processed(rules, 1, {2, 0}, 1, {0, 0, 0}), ElementsAre(0, 11, 0));
+}
+
+TEST(Logits, TheEndWaitsForTheLeastLength) {
+  const LogitRules by_length = {.min_length = 4, .eos_token_ids = {2}};
+  EXPECT_THAT(Processed(by_length, 1, {0, 0, 0}, 2, {1, 1, 1}), ElementsAre(1, 1, kBanned));
+  EXPECT_THAT(Processed(by_length, 1, {0, 0, 0, 0}, 2, {1, 1, 1}), ElementsAre(1, 1, 1));
+  const LogitRules by_new = {.min_length = 9, .min_new_tokens = 1, .eos_token_ids = {2}};
+  EXPECT_THAT(Processed(by_new, 1, {0, 0}, 2, {1, 1, 1}), ElementsAre(1, 1, kBanned));
+  EXPECT_THAT(Processed(by_new, 1, {0, 0, 0}, 2, {1, 1, 1}), ElementsAre(1, 1, 1));
+}
+
+TEST(Logits, ForcedTokensAndThoseAnAnswerDoesNotBeginWith) {
+  const LogitRules rules = {.forced_bos_token_id = 1, .begin_suppress_tokens = {0}};
+  EXPECT_THAT(Processed(rules, 1, {2}, 1, {1, 1, 1}), ElementsAre(kBanned, 0, kBanned));
+  EXPECT_THAT(Processed(rules, 1, {2, 1}, 1, {1, 1, 1}), ElementsAre(kBanned, 1, 1));
+  EXPECT_THAT(Processed(rules, 1, {2, 1}, 2, {1, 1, 1}), ElementsAre(kBanned, 1, 1));
+  EXPECT_THAT(Processed(rules, 1, {2, 1, 1}, 2, {1, 1, 1}), ElementsAre(1, 1, 1));
+  const LogitRules last = {.forced_eos_token_ids = {0, 2}};
+  EXPECT_THAT(Processed(last, 1, {1, 1}, 1, {1, 1, 1}, 3), ElementsAre(0, kBanned, 0));
+  EXPECT_THAT(Processed(last, 1, {1, 1}, 1, {1, 1, 1}, 4), ElementsAre(1, 1, 1));
+}
+
+TEST(Logits, TheEndBecomesLikelier) {
+  const LogitRules rules = {.decay_start = 1, .decay_factor = 2, .eos_token_ids = {0, 1, 1}};
+  EXPECT_THAT(Processed(rules, 1, {2, 2}, 1, {1, -1, 1}), ElementsAre(1, -1, 1));
+  EXPECT_THAT(Processed(rules, 1, {2, 2, 2, 2}, 1, {1, -1, 1}), ElementsAre(4, 2, 1));
+}
+
+TEST(Logits, OnlyWhatLooksBackNeedsTheTokens) {
+  EXPECT_TRUE(LooksBack({}, 1.1f));
+  EXPECT_TRUE(LooksBack({.bad_words = {{{1, 2}, kBanned}}}, 1));
+  EXPECT_FALSE(LooksBack({.bad_words = {{{1}, kBanned}}, .min_length = 4}, 1));
+  EXPECT_FALSE(ChangesLogits({.eos_token_ids = {2}, .top_h = 0.5}, 1));
+}
+
+TEST(Logits, RulesThatLeaveNoTokenAreAnError) {
+  for (const float temperature : {0.0f, 1.0f}) {
+    const auto sampled = Sample(std::vector<float>{1, 2}, {.temperature = temperature}, 0,
+                                {.suppress_tokens = {0, 1}}, {});
+    EXPECT_EQ(sampled.status().code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_THAT(std::string(sampled.status().message()), HasSubstr("rule out every token"));
+  }
+  EXPECT_THAT(std::string(CheckChoosable(std::vector<float>{0, std::nanf("")}, false).message()),
+              HasSubstr("token 1"));
+  EXPECT_TRUE(CheckChoosable(std::vector<float>{0, -kBanned}, false).ok());
+  EXPECT_FALSE(CheckChoosable(std::vector<float>{0, -kBanned}, true).ok());
+}
+
+// Logprobs stay the model's own.
+TEST(Logits, LogprobsAreOfTheLogitsAsTheModelGaveThem) {
+  const std::vector<float> logits = {std::log(3.0f), std::log(1.0f)};
+  const auto sampled =
+      Sample(logits, {.temperature = 0, .top_logprobs = 2}, 0, {.suppress_tokens = {0}}, {});
+  ASSERT_TRUE(sampled.ok()) << sampled.status();
+  EXPECT_EQ(sampled->chosen.token, 1);
+  EXPECT_NEAR(sampled->chosen.logprob, std::log(0.25), 1e-6);
+  EXPECT_EQ(sampled->top[0].token, 0);
+}
+
+TEST(Candidates, TiesAreThoseOfTheReference) {
+  const std::vector<float> logits = {1, 2, 1, 1};
+  EXPECT_THAT(FindCandidates(logits, {.top_k = 2}, {}).tokens, ElementsAre(1, 0, 2, 3));
+  EXPECT_THAT(FindCandidates(logits, {.top_p = 0.6f}, {}).tokens, ElementsAre(1, 3));
+}
+
+}  // namespace
+}  // namespace terminus::services::decoder::sampling
