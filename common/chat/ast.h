@@ -19,7 +19,7 @@ struct Variable {
 // The variables of a part of a template that has its own, as a loop's body; scopes.h makes them.
 struct Frame {
   struct Load {
-    // Where a variable has its value from when the frame begins.
+    // The source of a variable's value when the frame begins.
     enum class Action {
       kParameter,  // from outside
       kResolve,    // the variable of this name that the template was called with
@@ -69,7 +69,7 @@ struct Expression {
   Variable variable;
   std::vector<ExpressionPtr> children;
   std::vector<std::string> operators;
-  // Of a call, filter or test.
+  // The arguments of a call, filter or test.
   std::vector<ExpressionPtr> arguments;
   std::vector<std::pair<std::string, ExpressionPtr>> named;
   ExpressionPtr more_arguments;  // *…
@@ -120,19 +120,19 @@ struct Statement {
   ExpressionPtr value;
   ExpressionPtr target;
   ExpressionPtr condition;
-  // Of a loop with a condition: `target` again, in the frame of the condition.
+  // If a loop has a condition, its `target` again, in the frame of the condition.
   ExpressionPtr condition_target;
   std::vector<Branch> branches;
   std::unique_ptr<MacroDefinition> macro;
   Block body;
   Block otherwise;
-  bool captures = false;   // Of a set: the body's text is the value.
-  bool recursive = false;  // Of a loop.
-  bool uses_loop = false;  // Of a loop: whether its body may use the name "loop".
+  bool captures = false;   // A set takes the text of its body as the value.
+  bool recursive = false;  // A loop may call itself.
+  bool uses_loop = false;  // The body of a loop may use the name "loop".
   int loop_slot = 0;
-  Frame frame;            // Of the body.
-  Frame condition_frame;  // Of a loop's condition.
-  Frame otherwise_frame;  // Of a loop's else.
+  Frame frame;            // The variables of the body.
+  Frame condition_frame;  // The variables of a loop's condition.
+  Frame otherwise_frame;  // The variables of a loop's else.
 };
 
 struct Template {

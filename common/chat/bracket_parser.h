@@ -5,7 +5,7 @@
 #include "common/chat/ast.h"
 #include "common/chat/token_stream.h"
 
-// What stands in brackets behind a value.
+// Parses the brackets that follow a value.
 namespace terminus::chat {
 
 // Behind "(": the arguments of a call, a filter or a test, up to and with ")".

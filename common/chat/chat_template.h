@@ -19,7 +19,7 @@ namespace terminus::chat {
 struct ContentPart {
   // As templates know it: "text", "image" …
   std::string type = "text";
-  // Of a text.
+  // The words of a part of type "text"; empty for other types.
   std::string text;
 };
 
@@ -49,7 +49,7 @@ struct Rendered {
 
 // How a model wants a conversation written: a Jinja 2 template as Hugging Face's tokenizers carry
 // it, with the language as transformers sets it up. docs/chat_templates.md says what is supported.
-// What a template may do is bounded. Immutable: any thread may use it.
+// The work of a template is bounded. Immutable: any thread may use it.
 class ChatTemplate {
  public:
   // INVALID_ARGUMENT names the line, and what is wrong or not supported there.

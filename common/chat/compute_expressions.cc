@@ -19,7 +19,7 @@ absl::StatusOr<Value> Evaluation::Compute(const Expression& expression, Scope& s
   if (status.ok()) status = context_.Step();
   if (!status.ok()) return At(expression.line, status);
   absl::StatusOr<Value> value = Dispatch(expression, scope);
-  // What was at hand already was paid for when it was made.
+  // A value that existed before was charged when it was made.
   const bool made = expression.kind != Kind::kLiteral && expression.kind != Kind::kName &&
                     expression.kind != Kind::kAttribute && expression.kind != Kind::kItem;
   status = value.status();
@@ -156,7 +156,7 @@ absl::StatusOr<Value> Evaluation::ComputeBinary(const Expression& expression, Sc
   return ApplyBinary(context_, expression.text, left, right);
 }
 
-// a < b < c: each is computed once, and none behind the first that does not hold.
+// a < b < c: each operand is computed once, and the first comparison that fails ends the chain.
 absl::StatusOr<Value> Evaluation::ComputeComparison(const Expression& expression, Scope& scope) {
   TERMINUS_ASSIGN_OR_RETURN(Value left, Compute(*expression.children[0], scope));
   for (size_t i = 0; i < expression.operators.size(); ++i) {

@@ -95,10 +95,10 @@ class Value {
   const Text* text() const;
   const List* list() const;
   const List* tuple() const;
-  // Of a list or tuple.
+  // The elements of a list or tuple; null for other values.
   const List* elements() const { return list() != nullptr ? list() : tuple(); }
   bool is_group() const;
-  // Of a dict; not of a view.
+  // Null for other values than a dict, a view of one included.
   const Dict* dict() const;
   const Range* range() const;
   Object* object() const;
