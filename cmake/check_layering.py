@@ -37,11 +37,11 @@ FORBIDDEN = {
     "common/executor": [WIRE],
     "common/base": [TORCH, WIRE],
     "models": [WIRE],
+    "models/sampling": [TORCH, WIRE],
     "services/router": [TORCH],
     "services/decoder": [TORCH],
     "services/decoder/cache": [WIRE],
     "services/decoder/pipeline": [WIRE],
-    "services/decoder/sampling": [WIRE],
     "services/decoder/scheduler": [WIRE],
     "tools/cli": [TORCH],
 }

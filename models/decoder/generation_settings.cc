@@ -97,7 +97,7 @@ absl::optional<std::vector<int32_t>> Sequence(const json& list, int vocab_size) 
 }
 
 // [[token ids, bias], …]; of equal sequences the last one's bias counts.
-std::vector<SequenceBias> ReadSequenceBias(JsonFile& file, int vocab_size) {
+std::vector<sampling::SequenceBias> ReadSequenceBias(JsonFile& file, int vocab_size) {
   const json* list = file.Find("sequence_bias");
   if (list == nullptr) {
     return {};
@@ -120,7 +120,7 @@ std::vector<SequenceBias> ReadSequenceBias(JsonFile& file, int vocab_size) {
                absl::StrCat("expected pairs of token ids below ", vocab_size, " and a number"));
     return {};
   }
-  std::vector<SequenceBias> sequences;
+  std::vector<sampling::SequenceBias> sequences;
   for (const auto& [tokens, bias] : biases) {
     sequences.push_back({tokens, bias});
   }
@@ -128,7 +128,7 @@ std::vector<SequenceBias> ReadSequenceBias(JsonFile& file, int vocab_size) {
 }
 
 // A word that is an end-of-sequence token is not bad.
-std::vector<SequenceBias> ReadBadWords(JsonFile& file, const std::vector<int32_t>& eos,
+std::vector<sampling::SequenceBias> ReadBadWords(JsonFile& file, const std::vector<int32_t>& eos,
                                        int vocab_size) {
   const json* list = file.Find("bad_words_ids");
   if (list == nullptr) {
@@ -148,7 +148,7 @@ std::vector<SequenceBias> ReadBadWords(JsonFile& file, const std::vector<int32_t
     file.Fault("bad_words_ids", absl::StrCat("expected lists of token ids below ", vocab_size));
     return {};
   }
-  std::vector<SequenceBias> sequences;
+  std::vector<sampling::SequenceBias> sequences;
   for (const auto& [tokens, unused] : words) {
     sequences.push_back({tokens, -std::numeric_limits<float>::infinity()});
   }
@@ -175,7 +175,7 @@ std::vector<std::string> ReadStopStrings(JsonFile& file) {
   return strings;
 }
 
-void ReadDecay(JsonFile& file, LogitRules* rules) {
+void ReadDecay(JsonFile& file, sampling::LogitRules* rules) {
   const json* value = file.Find("exponential_decay_length_penalty");
   if (value == nullptr) {
     return;
@@ -206,7 +206,7 @@ void CheckForced(JsonFile& file, const char* key, const std::vector<int32_t>& fo
   }
 }
 
-void ReadRules(JsonFile& file, int vocab_size, LogitRules* rules) {
+void ReadRules(JsonFile& file, int vocab_size, sampling::LogitRules* rules) {
   rules->sequence_bias = ReadSequenceBias(file, vocab_size);
   rules->encoder_repetition_penalty = Factor(file, "encoder_repetition_penalty");
   rules->no_repeat_ngram_size =

@@ -14,7 +14,7 @@
 #include "models/bundle/decoder.h"
 #include "models/bundle/manifest.h"
 #include "models/decoder/kv_view.h"
-#include "services/decoder/sampling/logits.h"
+#include "models/sampling/logits.h"
 
 namespace terminus::settings_test {
 namespace {
@@ -22,7 +22,7 @@ namespace {
 using models::bundle::BundleManifest;
 using models::bundle::DecoderModel;
 using nlohmann::json;
-namespace sampling = services::decoder::sampling;
+namespace sampling = models::sampling;
 
 // Elements that the goldens keep of a vector, evenly chosen.
 constexpr size_t kKept = 6;

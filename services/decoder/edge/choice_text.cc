@@ -6,14 +6,14 @@
 namespace terminus::services::decoder::edge {
 namespace {
 
-void WriteLogprob(const sampling::Logprob& from, v1::Logprob* to) {
+void WriteLogprob(const models::sampling::Logprob& from, v1::Logprob* to) {
   to->set_token_id(static_cast<uint32_t>(from.token));
   to->set_logprob(from.logprob);
 }
 
 }  // namespace
 
-absl::Status ChoiceText::Push(const sampling::Sampled& token, bool with_logprobs,
+absl::Status ChoiceText::Push(const models::sampling::Sampled& token, bool with_logprobs,
                               v1::TextDelta& delta) {
   TERMINUS_CHECK(!ended_);
   ++tokens_;
@@ -21,7 +21,7 @@ absl::Status ChoiceText::Push(const sampling::Sampled& token, bool with_logprobs
   if (with_logprobs) {
     v1::TokenLogprobs* logprobs = delta.add_logprobs();
     WriteLogprob(token.chosen, logprobs->mutable_chosen());
-    for (const sampling::Logprob& alternative : token.top) {
+    for (const models::sampling::Logprob& alternative : token.top) {
       WriteLogprob(alternative, logprobs->add_top());
     }
   }

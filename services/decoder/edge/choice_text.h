@@ -9,7 +9,7 @@
 #include "services/decoder/edge/stop_matcher.h"
 #include "services/decoder/edge/text_codec.h"
 #include "services/decoder/pipeline/generation.h"
-#include "services/decoder/sampling/sampler.h"
+#include "models/sampling/sampler.h"
 #include "terminus/v1/generation.pb.h"
 
 namespace terminus::services::decoder::edge {
@@ -23,7 +23,7 @@ class ChoiceText {
 
   // Adds a token to `delta`. When it completes a stop string the delta is the choice's last. An
   // error is the codec's; nothing more may be added then.
-  absl::Status Push(const sampling::Sampled& token, bool with_logprobs, v1::TextDelta& delta);
+  absl::Status Push(const models::sampling::Sampled& token, bool with_logprobs, v1::TextDelta& delta);
   // Adds the remaining text and the reason to `delta`, the choice's last.
   void End(pipeline::EndReason reason, v1::TextDelta& delta);
 

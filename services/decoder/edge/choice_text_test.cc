@@ -13,7 +13,7 @@ ChoiceText Make(std::vector<std::string> stops) {
   return ChoiceText(ByteCodec().NewStream(), std::move(stops));
 }
 
-sampling::Sampled Token(int32_t token) { return {.chosen = {.token = token, .logprob = -1}}; }
+models::sampling::Sampled Token(int32_t token) { return {.chosen = {.token = token, .logprob = -1}}; }
 
 // Pushes the bytes one by one, until the choice ends; returns the text shown.
 std::string Push(ChoiceText& choice, const std::string& bytes, v1::TextDelta& last) {
@@ -69,7 +69,7 @@ TEST(ChoiceText, TheLastCharacterMayCompleteAStopString) {
 
 TEST(ChoiceText, LogprobsAreWrittenWhenAskedFor) {
   ChoiceText choice = Make({});
-  sampling::Sampled token = Token('a');
+  models::sampling::Sampled token = Token('a');
   token.top = {{'a', -1}, {'b', -2}};
   v1::TextDelta delta;
   ASSERT_TRUE(choice.Push(token, true, delta).ok());

@@ -111,7 +111,7 @@ bool GenerateCall::Full(int choice) const {
   return unsent_[static_cast<size_t>(choice)].load(std::memory_order_relaxed) >= kMaxUnsentTokens;
 }
 
-void GenerateCall::OnToken(int choice, sampling::Sampled token) {
+void GenerateCall::OnToken(int choice, models::sampling::Sampled token) {
   unsent_[static_cast<size_t>(choice)].fetch_add(1, std::memory_order_relaxed);
   Post(TokenEvent{choice, std::move(token)});
 }

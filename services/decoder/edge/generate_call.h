@@ -59,7 +59,7 @@ class GenerateCall final : public grpc::ServerWriteReactor<v1::GenerateResponse>
                              GenerateWish wish);
 
   bool Full(int choice) const override;
-  void OnToken(int choice, sampling::Sampled token) override;
+  void OnToken(int choice, models::sampling::Sampled token) override;
   void OnEnd(int choice, pipeline::EndReason reason) override;
   void OnDone(const absl::Status& status, const pipeline::GenerationReport& report) override;
 
@@ -70,7 +70,7 @@ class GenerateCall final : public grpc::ServerWriteReactor<v1::GenerateResponse>
  private:
   struct TokenEvent {
     int choice;
-    sampling::Sampled token;
+    models::sampling::Sampled token;
   };
   struct EndEvent {
     int choice;

@@ -123,9 +123,9 @@ absl::Status CheckSampling(const v1::SamplingParameters& sampling) {
   if (sampling.has_max_tokens() && sampling.max_tokens() == 0) {
     return Invalid("sampling.max_tokens", "0, expected at least 1");
   }
-  if (sampling.has_top_logprobs() && sampling.top_logprobs() > sampling::kMaxTopLogprobs) {
+  if (sampling.has_top_logprobs() && sampling.top_logprobs() > models::sampling::kMaxTopLogprobs) {
     return Invalid("sampling.top_logprobs",
-                   absl::StrCat(sampling.top_logprobs(), ", at most ", sampling::kMaxTopLogprobs));
+                   absl::StrCat(sampling.top_logprobs(), ", at most ", models::sampling::kMaxTopLogprobs));
   }
   if (sampling.choices() > static_cast<uint32_t>(pipeline::kMaxChoices)) {
     return Invalid("sampling.choices",
@@ -134,9 +134,9 @@ absl::Status CheckSampling(const v1::SamplingParameters& sampling) {
   return CheckStops(sampling);
 }
 
-sampling::Parameters ParametersOf(const v1::SamplingParameters& request,
+models::sampling::Parameters ParametersOf(const v1::SamplingParameters& request,
                                   const models::decoder::GenerationSettings& settings) {
-  sampling::Parameters parameters;
+  models::sampling::Parameters parameters;
   const float otherwise = settings.sample ? settings.temperature : 0;
   parameters.temperature = request.has_temperature() ? request.temperature() : otherwise;
   parameters.top_k = request.has_top_k() ? request.top_k() : settings.top_k;

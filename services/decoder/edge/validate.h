@@ -7,7 +7,7 @@
 #include "absl/status/statusor.h"
 #include "models/decoder/generation_settings.h"
 #include "services/decoder/edge/text_codec.h"
-#include "services/decoder/sampling/sampler.h"
+#include "models/sampling/sampler.h"
 #include "terminus/v1/decoder.pb.h"
 
 // Checks a request before anything is tokenised or queued. Every error carries a reason and the
@@ -24,7 +24,7 @@ inline constexpr float kMaxRepetitionPenalty = 10;
 // A validated request. Only the length of its prompt is not checked yet.
 struct GenerateWish {
   std::vector<ChatMessage> messages;
-  sampling::Parameters sampling;
+  models::sampling::Parameters sampling;
   int choices = 1;
   // Of the answer; 0: not set.
   int max_tokens = 0;

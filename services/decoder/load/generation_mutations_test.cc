@@ -18,7 +18,7 @@
 #include "models/settings/generation_config.h"
 #include "services/decoder/edge/validate.h"
 #include "services/decoder/load/load_model.h"
-#include "services/decoder/sampling/candidates.h"
+#include "models/sampling/candidates.h"
 #include "services/decoder/testing/service_fixture.h"
 
 namespace terminus::services::decoder::load {
@@ -142,18 +142,18 @@ class GenerationMutations : public decoder::testing::ServiceFixture {
     EXPECT_TRUE(logits.ok()) << logits.status();
     std::vector<float> row(logits->values.begin(), logits->values.end());
     const int longest = wish->max_tokens > 0 ? size + wish->max_tokens : wish->max_length;
-    sampling::ProcessLogits(
+    models::sampling::ProcessLogits(
         model.generation.rules, wish->sampling.repetition_penalty,
         {.tokens = tokens, .length = size, .prompt_length = size, .max_length = longest},
         absl::MakeSpan(row));
     if (longest > 0 && longest <= size) {
       return absl::InvalidArgumentError("the prompt is too long");
     }
-    if (absl::Status status = sampling::CheckChoosable(row, /*draw=*/true); !status.ok()) {
+    if (absl::Status status = models::sampling::CheckChoosable(row, /*draw=*/true); !status.ok()) {
       return status;
     }
-    const sampling::Candidates candidates =
-        sampling::FindCandidates(row,
+    const models::sampling::Candidates candidates =
+        models::sampling::FindCandidates(row,
                                  {.temperature = wish->sampling.temperature,
                                   .top_k = wish->sampling.top_k,
                                   .top_p = wish->sampling.top_p,

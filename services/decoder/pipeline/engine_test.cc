@@ -26,7 +26,7 @@ class Collector : public TokenSink {
     base::MutexLock lock(mutex_);
     return choice < static_cast<int>(full_.size()) && full_[static_cast<size_t>(choice)];
   }
-  void OnToken(int choice, sampling::Sampled token) override {
+  void OnToken(int choice, models::sampling::Sampled token) override {
     base::MutexLock lock(mutex_);
     tokens_[choice].push_back(token.chosen.token);
     changed_.NotifyAll();
@@ -90,7 +90,7 @@ std::vector<int32_t> Prompt(int from, int count) {
 class EngineTest : public ::testing::Test {
  protected:
   void Start(ToyLm::Options model = {}, scheduler::StepLimits limits = {},
-             sampling::LogitRules rules = {}) {
+             models::sampling::LogitRules rules = {}) {
     model_ = model;
     std::vector<int32_t> eos;
     if (model.eos_token >= 0) eos.push_back(model.eos_token);
@@ -232,7 +232,7 @@ TEST_F(EngineTest, SampledAnswersAreTheSameAloneAndBatched) {
 // Rules that look at all tokens before see the same ones whether a sequence is computed at once, in
 // chunks, from cached blocks, or again after it was preempted.
 TEST_F(EngineTest, PreemptionAndCachedPrefixesDoNotChangePenalties) {
-  const sampling::LogitRules rules = {.sequence_bias = {{{3, 4, 5}, 2.0f}},
+  const models::sampling::LogitRules rules = {.sequence_bias = {{{3, 4, 5}, 2.0f}},
                                       .encoder_repetition_penalty = 1.2f,
                                       .no_repeat_ngram_size = 3};
   const auto ask = [&](int i) {

@@ -6,7 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "services/decoder/sampling/sampler.h"
+#include "models/sampling/sampler.h"
 
 namespace terminus::services::decoder::pipeline {
 
@@ -42,7 +42,7 @@ class TokenSink {
   virtual bool Full(int choice) const = 0;
 
   // The next token of a choice. An end-of-sequence token is among them.
-  virtual void OnToken(int choice, sampling::Sampled token) = 0;
+  virtual void OnToken(int choice, models::sampling::Sampled token) = 0;
   // Nothing more comes for this choice.
   virtual void OnEnd(int choice, EndReason reason) = 0;
   // The last call, exactly one. Not OK: CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE (the engine is
@@ -54,7 +54,7 @@ struct Generation {
   // At least one token, and fewer than Engine::max_context().
   std::vector<int32_t> prompt;
   // `choice` in it is set by the engine.
-  sampling::Parameters sampling;
+  models::sampling::Parameters sampling;
   // 1 to kMaxChoices.
   int choices = 1;
   // At least 1.

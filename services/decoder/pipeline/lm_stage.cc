@@ -15,7 +15,7 @@ int32_t Size(const std::vector<int32_t>& values) { return static_cast<int32_t>(v
 
 }  // namespace
 
-LmStage::LmStage(std::unique_ptr<models::decoder::CausalLm> lm, sampling::LogitRules rules)
+LmStage::LmStage(std::unique_ptr<models::decoder::CausalLm> lm, models::sampling::LogitRules rules)
     : lm_(std::move(lm)),
       rules_(std::move(rules)),
       bounds_{.vocab_size = lm_->vocab_size(),
@@ -82,11 +82,11 @@ absl::StatusOr<StepTokens> LmStage::Execute(absl::string_view plan_bytes) {
   return tokens;
 }
 
-absl::StatusOr<sampling::Sampled> LmStage::Sample(const scheduler::PlanEntry& entry,
+absl::StatusOr<models::sampling::Sampled> LmStage::Sample(const scheduler::PlanEntry& entry,
                                                   absl::Span<const float> logits) const {
   const int length = entry.first_position + Size(entry.tokens);
   std::vector<int32_t> known;
-  if (sampling::LooksBack(rules_, entry.sampling.repetition_penalty)) {
+  if (models::sampling::LooksBack(rules_, entry.sampling.repetition_penalty)) {
     if (Size(entry.earlier) != entry.first_position) {
       return absl::InvalidArgumentError(absl::StrCat(
           "step plan: ", entry.earlier.size(), " earlier tokens, expected ", entry.first_position));
@@ -94,7 +94,7 @@ absl::StatusOr<sampling::Sampled> LmStage::Sample(const scheduler::PlanEntry& en
     known = entry.earlier;
     known.insert(known.end(), entry.tokens.begin(), entry.tokens.end());
   }
-  return sampling::Sample(logits, entry.sampling, static_cast<uint64_t>(length), rules_,
+  return models::sampling::Sample(logits, entry.sampling, static_cast<uint64_t>(length), rules_,
                           {.tokens = known,
                            .length = length,
                            .prompt_length = entry.prompt_tokens,

@@ -12,11 +12,11 @@ namespace terminus::services::decoder::pipeline {
 class LmStage : public Stage {
  public:
   // Requires: the model is first and last stage in one, and has the tokens of the rules.
-  explicit LmStage(std::unique_ptr<models::decoder::CausalLm> lm, sampling::LogitRules rules = {});
+  explicit LmStage(std::unique_ptr<models::decoder::CausalLm> lm, models::sampling::LogitRules rules = {});
 
   absl::StatusOr<StepTokens> Execute(absl::string_view plan) override;
   const scheduler::PlanBounds& bounds() const override { return bounds_; }
-  const sampling::LogitRules& rules() const override { return rules_; }
+  const models::sampling::LogitRules& rules() const override { return rules_; }
 
  private:
   // The step's entries, concatenated as the model takes them; a member to reuse their memory.
@@ -34,11 +34,11 @@ class LmStage : public Stage {
     models::decoder::StepInput View() const;
   };
 
-  absl::StatusOr<sampling::Sampled> Sample(const scheduler::PlanEntry& entry,
+  absl::StatusOr<models::sampling::Sampled> Sample(const scheduler::PlanEntry& entry,
                                            absl::Span<const float> logits) const;
 
   std::unique_ptr<models::decoder::CausalLm> lm_;
-  const sampling::LogitRules rules_;
+  const models::sampling::LogitRules rules_;
   const scheduler::PlanBounds bounds_;
   Batch batch_;
 };

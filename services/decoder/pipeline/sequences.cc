@@ -186,7 +186,7 @@ void Sequences::Enter(uint64_t key, int tokens, scheduler::StepPlan& plan) {
     entry.sampling.choice = static_cast<uint32_t>(sequence.choice);
     entry.prompt_tokens = request.report.prompt_tokens;
     entry.max_length = MaxLength(request);
-    if (sampling::LooksBack(options_.rules, entry.sampling.repetition_penalty)) {
+    if (models::sampling::LooksBack(options_.rules, entry.sampling.repetition_penalty)) {
       entry.earlier.assign(sequence.tokens.begin(), sequence.tokens.begin() + sequence.computed);
     }
   }
@@ -224,7 +224,7 @@ void Sequences::Apply(const absl::StatusOr<StepTokens>& tokens, absl::Time now) 
   ShowGauges();
 }
 
-void Sequences::TakeToken(uint64_t key, const absl::StatusOr<sampling::Sampled>& sampled,
+void Sequences::TakeToken(uint64_t key, const absl::StatusOr<models::sampling::Sampled>& sampled,
                           absl::Time now) {
   Sequence& sequence = sequences_.at(key);
   const uint64_t id = sequence.request;

@@ -35,7 +35,7 @@ class Sequences {
     int kv_blocks = 0;
     std::vector<int32_t> eos_token_ids;
     // Applied by the stage; they tell whether it must see a sequence's earlier tokens.
-    sampling::LogitRules rules;
+    models::sampling::LogitRules rules;
   };
 
   Sequences(Options options, EngineMetrics& metrics);
@@ -104,7 +104,7 @@ class Sequences {
   void Preempt(uint64_t key);
   void Begin(Sequence& sequence, int cached, absl::Time now);
   void Enter(uint64_t key, int tokens, scheduler::StepPlan& plan);
-  void TakeToken(uint64_t key, const absl::StatusOr<sampling::Sampled>& sampled, absl::Time now);
+  void TakeToken(uint64_t key, const absl::StatusOr<models::sampling::Sampled>& sampled, absl::Time now);
   void EndChoice(uint64_t key, EndReason reason, absl::Time now);
   // Removes a sequence and frees its blocks as soon as no step uses them.
   void Remove(uint64_t key);

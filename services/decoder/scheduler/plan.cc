@@ -86,7 +86,7 @@ absl::Status CheckIds(const std::vector<int32_t>& ids, int32_t limit, const char
   return absl::OkStatus();
 }
 
-absl::Status CheckSampling(const sampling::Parameters& p) {
+absl::Status CheckSampling(const models::sampling::Parameters& p) {
   if (!std::isfinite(p.temperature) || p.temperature < 0) {
     return Wrong(absl::StrCat("temperature ", p.temperature));
   }
@@ -99,7 +99,7 @@ absl::Status CheckSampling(const sampling::Parameters& p) {
   if (!(std::isfinite(p.repetition_penalty) && p.repetition_penalty > 0)) {
     return Wrong(absl::StrCat("repetition_penalty ", p.repetition_penalty));
   }
-  if (p.top_logprobs < -1 || p.top_logprobs > sampling::kMaxTopLogprobs) {
+  if (p.top_logprobs < -1 || p.top_logprobs > models::sampling::kMaxTopLogprobs) {
     return Wrong(absl::StrCat("top_logprobs ", p.top_logprobs));
   }
   return absl::OkStatus();

@@ -6,7 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "services/decoder/sampling/sampler.h"
+#include "models/sampling/sampler.h"
 
 // The plan of one step, as the stages get it: versioned flat bytes, the same inside a process and
 // between ranks.
@@ -28,7 +28,7 @@ struct PlanEntry {
   // Whether a token is sampled from the logits of the last one.
   bool sample = false;
   // The rest only when it is.
-  sampling::Parameters sampling;
+  models::sampling::Parameters sampling;
   // Tokens of the sequence's prompt, and of prompt and answer at most.
   int32_t prompt_tokens = 0;
   int32_t max_length = 0;

@@ -48,7 +48,7 @@ TEST(Plan, ComesBackAsItWas) {
   EXPECT_EQ(plan->entries[0].tokens, (std::vector<int32_t>{1, 2, 99}));
   EXPECT_EQ(plan->entries[0].blocks, (std::vector<int32_t>{9, 0}));
   EXPECT_FALSE(plan->entries[0].sample);
-  const sampling::Parameters& sampling = plan->entries[1].sampling;
+  const models::sampling::Parameters& sampling = plan->entries[1].sampling;
   EXPECT_TRUE(plan->entries[1].sample);
   EXPECT_EQ(sampling.temperature, 0.5f);
   EXPECT_EQ(sampling.top_k, 40u);

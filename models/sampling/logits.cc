@@ -1,4 +1,4 @@
-#include "services/decoder/sampling/logits.h"
+#include "models/sampling/logits.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,10 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace terminus::services::decoder::sampling {
+namespace terminus::models::sampling {
 namespace {
-
-using models::decoder::SequenceBias;
 
 constexpr float kBanned = -std::numeric_limits<float>::infinity();
 
@@ -183,4 +181,4 @@ absl::Status CheckChoosable(absl::Span<const float> logits, bool draw) {
   return absl::OkStatus();
 }
 
-}  // namespace terminus::services::decoder::sampling
+}  // namespace terminus::models::sampling

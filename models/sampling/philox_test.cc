@@ -1,11 +1,11 @@
-#include "services/decoder/sampling/philox.h"
+#include "models/sampling/philox.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <set>
 
-namespace terminus::services::decoder::sampling {
+namespace terminus::models::sampling {
 namespace {
 
 using testing::ElementsAre;
@@ -52,4 +52,4 @@ TEST(Philox, EveryArgumentCounts) {
 }
 
 }  // namespace
-}  // namespace terminus::services::decoder::sampling
+}  // namespace terminus::models::sampling

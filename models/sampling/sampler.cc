@@ -1,14 +1,14 @@
-#include "services/decoder/sampling/sampler.h"
+#include "models/sampling/sampler.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
-#include "services/decoder/sampling/candidates.h"
-#include "services/decoder/sampling/philox.h"
+#include "models/sampling/candidates.h"
+#include "models/sampling/philox.h"
 
-namespace terminus::services::decoder::sampling {
+namespace terminus::models::sampling {
 namespace {
 
 absl::Status CheckFinite(absl::Span<const float> logits) {
@@ -112,4 +112,4 @@ absl::StatusOr<Sampled> Sample(absl::Span<const float> logits, const Parameters&
   return sampled;
 }
 
-}  // namespace terminus::services::decoder::sampling
+}  // namespace terminus::models::sampling

@@ -1,4 +1,4 @@
-#include "services/decoder/sampling/sampler.h"
+#include "models/sampling/sampler.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,9 +9,9 @@
 #include <map>
 #include <random>
 
-#include "services/decoder/sampling/philox.h"
+#include "models/sampling/philox.h"
 
-namespace terminus::services::decoder::sampling {
+namespace terminus::models::sampling {
 namespace {
 
 using ::testing::HasSubstr;
@@ -166,4 +166,4 @@ TEST(Sampler, LogitsThatAreNoNumbersAreAnError) {
 }
 
 }  // namespace
-}  // namespace terminus::services::decoder::sampling
+}  // namespace terminus::models::sampling

@@ -4,12 +4,10 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
-#include "models/decoder/generation_settings.h"
+#include "models/sampling/rules.h"
 
 // What the settings of a request and of the model's folder do to logits before a token is chosen.
-namespace terminus::services::decoder::sampling {
-
-using models::decoder::LogitRules;
+namespace terminus::models::sampling {
 
 // The sequence whose next token is sought.
 struct History {
@@ -37,4 +35,4 @@ void ProcessLogits(const LogitRules& rules, float repetition_penalty, const Hist
 // when one is infinitely likely too.
 absl::Status CheckChoosable(absl::Span<const float> logits, bool draw);
 
-}  // namespace terminus::services::decoder::sampling
+}  // namespace terminus::models::sampling

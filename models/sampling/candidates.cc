@@ -1,10 +1,10 @@
-#include "services/decoder/sampling/candidates.h"
+#include "models/sampling/candidates.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
-namespace terminus::services::decoder::sampling {
+namespace terminus::models::sampling {
 namespace {
 
 // The reference looks no further down for its entropy.
@@ -215,4 +215,4 @@ Candidates FindCandidates(absl::Span<const float> logits, const Shape& shape,
   return candidates;
 }
 
-}  // namespace terminus::services::decoder::sampling
+}  // namespace terminus::models::sampling

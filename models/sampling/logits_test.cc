@@ -1,4 +1,4 @@
-#include "services/decoder/sampling/logits.h"
+#include "models/sampling/logits.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -6,10 +6,10 @@
 #include <cmath>
 #include <limits>
 
-#include "services/decoder/sampling/candidates.h"
-#include "services/decoder/sampling/sampler.h"
+#include "models/sampling/candidates.h"
+#include "models/sampling/sampler.h"
 
-namespace terminus::services::decoder::sampling {
+namespace terminus::models::sampling {
 namespace {
 
 using ::testing::ElementsAre;
@@ -118,4 +118,4 @@ TEST(Candidates, TiesAreThoseOfTheReference) {
 }
 
 }  // namespace
-}  // namespace terminus::services::decoder::sampling
+}  // namespace terminus::models::sampling

@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "absl/types/span.h"
-#include "services/decoder/sampling/logits.h"
+#include "models/sampling/logits.h"
 
-namespace terminus::services::decoder::sampling {
+namespace terminus::models::sampling {
 
 // Orders tokens by logit, likeliest first, ties by id.
 struct Likelier {
@@ -45,4 +45,4 @@ struct Candidates {
 Candidates FindCandidates(absl::Span<const float> logits, const Shape& shape,
                           const LogitRules& rules);
 
-}  // namespace terminus::services::decoder::sampling
+}  // namespace terminus::models::sampling

@@ -1,6 +1,6 @@
-#include "services/decoder/sampling/philox.h"
+#include "models/sampling/philox.h"
 
-namespace terminus::services::decoder::sampling {
+namespace terminus::models::sampling {
 
 std::array<uint32_t, 4> Philox(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {
   constexpr int kRounds = 10;
@@ -25,4 +25,4 @@ double Uniform(uint64_t seed, uint32_t choice, uint64_t position) {
   return static_cast<double>(bits) * 0x1.0p-53;
 }
 
-}  // namespace terminus::services::decoder::sampling
+}  // namespace terminus::models::sampling
