@@ -123,7 +123,9 @@ class GenerationMutations : public decoder::testing::ServiceFixture {
   // Of the first token.
   absl::StatusOr<std::map<int, double>> Distribution(const json& test, size_t prompt,
                                                      models::bundle::DecoderModel& model) {
-    const auto wish = edge::CheckGenerate(Request(test, prompt), model.generation, 1, 1 << 20);
+    const auto wish = edge::CheckGenerate(Request(test, prompt), model.generation, 1,
+                                          {.max_text_bytes = 1 << 20,
+                                           .vocab_size = model.lm->vocab_size()});
     const std::vector<int32_t> tokens = Golden()["prompts"][prompt];
     std::vector<int32_t> positions(tokens.size());
     std::iota(positions.begin(), positions.end(), 0);

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "common/base/status_macros.h"
+#include "common/grammar/compiler.h"
+#include "common/grammar/vocabulary.h"
 #include "models/bundle/bundle.h"
 #include "models/bundle/decoder.h"
 #include "services/decoder/edge/model_codec.h"
@@ -11,6 +13,16 @@
 
 namespace terminus::services::decoder::load {
 namespace {
+
+absl::StatusOr<std::unique_ptr<grammar::Compiler>> MakeCompiler(
+    const tokenizer::Tokenizer& tokenizer, int vocab_size,
+    const models::decoder::GenerationSettings& settings) {
+  TERMINUS_ASSIGN_OR_RETURN(
+      std::shared_ptr<const grammar::Vocabulary> vocabulary,
+      grammar::Vocabulary::Create(tokenizer, vocab_size, settings.eos_token_ids));
+  return std::make_unique<grammar::Compiler>(grammar::Compiler::Options{}, std::move(vocabulary),
+                                             grammar::CompileLimits{});
+}
 
 absl::StatusOr<std::unique_ptr<edge::ServedModel>> LoadModel(
     const models::bundle::BundleManifest& manifest, const config::DecoderConfig& options,
@@ -24,14 +36,15 @@ absl::StatusOr<std::unique_ptr<edge::ServedModel>> LoadModel(
   model->settings = loaded.generation;
   const int default_budget = loaded.device == "cpu" ? 128 : 2048;
   const int budget = options.token_budget > 0 ? options.token_budget : default_budget;
-  const int vocabulary_size = loaded.lm->vocab_size();
+  model->vocab_size = loaded.lm->vocab_size();
+  model->grammars = MakeCompiler(*loaded.tokenizer, model->vocab_size, model->settings);
   model->engine = std::make_unique<pipeline::Engine>(
       pipeline::Engine::Options{.limits = {.max_sequences = options.max_sequences,
                                            .token_budget = std::max(budget, options.max_sequences)},
                                 .eos_token_ids = loaded.generation.eos_token_ids},
       std::make_unique<pipeline::LmStage>(std::move(loaded.lm), loaded.generation.rules), metrics);
   model->codec = edge::MakeCodec(std::move(loaded.tokenizer), std::move(loaded.chat_template),
-                                 std::move(loaded.special_tokens), vocabulary_size);
+                                 std::move(loaded.special_tokens), model->vocab_size);
   device = loaded.device;
   return model;
 }
