@@ -80,9 +80,10 @@ class Matcher {
  private:
   struct Library;
 
-  // Runs `step` within the matcher's limits; false, and nothing more is allowed, when it fails.
+  // Runs `step` within so much of the processor's time and the matcher's memory. False, and nothing
+  // more is allowed, when it fails.
   template <typename Step>
-  bool Bounded(Step step);
+  bool Bounded(absl::Duration time, Step step);
   bool MayComeFirst(int32_t token) const;
 
   const std::shared_ptr<const Grammar> grammar_;

@@ -16,8 +16,10 @@ namespace {
 // Of one answer's state. What a text needs grows with its length; an ordinary schema takes some KiB
 // in a thousand tokens.
 constexpr int64_t kMatcherBytes = 64 << 20;
-// Of the processor, for one step: one that takes longer would hold up other answers.
-constexpr absl::Duration kStepTime = absl::Milliseconds(100);
+// Of the processor. What takes longer would hold up other answers, most of all the engine's thread,
+// which has tokens accepted.
+constexpr absl::Duration kMaskTime = absl::Milliseconds(100);
+constexpr absl::Duration kAcceptTime = absl::Milliseconds(20);
 
 DLTensor TensorOver(absl::Span<uint32_t> mask, int64_t& shape) {
   shape = static_cast<int64_t>(mask.size());
@@ -38,7 +40,7 @@ struct Matcher::Library {
 
 Matcher::Matcher(std::shared_ptr<const Grammar> grammar)
     : grammar_(std::move(grammar)), bytes_left_(kMatcherBytes) {
-  Bounded([this] {
+  Bounded(kAcceptTime, [this] {
     library_ = std::make_unique<Library>(
         Library{xgrammar::GrammarMatcher(grammar_->library().compiled)});
     return true;
@@ -48,11 +50,11 @@ Matcher::Matcher(std::shared_ptr<const Grammar> grammar)
 Matcher::~Matcher() = default;
 
 template <typename Step>
-bool Matcher::Bounded(Step step) {
+bool Matcher::Bounded(absl::Duration time, Step step) {
   if (failed_) {
     return false;
   }
-  AllocationLimit limit({.bytes = bytes_left_, .cpu_time = kStepTime});
+  AllocationLimit limit({.bytes = bytes_left_, .cpu_time = time});
   bool done = false;
   try {
     done = step();
@@ -72,7 +74,7 @@ bool Matcher::MayComeFirst(int32_t token) const {
 
 void Matcher::FillMask(absl::Span<uint32_t> mask) {
   TERMINUS_CHECK(mask.size() == grammar_->vocabulary().mask_words());
-  const bool filled = !terminated_ && Bounded([&] {
+  const bool filled = !terminated_ && Bounded(kMaskTime, [&] {
     int64_t shape = 0;
     DLTensor tensor = TensorOver(mask, shape);
     // False says that all bits are set, which they are then.
@@ -94,7 +96,7 @@ bool Matcher::Accept(int32_t token) {
   if (terminated_ || (!begun_ && !MayComeFirst(token))) {
     return false;
   }
-  const bool accepted = Bounded([&] { return library_->matcher.AcceptToken(token); });
+  const bool accepted = Bounded(kAcceptTime, [&] { return library_->matcher.AcceptToken(token); });
   if (accepted) {
     begun_ = true;
     terminated_ = library_->matcher.IsTerminated();

@@ -120,6 +120,11 @@ bool LooksBack(const LogitRules& rules, float repetition_penalty) {
          std::any_of(rules.bad_words.begin(), rules.bad_words.end(), several);
 }
 
+bool LooksBack(const LogitRules& rules, const Parameters& parameters) {
+  return LooksBack(rules, parameters.repetition_penalty) || parameters.frequency_penalty != 0 ||
+         parameters.presence_penalty != 0;
+}
+
 bool ChangesLogits(const LogitRules& rules, float repetition_penalty) {
   return LooksBack(rules, repetition_penalty) || !rules.sequence_bias.empty() ||
          !rules.bad_words.empty() || rules.min_length > 0 || rules.min_new_tokens.has_value() ||

@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
+#include "models/sampling/parameters.h"
 #include "models/sampling/rules.h"
 
 // What the settings of a request and of the model's folder do to logits before a token is chosen.
@@ -21,6 +22,9 @@ struct History {
 
 // Whether ProcessLogits looks at the history's tokens, and not at its lengths alone.
 bool LooksBack(const LogitRules& rules, float repetition_penalty);
+
+// Whether the choice of a token depends on the tokens before it.
+bool LooksBack(const LogitRules& rules, const Parameters& parameters);
 
 // Whether there is any history for which ProcessLogits changes finite logits.
 bool ChangesLogits(const LogitRules& rules, float repetition_penalty);
