@@ -71,7 +71,8 @@ class Matcher {
   // Requires: mask.size() == vocabulary().mask_words().
   void FillMask(absl::Span<uint32_t> mask);
 
-  // The answer goes on with a token. False: it may not come, and nothing has changed.
+  // The answer goes on with a token. False: it may not come, and nothing has changed. A token whose
+  // step takes too much is taken; FillMask then allows no other.
   bool Accept(int32_t token);
 
   // An end token was accepted.

@@ -96,12 +96,14 @@ bool Matcher::Accept(int32_t token) {
   if (terminated_ || (!begun_ && !MayComeFirst(token))) {
     return false;
   }
+  const bool could = !failed_;
   const bool accepted = Bounded(kAcceptTime, [&] { return library_->matcher.AcceptToken(token); });
   if (accepted) {
     begun_ = true;
     terminated_ = library_->matcher.IsTerminated();
   }
-  return accepted;
+  // Taken, though nothing can follow.
+  return accepted || (could && failed_);
 }
 
 }  // namespace terminus::grammar
