@@ -81,7 +81,8 @@ class Compiler::State : public std::enable_shared_from_this<Compiler::State> {
 void Compiler::State::Start() {
   base::MutexLock lock(mutex_);
   for (int i = 0; i < options_.threads; ++i) {
-    TERMINUS_CHECK(StartDetached(kCompileStackBytes, [self = shared_from_this()] { self->Work(); }));
+    TERMINUS_CHECK(
+        StartDetached(kCompileStackBytes, [self = shared_from_this()] { self->Work(); }));
     ++threads_;
   }
   watcher_ = std::thread([this] { Watch(); });
@@ -139,8 +140,7 @@ uint64_t Compiler::State::Add(const Source& source, absl::Time deadline, Done do
         work_.NotifyOne();
       }
       ++shared->calls;
-      calls_.emplace(number,
-                     Call{.task = shared, .deadline = deadline, .done = std::move(done)});
+      calls_.emplace(number, Call{.task = shared, .deadline = deadline, .done = std::move(done)});
       watch_.NotifyOne();
     }
   }
@@ -253,8 +253,7 @@ void Compiler::State::Watch() {
       }
     }
     for (const uint64_t call : late) {
-      End(call,
-          absl::DeadlineExceededError("the deadline passed before the grammar was compiled"));
+      End(call, absl::DeadlineExceededError("the deadline passed before the grammar was compiled"));
     }
   }
 }

@@ -39,9 +39,7 @@ xgrammar::Grammar Literal(const std::string& text) {
 }
 
 // A blank is all that a tokenizer drops in practice. Anything that would need an escape is refused.
-bool IsPlain(const std::string& text) {
-  return text.find_first_not_of(' ') == std::string::npos;
-}
+bool IsPlain(const std::string& text) { return text.find_first_not_of(' ') == std::string::npos; }
 
 // The library's messages begin with the check that failed, for its own people.
 std::string Reason(absl::string_view message) {
@@ -57,11 +55,11 @@ absl::Status LimitStatus(AllocationLimit::Reason reason, const CompileLimits& li
     case AllocationLimit::Reason::kCancelled:
       return absl::CancelledError("the compilation is no longer needed");
     case AllocationLimit::Reason::kBytes:
-      return absl::InvalidArgumentError(absl::StrCat("compiling it takes more than ",
-                                                     limits.bytes >> 20, " MiB of memory"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("compiling it takes more than ", limits.bytes >> 20, " MiB of memory"));
     default:
-      return absl::InvalidArgumentError(absl::StrCat("compiling it takes more than ",
-                                                     absl::FormatDuration(limits.time)));
+      return absl::InvalidArgumentError(
+          absl::StrCat("compiling it takes more than ", absl::FormatDuration(limits.time)));
   }
 }
 
@@ -115,8 +113,8 @@ Grammar::Grammar() = default;
 Grammar::~Grammar() = default;
 
 absl::StatusOr<std::shared_ptr<const Grammar>> Grammar::Compile(
-    const Source& source, std::shared_ptr<const Vocabulary> vocabulary,
-    const CompileLimits& limits, const std::atomic<bool>* cancelled) {
+    const Source& source, std::shared_ptr<const Vocabulary> vocabulary, const CompileLimits& limits,
+    const std::atomic<bool>* cancelled) {
   TERMINUS_RETURN_IF_ERROR(CheckSource(source, limits.source_bytes));
   TERMINUS_ASSIGN_OR_RETURN(xgrammar::CompiledGrammar compiled,
                             CompileBounded(source, *vocabulary, limits, cancelled));

@@ -10,8 +10,8 @@ constexpr int64_t kEntryBytes = 256;
 
 int64_t BytesOf(const Source& source, const Compiled& result) {
   const auto text = static_cast<int64_t>(2 * source.text.size());
-  const auto held = result.ok() ? (*result)->bytes()
-                                : static_cast<int64_t>(result.status().message().size());
+  const auto held =
+      result.ok() ? (*result)->bytes() : static_cast<int64_t>(result.status().message().size());
   return kEntryBytes + text + held;
 }
 

@@ -13,9 +13,9 @@ namespace terminus::grammar {
 namespace {
 
 using ::testing::AllOf;
-using ::testing::HasSubstr;
 using testing::CompileRegex;
 using testing::CompileSchema;
+using ::testing::HasSubstr;
 using testing::MakeVocabulary;
 
 std::string Message(const absl::StatusOr<std::shared_ptr<const Grammar>>& result) {
@@ -183,10 +183,10 @@ TEST(Compile, SchemasAsLibrariesWriteThem) {
 
 TEST(Compile, BadRegularExpressionsAreNamed) {
   const std::pair<const char*, const char*> cases[] = {
-      {"", "empty"},           {"(", "parenthesis"},     {"a)", "Unmatched"},
-      {"[a", "Unclosed"},      {"a**", "repetition"},    {"a{2", "repetition"},
-      {"(?=a)", "Lookahead"},  {"(a)\\1", "Backreference"}, {"\\p{L}", "not supported"},
-      {"a$b", "'$'"},          {"\\bword", "Word boundary"}, {"a{3,1}", ""}};
+      {"", "empty"},          {"(", "parenthesis"},         {"a)", "Unmatched"},
+      {"[a", "Unclosed"},     {"a**", "repetition"},        {"a{2", "repetition"},
+      {"(?=a)", "Lookahead"}, {"(a)\\1", "Backreference"},  {"\\p{L}", "not supported"},
+      {"a$b", "'$'"},         {"\\bword", "Word boundary"}, {"a{3,1}", ""}};
   for (const auto& [regex, words] : cases) {
     EXPECT_THAT(Message(CompileRegex(regex)), HasSubstr(words)) << regex;
   }

@@ -72,8 +72,9 @@ std::shared_ptr<const Vocabulary> MakeVocabulary() {
     bytes.emplace_back(1, static_cast<char>(byte));
   }
   for (const char* token :
-       {"{\"", "\": ", "\",", "\"}", "[]", "{}", "true", "false", "null", "name", "\"name\"", " a",
-        "12", "-3.5", "é", "日本", "\\n", "}]", "],", "e+1", "the cat", "\n  ", "\xe6\x97", "\xa5x"}) {
+       {"{\"",  "\": ", "\",",      "\"}", "[]",      "{}",   "true",     "false",
+        "null", "name", "\"name\"", " a",  "12",      "-3.5", "é",        "日本",
+        "\\n",  "}]",   "],",       "e+1", "the cat", "\n  ", "\xe6\x97", "\xa5x"}) {
     bytes.emplace_back(token);
   }
   bytes.resize(bytes.size() + 2);
@@ -106,9 +107,8 @@ absl::StatusOr<std::string> RandomAnswer(std::shared_ptr<const Grammar> grammar,
       return bytes.empty() || bytes == "\"" || bytes == "}" || bytes == "]";
     };
     const auto ending = std::find_if(allowed.begin(), allowed.end(), ends);
-    const int32_t token = ending != allowed.end() && random() % 8 == 0
-                              ? *ending
-                              : allowed[random() % allowed.size()];
+    const int32_t token =
+        ending != allowed.end() && random() % 8 == 0 ? *ending : allowed[random() % allowed.size()];
     if (!matcher.Accept(token)) return absl::InternalError("refused what it allows: " + text);
     text += vocabulary.BytesOf(token);
     if (matcher.IsTerminated()) return text;

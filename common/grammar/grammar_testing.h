@@ -25,9 +25,9 @@ absl::StatusOr<std::shared_ptr<const Grammar>> CompileRegex(const std::string& r
 absl::StatusOr<std::string> RandomAnswer(std::shared_ptr<const Grammar> grammar,
                                          std::mt19937& random, int max_tokens = 2000);
 
-// Whether a value is as a schema says, of the keywords that the tests use: type, enum, const, anyOf,
-// properties, required, additionalProperties, items, prefixItems, minItems, maxItems, minLength,
-// maxLength, minimum, maximum and $ref into $defs.
+// Whether a value is as a schema says, of the keywords that the tests use: type, enum, const,
+// anyOf, properties, required, additionalProperties, items, prefixItems, minItems, maxItems,
+// minLength, maxLength, minimum, maximum and $ref into $defs.
 bool Admits(const nlohmann::json& schema, const nlohmann::json& value, const nlohmann::json& root);
 
 }  // namespace terminus::grammar::testing

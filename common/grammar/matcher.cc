@@ -41,8 +41,8 @@ struct Matcher::Library {
 Matcher::Matcher(std::shared_ptr<const Grammar> grammar)
     : grammar_(std::move(grammar)), bytes_left_(kMatcherBytes) {
   Bounded(kAcceptTime, [this] {
-    library_ = std::make_unique<Library>(
-        Library{xgrammar::GrammarMatcher(grammar_->library().compiled)});
+    library_ =
+        std::make_unique<Library>(Library{xgrammar::GrammarMatcher(grammar_->library().compiled)});
     return true;
   });
 }

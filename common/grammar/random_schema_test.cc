@@ -119,9 +119,9 @@ bool Matches(const std::string& regex, const std::string& text) {
   int error = 0;
   PCRE2_SIZE at = 0;
   const auto* pattern = reinterpret_cast<PCRE2_SPTR>(regex.data());
-  pcre2_code* code =
-      pcre2_compile(pattern, regex.size(), PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOTALL,
-                    &error, &at, nullptr);
+  pcre2_code* code = pcre2_compile(pattern, regex.size(),
+                                   PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOTALL,
+                                   &error, &at, nullptr);
   EXPECT_NE(code, nullptr) << regex;
   if (code == nullptr) return false;
   pcre2_match_data* match = pcre2_match_data_create_from_pattern(code, nullptr);
@@ -133,8 +133,8 @@ bool Matches(const std::string& regex, const std::string& text) {
 }
 
 std::string RandomRegex(std::mt19937& random, int depth) {
-  static const char* const kAtoms[] = {"a",    "cat",      "[a-f0-9]", "[^x-z\"]", "\\d",
-                                       "\\w",  "\\.",      "é",        "日",       "[é日]"};
+  static const char* const kAtoms[] = {"a",   "cat", "[a-f0-9]", "[^x-z\"]", "\\d",
+                                       "\\w", "\\.", "é",        "日",       "[é日]"};
   switch (random() % (depth > 0 ? 6 : 1)) {
     case 1:
       return "(" + RandomRegex(random, depth - 1) + "|" + RandomRegex(random, depth - 1) + ")";

@@ -39,25 +39,56 @@ int DepthOf(const std::string& json) {
 
 // Keywords that restrict a value and that the compiler honours.
 const Words& Honoured() {
-  static const Words words = {
-      "$ref",          "additionalProperties",  "allOf",            "anyOf",
-      "const",         "enum",                  "exclusiveMaximum", "exclusiveMinimum",
-      "format",        "items",                 "maxItems",         "maxLength",
-      "maxProperties", "maximum",               "minItems",         "minLength",
-      "minProperties", "minimum",               "multipleOf",       "oneOf",
-      "pattern",       "patternProperties",     "prefixItems",      "properties",
-      "propertyNames", "required",              "type",             "unevaluatedItems",
-      "unevaluatedProperties"};
+  static const Words words = {"$ref",
+                              "additionalProperties",
+                              "allOf",
+                              "anyOf",
+                              "const",
+                              "enum",
+                              "exclusiveMaximum",
+                              "exclusiveMinimum",
+                              "format",
+                              "items",
+                              "maxItems",
+                              "maxLength",
+                              "maxProperties",
+                              "maximum",
+                              "minItems",
+                              "minLength",
+                              "minProperties",
+                              "minimum",
+                              "multipleOf",
+                              "oneOf",
+                              "pattern",
+                              "patternProperties",
+                              "prefixItems",
+                              "properties",
+                              "propertyNames",
+                              "required",
+                              "type",
+                              "unevaluatedItems",
+                              "unevaluatedProperties"};
   return words;
 }
 
 // Those that it does not.
 const Words& Unsupported() {
-  static const Words words = {
-      "$dynamicRef",       "$recursiveRef",    "additionalItems", "contains",
-      "dependencies",      "dependentRequired", "dependentSchemas", "disallow",
-      "divisibleBy",       "else",             "extends",         "if",
-      "maxContains",       "minContains",      "not",             "then"};
+  static const Words words = {"$dynamicRef",
+                              "$recursiveRef",
+                              "additionalItems",
+                              "contains",
+                              "dependencies",
+                              "dependentRequired",
+                              "dependentSchemas",
+                              "disallow",
+                              "divisibleBy",
+                              "else",
+                              "extends",
+                              "if",
+                              "maxContains",
+                              "minContains",
+                              "not",
+                              "then"};
   return words;
 }
 
@@ -94,10 +125,11 @@ bool TypeFits(const Json& type, const Json& schema) {
   const Json values =
       schema.contains("const") ? Json::array({schema["const"]}) : schema.value("enum", Json());
   const auto fits = [&type](const Json& value) {
-    return type.is_string() ? IsOfType(value, type.get<std::string>())
-                            : type.is_array() && std::any_of(type.begin(), type.end(), [&](auto& t) {
-                                return t.is_string() && IsOfType(value, t.template get<std::string>());
-                              });
+    return type.is_string()
+               ? IsOfType(value, type.get<std::string>())
+               : type.is_array() && std::any_of(type.begin(), type.end(), [&](auto& t) {
+                   return t.is_string() && IsOfType(value, t.template get<std::string>());
+                 });
   };
   return values.is_array() && std::all_of(values.begin(), values.end(), fits);
 }
@@ -131,9 +163,9 @@ class Checker {
         (!format->is_string() || UnsupportedFormats().contains(format->get<std::string>()))) {
       return Error(place, absl::StrCat("the format ", format->dump(), " is not supported"));
     }
-    constexpr absl::string_view kKinds[] = {"type", "properties", "additionalProperties", "items",
-                                            "prefixItems", "unevaluatedItems",
-                                            "unevaluatedProperties"};
+    constexpr absl::string_view kKinds[] = {
+        "type",        "properties",       "additionalProperties", "items",
+        "prefixItems", "unevaluatedItems", "unevaluatedProperties"};
     const auto has = [&schema](absl::string_view key) { return schema.contains(std::string(key)); };
     if (honoured && std::none_of(std::begin(kAlone), std::end(kAlone), has) &&
         std::none_of(std::begin(kKinds), std::end(kKinds), has)) {

@@ -38,8 +38,8 @@ absl::Status CheckRegex(const std::string& regex) {
     return absl::InvalidArgumentError("the regular expression is empty");
   }
   if (const int depth = GroupDepth(regex); depth > kMaxGroups) {
-    return absl::InvalidArgumentError(absl::StrCat("groups ", depth, " deep in each other, at most ",
-                                                   kMaxGroups, " are taken"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("groups ", depth, " deep in each other, at most ", kMaxGroups, " are taken"));
   }
   return absl::OkStatus();
 }

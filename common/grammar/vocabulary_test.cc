@@ -33,8 +33,8 @@ constexpr char kWordPiece[] = R"({"type": "WordPiece", "prefix": "##", "cleanup"
 // A tokenizer with these words, a token for each byte in both spellings, and at the end a token
 // that is added and one that is special.
 std::unique_ptr<const tokenizer::Tokenizer> Make(const std::string& decoder) {
-  std::vector<std::string> words = {"▁", "▁▁", "▁a", "a▁b", "the", "▁the", "{\"", "é", "▁日", "##ing",
-                                    " x", "\ufffd"};
+  std::vector<std::string> words = {"▁",   "▁▁", "▁a",  "a▁b",   "the", "▁the",
+                                    "{\"", "é",  "▁日", "##ing", " x",  "\ufffd"};
   for (int byte = 0; byte < 256; ++byte) {
     words.push_back(absl::StrFormat("<0x%02X>", byte));
     words.push_back(tokenizer::CharacterOfByte(static_cast<unsigned char>(byte)));

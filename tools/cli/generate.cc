@@ -86,8 +86,7 @@ absl::Status RunGenerate(const Globals& globals, GenerateOptions options) {
 
 // ID=BIAS, as --logit-bias takes it.
 absl::StatusOr<v1::LogitBias> ParseBias(const std::string& text) {
-  const std::pair<std::string, std::string> parts =
-      absl::StrSplit(text, absl::MaxSplits('=', 1));
+  const std::pair<std::string, std::string> parts = absl::StrSplit(text, absl::MaxSplits('=', 1));
   uint32_t token = 0;
   float value = 0;
   if (!absl::SimpleAtoi(parts.first, &token) || !absl::SimpleAtof(parts.second, &value)) {
@@ -164,9 +163,8 @@ void AddLengthOptions(CLI::App* generate, v1::SamplingParameters* sampling) {
 }
 
 void AddFormatOptions(CLI::App* generate, const std::shared_ptr<GenerateOptions>& options) {
-  CLI::Option* schema =
-      generate->add_option("--json-schema", options->schema_file,
-                           "File of a JSON Schema that the answer has to be as");
+  CLI::Option* schema = generate->add_option("--json-schema", options->schema_file,
+                                             "File of a JSON Schema that the answer has to be as");
   CLI::Option* object = generate->add_flag_function(
       "--json-object", [options](int64_t) { options->request.set_json_object(true); },
       "The answer has to be a JSON object");

@@ -39,11 +39,11 @@ absl::Status CheckShape(const v1::SamplingParameters& sampling) {
   }
   TERMINUS_RETURN_IF_ERROR(CheckRange("min_p", sampling.min_p(), 0, 1));
   if (sampling.has_repetition_penalty()) {
-    TERMINUS_RETURN_IF_ERROR(CheckPositive("repetition_penalty", sampling.repetition_penalty(),
-                                           kMaxRepetitionPenalty));
+    TERMINUS_RETURN_IF_ERROR(
+        CheckPositive("repetition_penalty", sampling.repetition_penalty(), kMaxRepetitionPenalty));
   }
-  TERMINUS_RETURN_IF_ERROR(CheckRange("frequency_penalty", sampling.frequency_penalty(),
-                                      -kMaxPenalty, kMaxPenalty));
+  TERMINUS_RETURN_IF_ERROR(
+      CheckRange("frequency_penalty", sampling.frequency_penalty(), -kMaxPenalty, kMaxPenalty));
   return CheckRange("presence_penalty", sampling.presence_penalty(), -kMaxPenalty, kMaxPenalty);
 }
 
@@ -56,9 +56,8 @@ absl::Status CheckToken(absl::string_view field, uint32_t token, int vocab_size)
 
 absl::Status CheckBiases(const v1::SamplingParameters& sampling, int vocab_size) {
   if (sampling.logit_bias_size() > models::sampling::kMaxLogitBiases) {
-    return Invalid("logit_bias",
-                   absl::StrCat(sampling.logit_bias_size(), " biases, at most ",
-                                models::sampling::kMaxLogitBiases, " are taken"));
+    return Invalid("logit_bias", absl::StrCat(sampling.logit_bias_size(), " biases, at most ",
+                                              models::sampling::kMaxLogitBiases, " are taken"));
   }
   absl::flat_hash_set<uint32_t> tokens;
   for (int i = 0; i < sampling.logit_bias_size(); ++i) {
@@ -99,8 +98,9 @@ absl::Status CheckStops(const v1::SamplingParameters& sampling, int vocab_size) 
     }
   }
   if (sampling.stop_token_ids_size() > kMaxStopTokens) {
-    return Invalid("stop_token_ids", absl::StrCat(sampling.stop_token_ids_size(),
-                                                  " tokens, at most ", kMaxStopTokens, " are taken"));
+    return Invalid("stop_token_ids",
+                   absl::StrCat(sampling.stop_token_ids_size(), " tokens, at most ", kMaxStopTokens,
+                                " are taken"));
   }
   for (int i = 0; i < sampling.stop_token_ids_size(); ++i) {
     TERMINUS_RETURN_IF_ERROR(CheckToken(absl::StrCat("stop_token_ids[", i, "]"),
@@ -119,7 +119,8 @@ absl::Status CheckSampling(const v1::SamplingParameters& sampling, int vocab_siz
                                                 models::sampling::kMaxTopLogprobs));
   }
   if (sampling.choices() > static_cast<uint32_t>(pipeline::kMaxChoices)) {
-    return Invalid("choices", absl::StrCat(sampling.choices(), ", at most ", pipeline::kMaxChoices));
+    return Invalid("choices",
+                   absl::StrCat(sampling.choices(), ", at most ", pipeline::kMaxChoices));
   }
   TERMINUS_RETURN_IF_ERROR(CheckBiases(sampling, vocab_size));
   return CheckStops(sampling, vocab_size);

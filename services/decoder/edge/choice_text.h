@@ -34,9 +34,10 @@ class ChoiceText {
         end_tokens_(std::move(ends.tokens)),
         min_tokens_(ends.min_tokens) {}
 
-  // Adds a token to `delta`. When it ends the answer the delta is the choice's last. An error is the
-  // codec's; nothing more may be added then.
-  absl::Status Push(const models::sampling::Sampled& token, bool with_logprobs, v1::TextDelta& delta);
+  // Adds a token to `delta`. When it ends the answer the delta is the choice's last. An error is
+  // the codec's; nothing more may be added then.
+  absl::Status Push(const models::sampling::Sampled& token, bool with_logprobs,
+                    v1::TextDelta& delta);
   // Adds the remaining text and the reason to `delta`, the choice's last.
   void End(pipeline::EndReason reason, v1::TextDelta& delta);
 

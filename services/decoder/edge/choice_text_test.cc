@@ -13,7 +13,9 @@ ChoiceText Make(std::vector<std::string> stops) {
   return ChoiceText(ByteCodec().NewStream(), {.strings = std::move(stops)});
 }
 
-models::sampling::Sampled Token(int32_t token) { return {.chosen = {.token = token, .logprob = -1}}; }
+models::sampling::Sampled Token(int32_t token) {
+  return {.chosen = {.token = token, .logprob = -1}};
+}
 
 // Pushes the bytes one by one, until the choice ends; returns the text shown.
 std::string Push(ChoiceText& choice, const std::string& bytes, v1::TextDelta& last) {

@@ -61,8 +61,8 @@ void GenerateCall::CompileFormat() {
       *wish_.format, request_context_.deadline,
       [self = shared_from_this()](const grammar::Compiled& compiled) {
         // The pool has room for one task of every call that got a place.
-        TERMINUS_CHECK(self->parts_.pool->TrySchedule(
-            [self, compiled] { self->OnCompiled(compiled); }));
+        TERMINUS_CHECK(
+            self->parts_.pool->TrySchedule([self, compiled] { self->OnCompiled(compiled); }));
       });
   bool cancelled = false;
   {

@@ -121,7 +121,7 @@ absl::StatusOr<absl::optional<grammar::Source>> FormatOf(const v1::GenerateReque
 }
 
 models::sampling::Parameters ParametersOf(const v1::SamplingParameters& request,
-                                  const models::decoder::GenerationSettings& settings) {
+                                          const models::decoder::GenerationSettings& settings) {
   models::sampling::Parameters parameters;
   const float otherwise = settings.sample ? settings.temperature : 0;
   parameters.temperature = request.has_temperature() ? request.temperature() : otherwise;
