@@ -44,7 +44,10 @@ add_custom_command(
   COMMAND_EXPAND_LISTS VERBATIM
   COMMENT "Linking xgrammar.o")
 
+set_source_files_properties(${xgrammar_object} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
 add_library(xgrammar STATIC ${xgrammar_object})
 set_target_properties(xgrammar PROPERTIES LINKER_LANGUAGE CXX)
 target_include_directories(xgrammar SYSTEM INTERFACE ${xgrammar_includes})
 target_compile_definitions(xgrammar INTERFACE ${xgrammar_definitions})
+# Its log and its operators, which it calls back.
+target_link_libraries(xgrammar INTERFACE common_grammar)

@@ -43,8 +43,9 @@ class Compiler {
   Compiler& operator=(const Compiler&) = delete;
 
   // Calls `done` once, on this thread before it returns when the result is known, else on another.
-  // It must not block. Errors: those of Grammar::Compile; DEADLINE_EXCEEDED; RESOURCE_EXHAUSTED
-  // when too many compilations wait. Returns a number for Cancel.
+  // It must not block, and must not hold the last reference to the compiler when it returns.
+  // Errors: those of Grammar::Compile; DEADLINE_EXCEEDED; RESOURCE_EXHAUSTED when too many
+  // compilations wait. Returns a number for Cancel.
   uint64_t Compile(const Source& source, absl::Time deadline, Done done);
 
   // Calls the `done` of a Compile that is under way with CANCELLED, on this thread. Without effect

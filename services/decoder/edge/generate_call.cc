@@ -59,10 +59,12 @@ void GenerateCall::CompileFormat() {
   }
   const uint64_t compilation = (*grammars)->Compile(
       *wish_.format, request_context_.deadline,
-      [self = shared_from_this()](const grammar::Compiled& compiled) {
-        // The pool has room for one task of every call that got a place.
+      [self = shared_from_this()](const grammar::Compiled& compiled) mutable {
+        base::ThreadPool& pool = *self->parts_.pool;
+        // Moved on: the compiler's thread must not hold the call last, because the call may hold
+        // the compiler last. The pool has room for one task of every call that got a place.
         TERMINUS_CHECK(
-            self->parts_.pool->TrySchedule([self, compiled] { self->OnCompiled(compiled); }));
+            pool.TrySchedule([self = std::move(self), compiled] { self->OnCompiled(compiled); }));
       });
   bool cancelled = false;
   {
