@@ -116,6 +116,10 @@ absl::StatusOr<std::string> RandomAnswer(std::shared_ptr<const Grammar> grammar,
   return std::string();
 }
 
+bool HasSurrogate(const std::string& json) {
+  return json.find("\\ud") != std::string::npos || json.find("\\uD") != std::string::npos;
+}
+
 bool Admits(const Json& schema, const Json& value, const Json& root) {
   if (schema.is_boolean()) return schema.get<bool>();
   if (schema.contains("$ref")) {

@@ -25,6 +25,10 @@ absl::StatusOr<std::shared_ptr<const Grammar>> CompileRegex(const std::string& r
 absl::StatusOr<std::string> RandomAnswer(std::shared_ptr<const Grammar> grammar,
                                          std::mt19937& random, int max_tokens = 2000);
 
+// An escape such as \ud800: half of a pair may stand alone in JSON, but the parser of the tests
+// refuses it.
+bool HasSurrogate(const std::string& json);
+
 // Whether a value is as a schema says, of the keywords that the tests use: type, enum, const,
 // anyOf, properties, required, additionalProperties, items, prefixItems, minItems, maxItems,
 // minLength, maxLength, minimum, maximum and $ref into $defs.

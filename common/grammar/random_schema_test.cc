@@ -26,7 +26,7 @@ class SchemaMaker {
       case 0:
         return {{"type", "integer"}, {"minimum", -int(Below(300))}, {"maximum", int(Below(300))}};
       case 1:
-        return {{"type", "number"}};
+        return {{"type", "number"}, {"minimum", -2.5}, {"maximum", 1000}};
       case 2:
         return {{"type", "string"}, {"minLength", Below(3)}, {"maxLength", 3 + Below(9)}};
       case 3:
@@ -51,7 +51,7 @@ class SchemaMaker {
 
   Json MakeArray(int depth) {
     Json schema = {{"type", "array"}, {"items", Make(depth - 1)}};
-    if (Below(2) == 0) schema["prefixItems"] = {Make(depth - 1)};
+    if (Below(2) == 0) schema["prefixItems"] = Json::array({Make(depth - 1)});
     schema["minItems"] = Below(3);
     schema["maxItems"] = 3 + Below(3);
     return schema;
@@ -83,7 +83,7 @@ TEST(RandomSchema, AnswersParseAndAreAsTheSchemaSays) {
     for (int i = 0; i < 3; ++i) {
       const auto answer = RandomAnswer(*grammar, random);
       ASSERT_TRUE(answer.ok()) << schema << ": " << answer.status();
-      if (answer->empty()) continue;
+      if (answer->empty() || testing::HasSurrogate(*answer)) continue;
       ++answers;
       const Json value = Json::parse(*answer, nullptr, /*allow_exceptions=*/false);
       ASSERT_FALSE(value.is_discarded()) << schema << ": " << *answer;
@@ -96,7 +96,7 @@ TEST(RandomSchema, AnswersParseAndAreAsTheSchemaSays) {
 // Answers may be beginnings of answers too: no step of one leads nowhere.
 TEST(RandomSchema, RecursiveSchemas) {
   const std::string tree = R"({"$ref": "#/$defs/node", "$defs": {"node": {"type": "object",
-      "properties": {"value": {"type": "integer"},
+      "properties": {"value": {"type": "integer", "minimum": 0, "maximum": 9999},
                      "children": {"type": "array", "items": {"$ref": "#/$defs/node"}}},
       "required": ["value"]}}})";
   const Json schema = Json::parse(tree);
