@@ -24,10 +24,16 @@ int64_t ThreadTimeNs() {
   return now.tv_sec * 1'000'000'000 + now.tv_nsec;
 }
 
+// The thread's time then; a duration may be infinite.
+int64_t After(absl::Duration time) {
+  const absl::Duration end = absl::Nanoseconds(ThreadTimeNs()) + time;
+  return absl::ToInt64Nanoseconds(end);
+}
+
 }  // namespace
 
 AllocationLimit::AllocationLimit(const Options& options)
-    : options_(options), end_ns_(ThreadTimeNs() + absl::ToInt64Nanoseconds(options.cpu_time)) {
+    : options_(options), end_ns_(After(options.cpu_time)) {
   TERMINUS_CHECK(current == nullptr);
   current = this;
 }

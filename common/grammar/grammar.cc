@@ -120,6 +120,7 @@ absl::StatusOr<std::shared_ptr<const Grammar>> Grammar::Compile(
                             CompileBounded(source, *vocabulary, limits, cancelled));
   std::shared_ptr<Grammar> grammar(new Grammar);
   grammar->vocabulary_ = std::move(vocabulary);
+  grammar->json_ = source.kind != Source::Kind::kRegex;
   grammar->bytes_ = static_cast<int64_t>(compiled.MemorySizeBytes() + source.text.size());
   grammar->library_ = std::make_unique<const Library>(Library{std::move(compiled)});
   if (!AllowsAToken(grammar)) {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -40,6 +41,8 @@ class Grammar {
   Grammar& operator=(const Grammar&) = delete;
 
   const Vocabulary& vocabulary() const { return *vocabulary_; }
+  // Answers are JSON.
+  bool json() const { return json_; }
   // Memory that it holds, about.
   int64_t bytes() const { return bytes_; }
 
@@ -53,11 +56,14 @@ class Grammar {
   std::shared_ptr<const Vocabulary> vocabulary_;
   std::unique_ptr<const Library> library_;
   int64_t bytes_ = 0;
+  bool json_ = false;
 };
 
 inline constexpr size_t kCompileStackBytes = 64 << 20;
 
-// Follows one answer, token by token. Not thread-safe.
+// Follows one answer, token by token. Beside the grammar it sees to two things that the grammar
+// library does not: an answer is UTF-8, and JSON has no control characters but line feeds. Not
+// thread-safe.
 class Matcher {
  public:
   explicit Matcher(std::shared_ptr<const Grammar> grammar);
@@ -85,11 +91,14 @@ class Matcher {
   // more is allowed, when it fails.
   template <typename Step>
   bool Bounded(absl::Duration time, Step step);
-  bool MayComeFirst(int32_t token) const;
+  // Whether the token may come as far as its bytes alone say.
+  bool FitsText(int32_t token) const;
 
   const std::shared_ptr<const Grammar> grammar_;
   std::unique_ptr<Library> library_;
   int64_t bytes_left_;
+  // Of the answer's last character, while it is not complete.
+  std::string pending_;
   bool begun_ = false;
   bool terminated_ = false;
   bool failed_ = false;

@@ -117,6 +117,36 @@ TEST(Matcher, WhatATextLosesStandsInFront) {
   }
 }
 
+// Not every sequence of bytes that looks like a character is one.
+TEST(Matcher, AnswersAreUtf8) {
+  const auto grammar = CompileRegex(".*");
+  ASSERT_TRUE(grammar.ok()) << grammar.status();
+  const auto accepts = [&grammar](const std::string& bytes) {
+    Matcher matcher(*grammar);
+    const Vocabulary& vocabulary = (*grammar)->vocabulary();
+    return std::all_of(bytes.begin(), bytes.end(), [&](char byte) {
+      const std::vector<std::string> next = Next(matcher, vocabulary);
+      const bool allowed = std::find(next.begin(), next.end(), std::string(1, byte)) != next.end();
+      EXPECT_EQ(matcher.Accept(static_cast<unsigned char>(byte)), allowed);
+      return allowed;
+    });
+  };
+  EXPECT_TRUE(accepts("a\xc3\xa9\xe6\x97\xa5\xf0\x9f\x98\x80"));
+  for (const char* bytes :
+       {"\xed\xa0\x80", "\xc0\x80", "\xe0\x80\x80", "\xf4\x90\x80\x80", "\xff"}) {
+    EXPECT_FALSE(accepts(bytes)) << bytes;
+  }
+}
+
+TEST(Matcher, JsonHasNoControlCharacters) {
+  const auto grammar = CompileSchema(R"({"type": "string", "maxLength": 9})");
+  ASSERT_TRUE(grammar.ok()) << grammar.status();
+  Matcher matcher(*grammar);
+  EXPECT_TRUE(matcher.Accept('"'));
+  for (int byte = 0; byte < ' '; ++byte) EXPECT_FALSE(matcher.Accept(byte)) << byte;
+  EXPECT_TRUE(matcher.Accept(' '));
+}
+
 TEST(Compile, AnyObject) {
   const auto grammar = Grammar::Compile({}, MakeVocabulary(), {});
   ASSERT_TRUE(grammar.ok()) << grammar.status();

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <exception>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "common/base/check.h"
 #include "common/grammar/allocation_limit.h"
@@ -67,9 +69,17 @@ bool Matcher::Bounded(absl::Duration time, Step step) {
   return done;
 }
 
-bool Matcher::MayComeFirst(int32_t token) const {
-  const std::vector<int32_t>& not_first = grammar_->vocabulary().not_first();
-  return !std::binary_search(not_first.begin(), not_first.end(), token);
+bool Matcher::FitsText(int32_t token) const {
+  const Vocabulary& vocabulary = grammar_->vocabulary();
+  const auto is_in = [token](const std::vector<int32_t>& tokens) {
+    return std::binary_search(tokens.begin(), tokens.end(), token);
+  };
+  if (is_in(vocabulary.broken()) || (grammar_->json() && is_in(vocabulary.control())) ||
+      (!begun_ && is_in(vocabulary.not_first()))) {
+    return false;
+  }
+  std::string pending = pending_;
+  return !is_in(vocabulary.continuing()) || AdvanceUtf8(vocabulary.BytesOf(token), pending);
 }
 
 void Matcher::FillMask(absl::Span<uint32_t> mask) {
@@ -85,21 +95,34 @@ void Matcher::FillMask(absl::Span<uint32_t> mask) {
     std::fill(mask.begin(), mask.end(), 0);
     return;
   }
+  const Vocabulary& vocabulary = grammar_->vocabulary();
+  const auto clear = [&mask](int32_t token) {
+    mask[static_cast<size_t>(token) / 32] &= ~(uint32_t{1} << (token % 32));
+  };
+  std::for_each(vocabulary.broken().begin(), vocabulary.broken().end(), clear);
+  if (grammar_->json()) {
+    std::for_each(vocabulary.control().begin(), vocabulary.control().end(), clear);
+  }
   if (!begun_) {
-    for (const int32_t token : grammar_->vocabulary().not_first()) {
-      mask[static_cast<size_t>(token) / 32] &= ~(uint32_t{1} << (token % 32));
+    std::for_each(vocabulary.not_first().begin(), vocabulary.not_first().end(), clear);
+  }
+  // Outside of a character the grammar allows none of them.
+  if (!pending_.empty()) {
+    for (const int32_t token : vocabulary.continuing()) {
+      if (!FitsText(token)) clear(token);
     }
   }
 }
 
 bool Matcher::Accept(int32_t token) {
-  if (terminated_ || (!begun_ && !MayComeFirst(token))) {
+  if (terminated_ || token < 0 || token >= grammar_->vocabulary().size() || !FitsText(token)) {
     return false;
   }
   const bool could = !failed_;
   const bool accepted = Bounded(kAcceptTime, [&] { return library_->matcher.AcceptToken(token); });
   if (accepted) {
     begun_ = true;
+    AdvanceUtf8(grammar_->vocabulary().BytesOf(token), pending_);
     terminated_ = library_->matcher.IsTerminated();
   }
   // Taken, though nothing can follow.

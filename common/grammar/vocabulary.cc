@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/optional.h"
 #include "common/grammar/library_types.h"
+#include "common/tokenizer/utf8.h"
 
 namespace terminus::grammar {
 namespace {
@@ -35,6 +36,10 @@ absl::optional<Pieces> PiecesOf(const tokenizer::Tokenizer& tokenizer, int32_t i
   return Pieces{.first = decoder.BytesOf(**token, /*first=*/true),
                 .later = decoder.BytesOf(**token, /*first=*/false)};
 }
+
+bool IsContinuation(char byte) { return (byte & 0xc0) == 0x80; }
+
+bool IsControl(char byte) { return static_cast<unsigned char>(byte) < ' ' && byte != '\n'; }
 
 }  // namespace
 
@@ -71,6 +76,29 @@ absl::StatusOr<std::shared_ptr<const Vocabulary>> Vocabulary::Create(
   return FromBytes(std::move(bytes), end_tokens, std::move(lead), std::move(not_first));
 }
 
+void Vocabulary::SortBytes() {
+  for (int32_t token = 0; token < size(); ++token) {
+    const std::string& bytes = BytesOf(token);
+    std::string pending;
+    if (!bytes.empty() && IsContinuation(bytes[0])) {
+      continuing_.push_back(token);
+    } else if (!AdvanceUtf8(bytes, pending)) {
+      broken_.push_back(token);
+    }
+    if (std::any_of(bytes.begin(), bytes.end(), IsControl)) {
+      control_.push_back(token);
+    }
+  }
+}
+
+bool AdvanceUtf8(const std::string& bytes, std::string& pending) {
+  pending += bytes;
+  pending.erase(0, tokenizer::ValidUtf8Prefix(pending));
+  // The bytes that are left begin a character only if none of them can be given up yet.
+  std::string lossy;
+  return pending.empty() || tokenizer::AppendLossyUtf8(pending, /*more_to_come=*/true, lossy) == 0;
+}
+
 absl::StatusOr<std::shared_ptr<const Vocabulary>> Vocabulary::FromBytes(
     std::vector<std::string> bytes, absl::Span<const int32_t> end_tokens, std::string lead,
     std::vector<int32_t> not_first) {
@@ -88,6 +116,7 @@ absl::StatusOr<std::shared_ptr<const Vocabulary>> Vocabulary::FromBytes(
     return absl::FailedPreconditionError(
         "the model has no end-of-sequence token: an answer under a grammar would not end");
   }
+  vocabulary->SortBytes();
   vocabulary->library_ = std::make_unique<const Library>(Library{xgrammar::TokenizerInfo(
       vocabulary->bytes_, xgrammar::VocabType::RAW, size, vocabulary->end_tokens_)});
   return vocabulary;

@@ -49,18 +49,36 @@ class Vocabulary {
   // Tokens that would add other bytes if they came first. Ascending.
   const std::vector<int32_t>& not_first() const { return not_first_; }
 
+  // Tokens that are in no text: bytes in them, behind whatever stands in front, are not UTF-8.
+  // Ascending.
+  const std::vector<int32_t>& broken() const { return broken_; }
+  // Tokens that begin inside a character. Ascending.
+  const std::vector<int32_t>& continuing() const { return continuing_; }
+  // Tokens with control characters other than line feed. Ascending.
+  const std::vector<int32_t>& control() const { return control_; }
+
   // The form of the grammar library.
   struct Library;
   const Library& library() const { return *library_; }
 
  private:
   Vocabulary();
+  // Fills broken_, continuing_ and control_.
+  void SortBytes();
 
   std::vector<std::string> bytes_;  // by id
   std::vector<int32_t> end_tokens_;
   std::string lead_;
   std::vector<int32_t> not_first_;
   std::unique_ptr<const Library> library_;
+  std::vector<int32_t> broken_;
+  std::vector<int32_t> continuing_;
+  std::vector<int32_t> control_;
 };
+
+// Adds bytes to a text of which `pending` are the last ones, those of a character that is not
+// complete; it has those of the longer text then. False: the longer text is not the beginning of
+// one that is UTF-8.
+bool AdvanceUtf8(const std::string& bytes, std::string& pending);
 
 }  // namespace terminus::grammar
