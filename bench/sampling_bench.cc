@@ -96,8 +96,8 @@ class Bench {
   }
 
   void Run(const Workload& workload) {
-    const auto device = terminus::models::sampling::MakeDeviceSampling(workload.parameters, {},
-                                                                       kPrompt / 2);
+    const auto device =
+        terminus::models::sampling::MakeDeviceSampling(workload.parameters, {}, kPrompt / 2);
     for (int32_t slot = 0; slot < workload.rows; ++slot) {
       TERMINUS_CHECK(api_->open_slot(sampler_, slot, &device.slot, device.rules.data(),
                                      prompt_.data(), kPrompt, stream_) == 0);

@@ -26,8 +26,7 @@ class DeviceArray {
   // Requires: at most as many values as the array has. Returns when they may be changed.
   void Write(const std::vector<Value>& values, void* stream) {
     TERMINUS_CHECK(values.size() <= count_);
-    TERMINUS_CHECK(
-        api_->copy(memory_, values.data(), values.size() * sizeof(Value), stream) == 0);
+    TERMINUS_CHECK(api_->copy(memory_, values.data(), values.size() * sizeof(Value), stream) == 0);
     TERMINUS_CHECK(api_->wait_stream(stream) == 0);
   }
 

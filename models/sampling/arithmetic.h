@@ -152,8 +152,8 @@ TERMINUS_HOST_DEVICE uint64_t Weight(float logit, float largest, double scale) {
 // The least whole number that is not below share · total; 1 to total. Requires: total > 0.
 TERMINUS_HOST_DEVICE uint64_t ShareOf(float share, uint64_t total) {
   // Below 2^63, as the total is.
-  const double exact = Times(static_cast<double>(share),
-                             static_cast<double>(static_cast<int64_t>(total)));
+  const double exact =
+      Times(static_cast<double>(share), static_cast<double>(static_cast<int64_t>(total)));
   auto least = static_cast<uint64_t>(static_cast<int64_t>(exact));
   if (static_cast<double>(static_cast<int64_t>(least)) < exact) {
     ++least;

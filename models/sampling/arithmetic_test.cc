@@ -13,9 +13,11 @@ namespace {
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 TEST(Arithmetic, KeysOrderAsLogitsDo) {
-  const std::vector<float> ascending = {
-      -kInfinity, -3e38f, -1, -std::numeric_limits<float>::denorm_min(), 0,
-      std::numeric_limits<float>::denorm_min(), 1, std::nextafter(1.0f, 2.0f), 3e38f, kInfinity};
+  const std::vector<float> ascending = {-kInfinity, -3e38f,
+                                        -1,         -std::numeric_limits<float>::denorm_min(),
+                                        0,          std::numeric_limits<float>::denorm_min(),
+                                        1,          std::nextafter(1.0f, 2.0f),
+                                        3e38f,      kInfinity};
   for (size_t i = 0; i + 1 < ascending.size(); ++i) {
     EXPECT_LT(KeyOf(ascending[i]), KeyOf(ascending[i + 1])) << ascending[i];
     EXPECT_EQ(LogitOf(KeyOf(ascending[i])), ascending[i]);

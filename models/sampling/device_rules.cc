@@ -9,9 +9,8 @@ namespace terminus::models::sampling {
 namespace {
 
 bool AreSingleTokens(const std::vector<SequenceBias>& sequences) {
-  return std::all_of(sequences.begin(), sequences.end(), [](const SequenceBias& sequence) {
-    return sequence.tokens.size() == 1;
-  });
+  return std::all_of(sequences.begin(), sequences.end(),
+                     [](const SequenceBias& sequence) { return sequence.tokens.size() == 1; });
 }
 
 // The length from which the answer has `tokens` tokens.
@@ -37,8 +36,9 @@ bool DeviceCanApply(const LogitRules& rules) {
                           rules.encoder_no_repeat_ngram_size > 0 ||
                           !AreSingleTokens(rules.sequence_bias) ||
                           !AreSingleTokens(rules.bad_words);
-  const bool forces = rules.forced_bos_token_id.has_value() || !rules.forced_eos_token_ids.empty() ||
-                      rules.decay_factor != 0 || rules.remove_invalid_values;
+  const bool forces = rules.forced_bos_token_id.has_value() ||
+                      !rules.forced_eos_token_ids.empty() || rules.decay_factor != 0 ||
+                      rules.remove_invalid_values;
   const size_t listed = rules.sequence_bias.size() + rules.bad_words.size() +
                         rules.suppress_tokens.size() + rules.begin_suppress_tokens.size() +
                         rules.eos_token_ids.size();

@@ -8,8 +8,8 @@
 
 namespace terminus::models::sampling {
 
-// Whether a device can apply the folder's rules: those that concern single tokens, by the lengths of
-// the sequence alone. Where it cannot, logits are sampled from on the host, by sampler.h.
+// Whether a device can apply the folder's rules: those that concern single tokens, by the lengths
+// of the sequence alone. Where it cannot, logits are sampled from on the host, by sampler.h.
 bool DeviceCanApply(const LogitRules& rules);
 
 // What a device needs to sample as Sample does.

@@ -101,8 +101,7 @@ void BanRepeats(int size, absl::Span<const int32_t> text, absl::Span<const int32
   }
 }
 
-bool TooShortToEnd(const LogitRules& rules, const Parameters& parameters,
-                   const History& history) {
+bool TooShortToEnd(const LogitRules& rules, const Parameters& parameters, const History& history) {
   const int answer = history.length - history.prompt_length;
   const bool by_rules = rules.min_new_tokens.has_value() ? answer < *rules.min_new_tokens
                                                          : history.length < rules.min_length;
@@ -147,8 +146,8 @@ bool LooksBack(const LogitRules& rules, const Parameters& parameters) {
 
 bool ChangesLogits(const LogitRules& rules, const Parameters& parameters) {
   return LooksBack(rules, parameters) || !parameters.logit_bias.empty() ||
-         parameters.min_tokens > 0 || !rules.sequence_bias.empty() ||
-         !rules.bad_words.empty() || rules.min_length > 0 || rules.min_new_tokens.has_value() ||
+         parameters.min_tokens > 0 || !rules.sequence_bias.empty() || !rules.bad_words.empty() ||
+         rules.min_length > 0 || rules.min_new_tokens.has_value() ||
          rules.forced_bos_token_id.has_value() || !rules.forced_eos_token_ids.empty() ||
          rules.decay_factor != 0 || !rules.suppress_tokens.empty() ||
          !rules.begin_suppress_tokens.empty();

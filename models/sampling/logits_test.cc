@@ -32,7 +32,8 @@ std::vector<float> Processed(const LogitRules& rules, const Parameters& paramete
 }
 
 TEST(Logits, RepetitionCountsOnceAndByTheSign) {
-  EXPECT_THAT(Processed({}, {.repetition_penalty = 2}, {0, 1, 1, 0}, 2, {3, -3, 3}), ElementsAre(1.5f, -6, 3));
+  EXPECT_THAT(Processed({}, {.repetition_penalty = 2}, {0, 1, 1, 0}, 2, {3, -3, 3}),
+              ElementsAre(1.5f, -6, 3));
   EXPECT_THAT(Processed({.encoder_repetition_penalty = 2}, {}, {0, 1, 2}, 2, {3, -3, 3}),
               ElementsAre(6, -1.5f, 3));
 }
@@ -87,9 +88,9 @@ TEST(Logits, FrequencyAndPresenceCountTheAnswerAlone) {
               ElementsAre(4, 3, 3.5f, 4));
   EXPECT_THAT(Processed({}, {.presence_penalty = 0.5f}, tokens, 3, {4, 4, 4, 4}),
               ElementsAre(4, 3.5f, 3.5f, 4));
-  EXPECT_THAT(Processed({}, {.frequency_penalty = -1, .presence_penalty = 0.25f}, tokens, 2,
-                        {4, 4, 4, 4}),
-              ElementsAre(4, 6.75f, 4.75f, 4));
+  EXPECT_THAT(
+      Processed({}, {.frequency_penalty = -1, .presence_penalty = 0.25f}, tokens, 2, {4, 4, 4, 4}),
+      ElementsAre(4, 6.75f, 4.75f, 4));
   // Behind the repetition penalty.
   EXPECT_THAT(Processed({}, {.repetition_penalty = 2, .presence_penalty = 1}, {0, 1}, 1, {4, 4}),
               ElementsAre(2, 1));

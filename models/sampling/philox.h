@@ -33,9 +33,9 @@ inline constexpr int kUniformBits = 53;
 // A number in [0, 2^53), each equally likely. Depends on nothing but its arguments, so that a
 // sequence draws the same in whatever batch, and on whatever device, its tokens are sampled.
 TERMINUS_HOST_DEVICE uint64_t UniformBits(uint64_t seed, uint32_t choice, uint64_t position) {
-  const PhiloxWords random = Philox(
-      {{static_cast<uint32_t>(position), static_cast<uint32_t>(position >> 32), choice, 0}},
-      static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32));
+  const PhiloxWords random =
+      Philox({{static_cast<uint32_t>(position), static_cast<uint32_t>(position >> 32), choice, 0}},
+             static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32));
   return (uint64_t{random.words[0]} << 32 | random.words[1]) >> (64 - kUniformBits);
 }
 

@@ -135,9 +135,8 @@ absl::StatusOr<Sampled> Sample(absl::Span<const float> logits, const Parameters&
   } else {
     // An infinite bias may have made a token infinitely likely: Likeliest is for finite logits.
     sampled.chosen.token =
-        changes ? static_cast<int32_t>(
-                      std::max_element(chosen_from.begin(), chosen_from.end()) -
-                      chosen_from.begin())
+        changes ? static_cast<int32_t>(std::max_element(chosen_from.begin(), chosen_from.end()) -
+                                       chosen_from.begin())
                 : likeliest;
   }
   if (parameters.top_logprobs >= 0) {

@@ -212,8 +212,7 @@ TEST(Sampler, TheMaskDecidesWhatIsLeft) {
 TEST(Sampler, TheMaskDoesNotChangeLogprobs) {
   const std::vector<float> logits = {std::log(3.0f), std::log(1.0f)};
   const uint32_t second[] = {2};
-  const auto sampled =
-      Sample(logits, {.temperature = 0, .top_logprobs = 1}, 0, {}, {}, second);
+  const auto sampled = Sample(logits, {.temperature = 0, .top_logprobs = 1}, 0, {}, {}, second);
   ASSERT_TRUE(sampled.ok());
   EXPECT_EQ(sampled->chosen.token, 1);
   EXPECT_NEAR(sampled->chosen.logprob, std::log(0.25), 1e-6);

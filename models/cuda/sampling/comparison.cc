@@ -25,7 +25,8 @@ Value OneOf(const std::vector<Value>& values, Random& random) {
   return values[random() % values.size()];
 }
 
-// Rows of logits of several kinds: spread like those of models, with many ties, all equal, far apart.
+// Rows of logits of several kinds: spread like those of models, with many ties, all equal, far
+// apart.
 std::vector<float> MakeLogits(int32_t vocab, Random& random) {
   std::vector<float> logits;
   logits.reserve(static_cast<size_t>(SamplingComparison::kRows) * static_cast<size_t>(vocab));
@@ -33,8 +34,14 @@ std::vector<float> MakeLogits(int32_t vocab, Random& random) {
   for (int32_t row = 0; row < SamplingComparison::kRows; ++row) {
     for (int32_t i = 0; i < vocab; ++i) {
       const float x = normal(random);
-      const float kinds[] = {3 * x,  10 * x, 0.1f * x, std::round(2 * x) / 2, row % 2 == 0 ? 0.0f : -0.0f,
-                             1e30f * x, i % 97 == 0 ? 9 + x : x, std::copysign(0.0f, x)};
+      const float kinds[] = {3 * x,
+                             10 * x,
+                             0.1f * x,
+                             std::round(2 * x) / 2,
+                             row % 2 == 0 ? 0.0f : -0.0f,
+                             1e30f * x,
+                             i % 97 == 0 ? 9 + x : x,
+                             std::copysign(0.0f, x)};
       logits.push_back(kinds[row % 8]);
     }
   }
@@ -120,17 +127,18 @@ Trial SamplingComparison::RandomTrial() {
   }
   trial.prompt_length = 1 + static_cast<int32_t>(random_() % trial.tokens.size());
   Parameters& parameters = trial.parameters;
-  parameters = {.temperature = OneOf<float>({0, 0.05f, 0.7f, 1, 1, 2, 50}, random_),
-                .top_k = OneOf<uint32_t>({0, 0, 1, 2, 50, 50, 384, 385, 700, size - 1, size}, random_),
-                .top_p = OneOf<float>({0, 0.1f, 0.9f, 0.95f, 0.999f, 1, 1, 1}, random_),
-                .min_p = OneOf<float>({0, 0, 0, 0.05f, 0.5f, 1}, random_),
-                .repetition_penalty = OneOf<float>({1, 1, 1.2f, 0.7f}, random_),
-                .frequency_penalty = OneOf<float>({0, 0, 0.5f, -1}, random_),
-                .presence_penalty = OneOf<float>({0, 0, 1.5f, -0.3f}, random_),
-                .min_tokens = OneOf<int32_t>({0, 0, 5, 1 << 30}, random_),
-                .seed = random_(),
-                .choice = static_cast<uint32_t>(random_() % 8),
-                .top_logprobs = OneOf<int32_t>({-1, -1, -1, -1, -1, 0, 5, 20}, random_)};
+  parameters = {
+      .temperature = OneOf<float>({0, 0.05f, 0.7f, 1, 1, 2, 50}, random_),
+      .top_k = OneOf<uint32_t>({0, 0, 1, 2, 50, 50, 384, 385, 700, size - 1, size}, random_),
+      .top_p = OneOf<float>({0, 0.1f, 0.9f, 0.95f, 0.999f, 1, 1, 1}, random_),
+      .min_p = OneOf<float>({0, 0, 0, 0.05f, 0.5f, 1}, random_),
+      .repetition_penalty = OneOf<float>({1, 1, 1.2f, 0.7f}, random_),
+      .frequency_penalty = OneOf<float>({0, 0, 0.5f, -1}, random_),
+      .presence_penalty = OneOf<float>({0, 0, 1.5f, -0.3f}, random_),
+      .min_tokens = OneOf<int32_t>({0, 0, 5, 1 << 30}, random_),
+      .seed = random_(),
+      .choice = static_cast<uint32_t>(random_() % 8),
+      .top_logprobs = OneOf<int32_t>({-1, -1, -1, -1, -1, 0, 5, 20}, random_)};
   std::vector<int32_t> biased = {token(), token(), OneOf(frequent, random_)};
   std::sort(biased.begin(), biased.end());
   biased.erase(std::unique(biased.begin(), biased.end()), biased.end());
@@ -149,7 +157,6 @@ Trial SamplingComparison::RandomTrial() {
   }
   return trial;
 }
-
 
 void SamplingComparison::Open(int32_t slot, const Trial& trial) {
   const sampling::DeviceSampling device =

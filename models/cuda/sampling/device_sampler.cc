@@ -12,9 +12,7 @@ namespace {
 constexpr size_t kAlignment = 256;
 constexpr size_t kMinStaging = size_t{8} << 20;
 
-size_t RuleBytes(int32_t rules) {
-  return static_cast<size_t>(rules) * sizeof(sampling::TokenRule);
-}
+size_t RuleBytes(int32_t rules) { return static_cast<size_t>(rules) * sizeof(sampling::TokenRule); }
 size_t TokenBytes(int32_t tokens) { return static_cast<size_t>(tokens) * sizeof(int32_t); }
 
 // Lays arrays one behind the other. Without memory it only adds up their sizes.
@@ -42,8 +40,7 @@ SamplerState Lay(const TerminusSamplerSize& size, Layout& layout) {
   state.vocab_size = size.vocab_size;
   state.mark_stride = (int64_t{size.vocab_size} + 7) / 8 * 8;
   state.sampling = layout.Array<sampling::SlotSampling>(size.slots);
-  state.rules =
-      layout.Array<sampling::TokenRule>(int64_t{size.slots} * sampling::kMaxTokenRules);
+  state.rules = layout.Array<sampling::TokenRule>(int64_t{size.slots} * sampling::kMaxTokenRules);
   state.marks = layout.Array<uint16_t>(size.slots * state.mark_stride);
   state.last_tokens = layout.Array<int32_t>(size.slots);
   state.best = layout.Array<unsigned long long>(size.max_rows);

@@ -38,8 +38,8 @@ class DeviceSampler {
   // LooksBack(sampling) is false. Reads its arguments before it returns. Blocks only while the
   // tokens and rules of earlier calls, 8 MiB at least, wait for the device.
   cudaError_t OpenSlot(int32_t slot, const sampling::SlotSampling& sampling,
-                       const sampling::TokenRule* rules, const int32_t* tokens,
-                       int32_t token_count, cudaStream_t stream);
+                       const sampling::TokenRule* rules, const int32_t* tokens, int32_t token_count,
+                       cudaStream_t stream);
 
   // Whether the likeliest token is all that the slot's sequence asks for.
   bool IsPlain(int32_t slot) const { return plain_[static_cast<size_t>(slot)]; }

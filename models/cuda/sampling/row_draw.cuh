@@ -107,8 +107,7 @@ template <class Source>
 __device__ __forceinline__ void KeepTopP(const Source& source, float top_p, Kept& kept,
                                          SelectScratch& scratch) {
   const Selected selected = Select<3>(
-      source, KeyRank{},
-      [&](uint32_t key, int32_t token) { return kept.WeightOf(key, token); },
+      source, KeyRank{}, [&](uint32_t key, int32_t token) { return kept.WeightOf(key, token); },
       [&](uint64_t total) { return sampling::ShareOf(top_p, total); }, scratch);
   kept.key = selected.rank;
   // Of tokens with this key, as many as the share needs; the higher ids stay.
@@ -130,8 +129,7 @@ __device__ __forceinline__ int32_t DrawFrom(const CandidateBuffer& buffer, const
   const Selected selected = Select<2>(
       buffer, [](uint32_t, int32_t token) { return LowerIdRank(token); },
       [&](uint32_t key, int32_t token) { return kept.WeightOf(key, token); },
-      [&](uint64_t total) { return sampling::DrawTarget(random_bits, total) + 1; },
-      scratch.select);
+      [&](uint64_t total) { return sampling::DrawTarget(random_bits, total) + 1; }, scratch.select);
   return TokenOfLowerIdRank(selected.rank);
 }
 
@@ -151,8 +149,7 @@ __device__ __forceinline__ int32_t DrawFrom(const RowView& view, const Kept& kep
     scratch.select.warps[warp] = through;
   }
   __syncthreads();
-  const uint64_t target =
-      sampling::DrawTarget(random_bits, scratch.select.warps[kSampleWarps - 1]);
+  const uint64_t target = sampling::DrawTarget(random_bits, scratch.select.warps[kSampleWarps - 1]);
   int32_t hit = 0;
   while (scratch.select.warps[hit] <= target) {
     ++hit;
@@ -186,8 +183,7 @@ __device__ __forceinline__ int32_t DrawAmong(const Source& source,
                                              uint64_t random_bits, Kept& kept,
                                              RowScratch& scratch) {
   if (cuts) {
-    kept.key =
-        Select<3>(source, KeyRank{}, CountEach{}, Goal{sampling.top_k}, scratch.select).rank;
+    kept.key = Select<3>(source, KeyRank{}, CountEach{}, Goal{sampling.top_k}, scratch.select).rank;
   }
   if (sampling.top_p < 1) {
     KeepTopP(source, sampling.top_p, kept, scratch.select);

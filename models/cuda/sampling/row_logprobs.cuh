@@ -11,15 +11,13 @@ namespace terminus::models::cuda {
 
 // Copies the `count` likeliest tokens to scratch.top, equal ones by id, in no order.
 template <class Source>
-__device__ __forceinline__ void FindTop(const Source& source, uint32_t count,
-                                        RowScratch& scratch) {
-  const Selected selected =
-      Select<3>(source, KeyRank{}, CountEach{}, Goal{count}, scratch.select);
+__device__ __forceinline__ void FindTop(const Source& source, uint32_t count, RowScratch& scratch) {
+  const Selected selected = Select<3>(source, KeyRank{}, CountEach{}, Goal{count}, scratch.select);
   const uint64_t needed = count - selected.above;
   const Selected tie = Select<2>(
       source, [](uint32_t, int32_t token) { return LowerIdRank(token); },
-      [&](uint32_t key, int32_t) -> uint64_t { return key == selected.rank ? 1 : 0; },
-      Goal{needed}, scratch.select);
+      [&](uint32_t key, int32_t) -> uint64_t { return key == selected.rank ? 1 : 0; }, Goal{needed},
+      scratch.select);
   const int32_t last = TokenOfLowerIdRank(tie.rank);
   if (threadIdx.x == 0) {
     scratch.top_count = 0;
@@ -68,8 +66,7 @@ __device__ __forceinline__ void AddLogprobs(RowView view, int32_t count, Terminu
   view.ForEach([&](uint32_t key, int32_t) {
     own += sampling::Weight(sampling::LogitOf(key), largest, scale);
   });
-  const double log_sum =
-      sampling::LogOfSum(SumOfAll(own, scratch.select.warps), largest);
+  const double log_sum = sampling::LogOfSum(SumOfAll(own, scratch.select.warps), largest);
   const auto logprob = [&](float logit) { return static_cast<float>(logit - log_sum); };
   result.logprob = logprob(view.logits[result.token]);
   const int32_t wanted = min(count, view.vocab_size);

@@ -63,8 +63,8 @@ struct RowView {
       logit = sampling::PenalizeRepetition(logit, repetition_penalty);
     }
     if ((mark & kCountBits) != 0) {
-      logit = sampling::PenalizeCount(logit, static_cast<int>(mark & kCountBits),
-                                      frequency_penalty, presence_penalty);
+      logit = sampling::PenalizeCount(logit, static_cast<int>(mark & kCountBits), frequency_penalty,
+                                      presence_penalty);
     }
     return (bans & active_bans) != 0 || (mark & kMasked) != 0 ? kBannedLogit : logit;
   }

@@ -40,10 +40,10 @@ enum TerminusSamplingFlags {
 };
 
 struct TerminusSamplingResult {
-  int32_t token;    // 0 where flags are set.
-  uint32_t flags;   // Of TerminusSamplingFlags.
-  float logprob;    // 0 when none was asked for.
-  int32_t top;      // How many of the row's top logprobs are written.
+  int32_t token;   // 0 where flags are set.
+  uint32_t flags;  // Of TerminusSamplingFlags.
+  float logprob;   // 0 when none was asked for.
+  int32_t top;     // How many of the row's top logprobs are written.
 };
 
 struct TerminusTopLogprob {
