@@ -112,9 +112,11 @@ absl::StatusOr<std::vector<int32_t>> Answer(DecoderModel& model, const std::vect
                                             std::vector<float> logits) {
   const auto& generation = model.generation;
   const auto prompt_length = static_cast<int>(prompt.size());
+  sampling::Parameters parameters;
+  parameters.repetition_penalty = generation.repetition_penalty;
   std::vector<int32_t> ids = prompt;
   while (true) {
-    sampling::ProcessLogits(generation.rules, generation.repetition_penalty,
+    sampling::ProcessLogits(generation.rules, parameters,
                             {.tokens = ids,
                              .length = static_cast<int>(ids.size()),
                              .prompt_length = prompt_length,

@@ -86,7 +86,7 @@ absl::StatusOr<models::sampling::Sampled> LmStage::Sample(const scheduler::PlanE
                                                   absl::Span<const float> logits) const {
   const int length = entry.first_position + Size(entry.tokens);
   std::vector<int32_t> known;
-  if (models::sampling::LooksBack(rules_, entry.sampling.repetition_penalty)) {
+  if (models::sampling::LooksBack(rules_, entry.sampling)) {
     if (Size(entry.earlier) != entry.first_position) {
       return absl::InvalidArgumentError(absl::StrCat(
           "step plan: ", entry.earlier.size(), " earlier tokens, expected ", entry.first_position));

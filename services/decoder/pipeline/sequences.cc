@@ -186,7 +186,7 @@ void Sequences::Enter(uint64_t key, int tokens, scheduler::StepPlan& plan) {
     entry.sampling.choice = static_cast<uint32_t>(sequence.choice);
     entry.prompt_tokens = request.report.prompt_tokens;
     entry.max_length = MaxLength(request);
-    if (models::sampling::LooksBack(options_.rules, entry.sampling.repetition_penalty)) {
+    if (models::sampling::LooksBack(options_.rules, entry.sampling)) {
       entry.earlier.assign(sequence.tokens.begin(), sequence.tokens.begin() + sequence.computed);
     }
   }
