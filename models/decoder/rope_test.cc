@@ -117,18 +117,17 @@ TEST(Rope, FrequenciesFallAndLongWavesAreStretched) {
   EXPECT_FLOAT_EQ(RopeFrequencies(linear, 128).front(), before.front() / 8);
 }
 
-// By hand: of pairs 0 to 7, those up to the second keep their frequency, those from the fifth on
-// are divided by the factor.
+// By hand: pairs 0 and 1 keep their frequency, those from 5 on are divided by the factor.
 TEST(Rope, YarnInterpolatesBetweenItsBounds) {
   const RopeConfig rope{.theta = 100,
                         .scaling = RopeConfig::Scaling::kYarn,
                         .factor = 4,
                         .beta_fast = 8,
                         .beta_slow = 1,
-                        .original_max_positions = 8 * 2 * M_PI * std::pow(100, 2.0 / 16)};
+                        .original_max_positions = 1.01 * 8 * 2 * M_PI * std::pow(100, 2.0 / 16)};
   const auto plain = RopeFrequencies({.theta = 100}, 16);
   const auto scaled = RopeFrequencies(rope, 16);
-  // PairWithTurns: 8 turns at pair 1; one turn at 1 + 16 · log(8) / (2 · log(100)) = 4.6.
+  // 8 turns at pair 1.02, one turn at 1.02 + 16 · log(8) / (2 · log(100)) = 4.63.
   for (const int kept : {0, 1}) EXPECT_FLOAT_EQ(scaled[kept], plain[kept]);
   for (const int divided : {5, 6, 7}) EXPECT_FLOAT_EQ(scaled[divided], plain[divided] / 4);
   EXPECT_FLOAT_EQ(scaled[2], plain[2] * (0.75f + 0.25f / 4));
