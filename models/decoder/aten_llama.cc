@@ -15,12 +15,6 @@ at::Tensor ToDevice(const std::vector<int64_t>& values, const at::TensorOptions&
   return at::tensor(values, at::kLong).to(options.device());
 }
 
-// x [tokens, heads, head_dim]; the halves of a head are pairs.
-at::Tensor Rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
-  const auto halves = x.chunk(2, -1);
-  return x * cos + at::cat({-halves[1], halves[0]}, -1) * sin;
-}
-
 }  // namespace
 
 class AtenLlama::Loader {
@@ -78,8 +72,8 @@ class AtenLlama::Ops {
       keys_ = lm_.Norm(keys_, *steps.key_norm);
     }
     if (steps.rope) {
-      queries_ = Rotate(queries_, step_.cos, step_.sin);
-      keys_ = Rotate(keys_, step_.cos, step_.sin);
+      queries_ = AtenRope::Rotate(queries_, step_.angles);
+      keys_ = AtenRope::Rotate(keys_, step_.angles);
     }
     Cache& cache = lm_.cache_[layer];
     cache.keys.index_copy_(0, step_.slots, keys_);
@@ -146,7 +140,7 @@ AtenLlama::AtenLlama(const LlamaConfig& config, const LmOptions& options, at::De
           options.dtype == ComputeDType::kBFloat16 ? at::kBFloat16 : at::kFloat)),
       first_layer_(options.layers.first),
       kv_blocks_(options.kv_blocks),
-      frequencies_(at::tensor(RopeFrequencies(config.rope, config.head_dim)).to(device)) {
+      rope_(config, device) {
   const Loader loader(*this, weights);
   const std::vector<int64_t> cache = {static_cast<int64_t>(kv_blocks_) * kKvBlockTokens,
                                       config.kv_heads, config.head_dim};
@@ -180,10 +174,7 @@ int64_t AtenLlama::kv_block_bytes() const {
 AtenLlama::Step AtenLlama::Prepare(const StepInput& input) const {
   Step step{.input = &input};
   step.positions = ToDevice({input.positions.begin(), input.positions.end()}, options_);
-  const at::Tensor angles = step.positions.to(at::kFloat).unsqueeze(1) * frequencies_.unsqueeze(0);
-  const at::Tensor both = at::cat({angles, angles}, -1).unsqueeze(1);
-  step.cos = (both.cos() * config_.rope.attention_factor).to(options_);
-  step.sin = (both.sin() * config_.rope.attention_factor).to(options_);
+  step.angles = rope_.At(step.positions, options_.dtype().toScalarType());
   std::vector<int64_t> slots;
   for (size_t s = 0; s + 1 < input.query_indptr.size(); ++s) {
     const int64_t queries = input.query_indptr[s + 1] - input.query_indptr[s];

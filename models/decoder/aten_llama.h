@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "models/checkpoint/weights.h"
+#include "models/decoder/aten_rope.h"
 #include "models/decoder/causal_lm.h"
 #include "models/decoder/llama_architecture.h"
 #include "models/decoder/llama_config.h"
@@ -53,8 +54,7 @@ class AtenLlama : public CausalLm {
   // A step's indices, on the device.
   struct Step {
     const StepInput* input;
-    at::Tensor cos;  // [tokens, 1, head_dim], times the attention factor.
-    at::Tensor sin;
+    AtenRope::Angles angles;
     at::Tensor slots;      // [tokens]: row of the cache of each new token.
     at::Tensor positions;  // [tokens]
     // [length] of each sequence: rows of all its tokens, in order.
@@ -78,8 +78,8 @@ class AtenLlama : public CausalLm {
   at::TensorOptions options_;  // Of the weights.
   int first_layer_;
   int kv_blocks_;
-  at::Tensor frequencies_;  // [head_dim / 2], float32
-  at::Tensor embedding_;    // [vocab, hidden]
+  AtenRope rope_;
+  at::Tensor embedding_;  // [vocab, hidden]
   std::vector<Layer> layers_;
   std::vector<Cache> cache_;  // Of each layer.
   at::Tensor final_norm_;

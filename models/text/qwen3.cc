@@ -15,12 +15,6 @@ namespace {
 // Checkpoints of a Qwen3ForCausalLM have it, those of a Qwen3Model do not.
 constexpr absl::string_view kPrefixes[] = {"model."};
 
-// x [tokens, heads, head_dim]; the halves of a head are pairs.
-at::Tensor Rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
-  const auto halves = x.chunk(2, -1);
-  return x * cos + at::cat({-halves[1], halves[0]}, -1) * sin;
-}
-
 }  // namespace
 
 absl::StatusOr<TextPlan> ReadQwen3Plan(const SentenceConfig& sentence) {
@@ -65,9 +59,9 @@ class Qwen3::Loader {
 class Qwen3::Ops {
  public:
   // x [tokens, hidden]
-  Ops(const decoder::LlamaConfig& config, const Turn& turn, const nn::Sequences& sequences,
-      at::Tensor x)
-      : config_(config), turn_(turn), sequences_(sequences), x_(std::move(x)) {}
+  Ops(const decoder::LlamaConfig& config, const decoder::AtenRope::Angles& angles,
+      const nn::Sequences& sequences, at::Tensor x)
+      : config_(config), angles_(angles), sequences_(sequences), x_(std::move(x)) {}
 
   // The residual stream.
   const at::Tensor& x() const { return x_; }
@@ -91,8 +85,8 @@ class Qwen3::Ops {
       keys_ = steps.key_norm->Forward(keys_);
     }
     if (steps.rope) {
-      queries_ = Rotate(queries_, turn_.cos, turn_.sin);
-      keys_ = Rotate(keys_, turn_.cos, turn_.sin);
+      queries_ = decoder::AtenRope::Rotate(queries_, angles_);
+      keys_ = decoder::AtenRope::Rotate(keys_, angles_);
     }
   }
 
@@ -127,29 +121,21 @@ class Qwen3::Ops {
 
  private:
   const decoder::LlamaConfig& config_;
-  const Turn& turn_;
+  const decoder::AtenRope::Angles& angles_;
   const nn::Sequences& sequences_;
   at::Tensor x_, normed_, queries_, keys_, values_, attended_, inner_;
 };
 
 Qwen3::Qwen3(const decoder::LlamaConfig& config, Pooling pooling, const nn::Loader& loader)
-    : config_(config), pooling_(pooling) {
-  tokens_ = loader.GetTable(decoder::kEmbeddingTensor, {config.vocab_size, config.hidden_size});
-  frequencies_ =
-      at::tensor(decoder::RopeFrequencies(config.rope, config.head_dim)).to(tokens_.device());
+    : config_(config),
+      pooling_(pooling),
+      tokens_(loader.GetTable(decoder::kEmbeddingTensor, {config.vocab_size, config.hidden_size})),
+      rope_(config, tokens_.device()) {
   const Loader layers(loader, config.rms_norm_eps);
   for (int i = 0; i < config.layers; ++i) {
     layers_.push_back(decoder::LoadLlamaLayer(decoder::DescribeLayer(config, i), layers));
   }
   final_norm_ = layers.LoadNorm(decoder::DescribeFinalNorm(config));
-}
-
-Qwen3::Turn Qwen3::TurnFor(const at::Tensor& positions) const {
-  const at::Tensor angles = positions.to(at::kFloat).unsqueeze(1) * frequencies_.unsqueeze(0);
-  const at::Tensor both = at::cat({angles, angles}, -1).unsqueeze(1);
-  const double factor = config_.rope.attention_factor;
-  return {.cos = (both.cos() * factor).to(tokens_.scalar_type()),
-          .sin = (both.sin() * factor).to(tokens_.scalar_type())};
 }
 
 std::vector<int64_t> Qwen3::Pooled(const PackedTexts& texts) const {
@@ -161,8 +147,8 @@ bool Qwen3::IsCapturable(int longest) const {
 }
 
 at::Tensor Qwen3::Forward(const TextInputs& inputs) const {
-  const Turn turn = TurnFor(inputs.positions);
-  Ops ops(config_, turn, inputs.sequences, at::index_select(tokens_, 0, inputs.ids));
+  const auto angles = rope_.At(inputs.positions, tokens_.scalar_type());
+  Ops ops(config_, angles, inputs.sequences, at::index_select(tokens_, 0, inputs.ids));
   decoder::RunLlamaLayers(config_, /*first_layer=*/0, layers_, ops);
   return Pool(final_norm_.Forward(ops.x()), inputs);
 }

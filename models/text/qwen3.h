@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "models/decoder/aten_rope.h"
 #include "models/decoder/llama_architecture.h"
 #include "models/decoder/llama_config.h"
 #include "models/nn/linear.h"
@@ -34,23 +35,14 @@ class Qwen3 : public TextTower {
  private:
   using Layer = decoder::LlamaLayer<nn::RmsNorm, nn::Linear>;
 
-  // A pass's angles: [tokens, 1, head_dim], in the dtype of the weights, times the attention
-  // factor.
-  struct Turn {
-    at::Tensor cos;
-    at::Tensor sin;
-  };
-
   class Loader;
   // See decoder::LlamaOps. There is no cache.
   class Ops;
 
-  Turn TurnFor(const at::Tensor& positions) const;
-
   decoder::LlamaConfig config_;
   Pooling pooling_;
-  at::Tensor tokens_;       // [vocab, hidden]
-  at::Tensor frequencies_;  // [head_dim / 2], float32
+  at::Tensor tokens_;  // [vocab, hidden]
+  decoder::AtenRope rope_;
   std::vector<Layer> layers_;
   nn::RmsNorm final_norm_;
 };
