@@ -8,6 +8,7 @@
 #include "models/checkpoint/weights.h"
 #include "models/decoder/aten_llama.h"
 #include "models/decoder/cpu_llama.h"
+#include "models/decoder/llama_architecture.h"
 #include "models/decoder/llama_config.h"
 #include "models/decoder/llama_tensors.h"
 #include "models/kernels/isa.h"
@@ -43,11 +44,13 @@ absl::Status ResolveKv(const LlamaConfig& config, int64_t element_bytes, LmOptio
 }
 
 // The dtype of the first matrix stands for all.
-ComputeDType ResolveDType(ComputeDType asked, const checkpoint::Weights& weights, int layer) {
-  if (asked != ComputeDType::kAuto) {
-    return asked;
+ComputeDType ResolveDType(const LlamaConfig& config, const LmOptions& options,
+                          const checkpoint::Weights& weights) {
+  if (options.dtype != ComputeDType::kAuto) {
+    return options.dtype;
   }
-  const std::string matrix = absl::StrCat("layers.", layer, ".mlp.gate_proj.weight");
+  const LayerSpec layer = DescribeLayer(config, options.layers.first);
+  const std::string matrix = layer.gate_up.parts[0].name + ".weight";
   return weights.TypeOf(matrix) == at::kBFloat16 ? ComputeDType::kBFloat16 : ComputeDType::kFloat32;
 }
 
@@ -60,7 +63,7 @@ absl::StatusOr<std::unique_ptr<CausalLm>> LoadCausalLm(const std::string& folder
   TERMINUS_ASSIGN_OR_RETURN(const LlamaConfig config, ReadLlamaConfig(folder));
   TERMINUS_RETURN_IF_ERROR(ResolveLayers(config, &options.layers));
   TERMINUS_ASSIGN_OR_RETURN(auto weights, checkpoint::Weights::Open(folder, device, kLlamaNames));
-  options.dtype = ResolveDType(options.dtype, weights, options.layers.first);
+  options.dtype = ResolveDType(config, options, weights);
   const bool narrow_kv = !device.is_cpu() && options.dtype == ComputeDType::kBFloat16;
   TERMINUS_RETURN_IF_ERROR(ResolveKv(config, narrow_kv ? 2 : 4, &options));
   std::unique_ptr<CausalLm> lm;

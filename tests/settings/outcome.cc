@@ -148,7 +148,8 @@ absl::Status Continue(const BundleManifest& manifest, const json& golden, Outcom
     if (static_cast<int>(encoding.ids.size()) + kNewTokens > model.lm->max_context()) {
       return absl::InvalidArgumentError(
           absl::StrCat("longer than the context of ", model.lm->max_context(),
-                       " tokens, which max_position_embeddings or sliding_window sets"));
+                       " tokens, which max_position_embeddings sets, or "
+                       "original_max_position_embeddings of longrope"));
     }
     TERMINUS_ASSIGN_OR_RETURN(const std::vector<float> logits, Logits(model, encoding.ids));
     outcome->vectors.push_back(logits);
