@@ -37,6 +37,9 @@ class CausalLm {
   // Blocks of kKvBlockTokens tokens, ids from 0.
   virtual int kv_blocks() const = 0;
 
+  // Whether it computes StepInput::soft.
+  virtual bool takes_soft_tokens() const { return false; }
+
   // Keys and values of one block in all of this stage's layers.
   virtual int64_t kv_block_bytes() const = 0;
 };

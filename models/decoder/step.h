@@ -4,6 +4,7 @@
 
 #include "absl/types/span.h"
 #include "models/decoder/kv_view.h"
+#include "models/decoder/soft_tokens.h"
 
 namespace terminus::models::decoder {
 
@@ -24,6 +25,8 @@ struct StepInput {
   // float32 [tokens, hidden_size], from the stage before; empty on the first stage, which alone
   // looks at `token_ids`' embeddings.
   absl::Span<const float> hidden_states;
+  // Ascending, without overlap. Only for a model that takes soft tokens.
+  absl::Span<const SoftSpan> soft;
 };
 
 // What the last stage makes: [rows, vocab_size] in the order of logits_tokens. Valid until the next

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "models/decoder/kv_view.h"
+#include "models/decoder/soft_tokens.h"
 #include "models/sampling/parameters.h"
 
 namespace terminus::models::decoder {
@@ -16,22 +16,6 @@ namespace terminus::models::decoder {
 // A token id that stands for the one last sampled in the sequence's slot. It may not be known on
 // the host yet.
 inline constexpr int32_t kFromSampler = -1;
-
-// Embeddings that stand in for tokens: what an encoder made of an image or a clip. Immutable.
-struct SoftTokens {
-  uint64_t content_hash = 0;
-  int32_t rows = 0;
-  std::vector<float> values;  // [rows, hidden_size]
-};
-
-// Tokens [first_token, first_token + rows) of a step get rows [first_row, first_row + rows) of
-// `tokens` in place of their ids' embeddings.
-struct SoftSpan {
-  int32_t first_token = 0;
-  int32_t first_row = 0;
-  int32_t rows = 0;
-  std::shared_ptr<const SoftTokens> tokens;
-};
 
 // One forward pass over the new tokens of several sequences; chunks of prompts and single decoded
 // tokens may be mixed. Nothing is owned: all spans need live until Forward returns.

@@ -57,10 +57,11 @@ void BlockPool::Release(int32_t block) {
   }
 }
 
-PrefixId BlockPool::Publish(int32_t block, PrefixId before, absl::Span<const int32_t> tokens) {
+PrefixId BlockPool::Publish(int32_t block, PrefixId before, absl::Span<const int32_t> tokens,
+                            uint64_t soft) {
   Block& full = At(block);
   TERMINUS_CHECK(full.holders > 0 && full.prefix == kNoPrefix);
-  const Key key = MakeKey(before, tokens);
+  const Key key = MakeKey(before, tokens, soft);
   const auto [entry, inserted] = published_.try_emplace(key, block);
   if (!inserted) {
     return At(entry->second).prefix;
@@ -70,18 +71,19 @@ PrefixId BlockPool::Publish(int32_t block, PrefixId before, absl::Span<const int
   return full.prefix;
 }
 
-absl::optional<BlockPool::Found> BlockPool::Find(PrefixId before,
-                                                 absl::Span<const int32_t> tokens) const {
-  const auto found = published_.find(MakeKey(before, tokens));
+absl::optional<BlockPool::Found> BlockPool::Find(PrefixId before, absl::Span<const int32_t> tokens,
+                                                 uint64_t soft) const {
+  const auto found = published_.find(MakeKey(before, tokens, soft));
   if (found == published_.end()) {
     return absl::nullopt;
   }
   return Found{found->second, blocks_[static_cast<size_t>(found->second)].prefix};
 }
 
-BlockPool::Key BlockPool::MakeKey(PrefixId before, absl::Span<const int32_t> tokens) {
+BlockPool::Key BlockPool::MakeKey(PrefixId before, absl::Span<const int32_t> tokens,
+                                  uint64_t soft) {
   TERMINUS_CHECK(tokens.size() == static_cast<size_t>(kBlockTokens));
-  Key key{.before = before};
+  Key key{.before = before, .soft = soft};
   std::copy(tokens.begin(), tokens.end(), key.tokens.begin());
   return key;
 }

@@ -50,29 +50,31 @@ class BlockPool {
   int holders(int32_t block) const { return blocks_[static_cast<size_t>(block)].holders; }
 
   // Says that a used block is full and holds exactly these kBlockTokens tokens, after `before`.
-  // When another block has been published for the same already, this one stays unpublished. Returns
-  // the name of the prefix that ends with these tokens.
-  PrefixId Publish(int32_t block, PrefixId before, absl::Span<const int32_t> tokens);
+  // `soft` names the embeddings that stand in for some of them, 0 for none. When another block has
+  // been published for the same already, this one stays unpublished. Returns the name of the prefix
+  // that ends with these tokens.
+  PrefixId Publish(int32_t block, PrefixId before, absl::Span<const int32_t> tokens,
+                   uint64_t soft = 0);
 
   struct Found {
     int32_t block = 0;
     PrefixId prefix = kNoPrefix;
   };
-  // The block with these kBlockTokens tokens after `before`. It may be cached: Share it before the
-  // next Allocate.
-  absl::optional<Found> Find(PrefixId before, absl::Span<const int32_t> tokens) const;
+  // The block with these kBlockTokens tokens and soft tokens after `before`. It may be cached:
+  // Share it before the next Allocate.
+  absl::optional<Found> Find(PrefixId before, absl::Span<const int32_t> tokens,
+                             uint64_t soft = 0) const;
 
  private:
   struct Key {
     PrefixId before = kNoPrefix;
+    uint64_t soft = 0;
     std::array<int32_t, kBlockTokens> tokens{};
 
-    friend bool operator==(const Key& a, const Key& b) {
-      return a.before == b.before && a.tokens == b.tokens;
-    }
+    friend bool operator==(const Key&, const Key&) = default;
     template <typename H>
     friend H AbslHashValue(H state, const Key& key) {
-      return H::combine(std::move(state), key.before, key.tokens);
+      return H::combine(std::move(state), key.before, key.soft, key.tokens);
     }
   };
 
@@ -86,7 +88,7 @@ class BlockPool {
     int32_t newer = -1;
   };
 
-  static Key MakeKey(PrefixId before, absl::Span<const int32_t> tokens);
+  static Key MakeKey(PrefixId before, absl::Span<const int32_t> tokens, uint64_t soft);
   Block& At(int32_t block);
   void AppendToCached(int32_t block);
   void RemoveFromCached(int32_t block);

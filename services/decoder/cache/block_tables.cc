@@ -11,6 +11,28 @@ absl::Span<const int32_t> TokensOfBlock(absl::Span<const int32_t> tokens, int bl
   return tokens.subspan(static_cast<size_t>(block) * kBlockTokens, kBlockTokens);
 }
 
+uint64_t Mix(uint64_t value) {
+  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9;
+  value = (value ^ (value >> 27)) * 0x94d049bb133111eb;
+  return value ^ (value >> 31);
+}
+
+// Names the soft tokens in a block and where they are; 0: there are none.
+uint64_t SoftOfBlock(BlockTables::Soft soft, int block) {
+  uint64_t name = 0;
+  for (const models::decoder::SoftSpan& span : soft) {
+    const int first = std::max(span.first_token, block * kBlockTokens);
+    const int end = std::min(span.first_token + span.rows, (block + 1) * kBlockTokens);
+    if (first < end) {
+      const auto row = static_cast<uint64_t>(span.first_row + first - span.first_token);
+      name = Mix(name + span.tokens->content_hash + 1);
+      name = Mix(name + (row << 16) + (static_cast<uint64_t>(first % kBlockTokens) << 8) +
+                 static_cast<uint64_t>(end - first));
+    }
+  }
+  return name;
+}
+
 // Blocks of a sequence that may be taken over: full ones, and not the last token's.
 int Reusable(absl::Span<const int32_t> tokens) {
   return tokens.empty() ? 0 : (static_cast<int>(tokens.size()) - 1) / kBlockTokens;
@@ -18,11 +40,11 @@ int Reusable(absl::Span<const int32_t> tokens) {
 
 }  // namespace
 
-BlockTables::Prefix BlockTables::Lookup(absl::Span<const int32_t> tokens) const {
+BlockTables::Prefix BlockTables::Lookup(absl::Span<const int32_t> tokens, Soft soft) const {
   Prefix prefix;
   PrefixId before = kNoPrefix;
   for (int i = 0; i < Reusable(tokens); ++i) {
-    const auto found = pool_.Find(before, TokensOfBlock(tokens, i));
+    const auto found = pool_.Find(before, TokensOfBlock(tokens, i), SoftOfBlock(soft, i));
     if (!found.has_value()) {
       break;
     }
@@ -33,12 +55,12 @@ BlockTables::Prefix BlockTables::Lookup(absl::Span<const int32_t> tokens) const 
   return prefix;
 }
 
-int BlockTables::Open(uint64_t id, absl::Span<const int32_t> tokens) {
+int BlockTables::Open(uint64_t id, absl::Span<const int32_t> tokens, Soft soft) {
   const auto [entry, inserted] = tables_.try_emplace(id);
   TERMINUS_CHECK(inserted);
   Table& table = entry->second;
   for (int i = 0; i < Reusable(tokens); ++i) {
-    const auto found = pool_.Find(table.prefix, TokensOfBlock(tokens, i));
+    const auto found = pool_.Find(table.prefix, TokensOfBlock(tokens, i), SoftOfBlock(soft, i));
     if (!found.has_value()) {
       break;
     }
@@ -62,14 +84,14 @@ bool BlockTables::Grow(uint64_t id, int tokens) {
   return true;
 }
 
-void BlockTables::Commit(uint64_t id, absl::Span<const int32_t> tokens) {
+void BlockTables::Commit(uint64_t id, absl::Span<const int32_t> tokens, Soft soft) {
   Table& table = tables_.at(id);
   const int full = static_cast<int>(tokens.size()) / kBlockTokens;
   TERMINUS_CHECK(BlocksFor(static_cast<int>(tokens.size())) <=
                  static_cast<int>(table.blocks.size()));
   for (; table.full < full; ++table.full) {
     table.prefix = pool_.Publish(table.blocks[static_cast<size_t>(table.full)], table.prefix,
-                                 TokensOfBlock(tokens, table.full));
+                                 TokensOfBlock(tokens, table.full), SoftOfBlock(soft, table.full));
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/types/span.h"
+#include "models/decoder/soft_tokens.h"
 #include "services/decoder/cache/block_pool.h"
 
 namespace terminus::services::decoder::cache {
@@ -15,8 +16,13 @@ constexpr int BlocksFor(int tokens) { return (tokens + kBlockTokens - 1) / kBloc
 // The table of blocks of each open sequence. Full blocks are published as they come about, and a
 // sequence that is opened begins with whatever prefix is at hand. A block is written to by one
 // sequence only: what is shared is full. Used by one thread at a time.
+//
+// A sequence's soft tokens count as part of its tokens: a block that they touch is found only by a
+// sequence with the same ones in the same positions.
 class BlockTables {
  public:
+  using Soft = absl::Span<const models::decoder::SoftSpan>;
+
   explicit BlockTables(int blocks) : pool_(blocks) {}
 
   // What Open would find for a sequence of these tokens.
@@ -27,10 +33,10 @@ class BlockTables {
     // Of their blocks, those that others hold already and that therefore cost nothing.
     int held_blocks = 0;
   };
-  Prefix Lookup(absl::Span<const int32_t> tokens) const;
+  Prefix Lookup(absl::Span<const int32_t> tokens, Soft soft = {}) const;
 
   // Opens a sequence; returns how many of its tokens are at hand. The id must not be open.
-  int Open(uint64_t id, absl::Span<const int32_t> tokens);
+  int Open(uint64_t id, absl::Span<const int32_t> tokens, Soft soft = {});
 
   // Gives an open sequence blocks for `tokens` tokens in all. False, and nothing is changed, when
   // there are not enough.
@@ -38,7 +44,7 @@ class BlockTables {
 
   // Says that the keys and values of exactly these tokens, the sequence's first, are in its blocks
   // now. Needs Grow before.
-  void Commit(uint64_t id, absl::Span<const int32_t> tokens);
+  void Commit(uint64_t id, absl::Span<const int32_t> tokens, Soft soft = {});
 
   // Gives the blocks back; published ones stay cached. An id that is not open is left alone.
   void Close(uint64_t id);

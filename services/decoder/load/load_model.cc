@@ -6,6 +6,7 @@
 #include "common/base/status_macros.h"
 #include "models/bundle/bundle.h"
 #include "models/bundle/decoder.h"
+#include "models/decoder/lm_runner.h"
 #include "services/decoder/edge/model_codec.h"
 #include "services/decoder/pipeline/lm_stage.h"
 
@@ -23,13 +24,19 @@ absl::StatusOr<std::unique_ptr<edge::ServedModel>> LoadModel(
   auto model = std::make_unique<edge::ServedModel>();
   model->settings = loaded.generation;
   const int default_budget = loaded.device == "cpu" ? 128 : 2048;
-  const int budget = options.token_budget > 0 ? options.token_budget : default_budget;
+  const int budget = std::max(options.token_budget > 0 ? options.token_budget : default_budget,
+                              options.max_sequences);
   const int vocabulary_size = loaded.lm->vocab_size();
+  // A paused sequence keeps its slot, and the others run in its place.
+  auto runner = std::make_unique<models::decoder::LmRunner>(
+      std::move(loaded.lm), loaded.generation.rules,
+      models::decoder::LmRunner::Options{
+          .device = loaded.device, .slots = 2 * options.max_sequences, .max_tokens = budget});
   model->engine = std::make_unique<pipeline::Engine>(
-      pipeline::Engine::Options{.limits = {.max_sequences = options.max_sequences,
-                                           .token_budget = std::max(budget, options.max_sequences)},
-                                .eos_token_ids = loaded.generation.eos_token_ids},
-      std::make_unique<pipeline::LmStage>(std::move(loaded.lm), loaded.generation.rules), metrics);
+      pipeline::Engine::Options{
+          .limits = {.max_sequences = options.max_sequences, .token_budget = budget},
+          .eos_token_ids = loaded.generation.eos_token_ids},
+      pipeline::LmStage::Factory(std::move(runner), loaded.generation.rules), metrics);
   model->codec = edge::MakeCodec(std::move(loaded.tokenizer), std::move(loaded.chat_template),
                                  std::move(loaded.special_tokens), vocabulary_size);
   device = loaded.device;

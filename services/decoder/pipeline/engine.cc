@@ -8,29 +8,34 @@
 #include "absl/time/clock.h"
 #include "common/base/check.h"
 #include "common/base/errors.h"
-#include "common/executor/guard.h"
+#include "models/decoder/kv_view.h"
 
 namespace terminus::services::decoder::pipeline {
 namespace {
 
-int ContextOf(const scheduler::PlanBounds& bounds) {
-  return std::min(bounds.max_context, bounds.kv_blocks * bounds.block_tokens);
+int ContextOf(const models::decoder::RunnerInfo& info) {
+  return std::min(info.max_context, info.kv_blocks * models::decoder::kKvBlockTokens);
 }
 
 }  // namespace
 
-Engine::Engine(Options options, std::unique_ptr<Stage> stage, EngineMetrics& metrics)
+Engine::Engine(Options options, const StageFactory& make_stage, EngineMetrics& metrics)
     : max_sequences_(options.limits.max_sequences),
-      max_context_(ContextOf(stage->bounds())),
+      clock_(*options.clock),
       metrics_(metrics),
-      stage_(std::move(stage)),
+      stage_(make_stage([this](StepResult result) {
+        Post([this, result = std::move(result)] { EndStep(result); });
+      })),
+      max_context_(ContextOf(stage_->info())),
       sequences_({.limits = options.limits,
                   .max_context = max_context_,
-                  .kv_blocks = stage_->bounds().kv_blocks,
+                  .kv_blocks = stage_->info().kv_blocks,
+                  .slots = stage_->info().slots,
                   .eos_token_ids = std::move(options.eos_token_ids),
                   .rules = stage_->rules()},
                  metrics),
-      device_("device", /*max_queued=*/1) {
+      mask_pool_("masks", options.mask_threads, /*max_queued=*/64) {
+  TERMINUS_CHECK(options.limits.token_budget <= stage_->info().max_tokens);
   thread_ = std::thread([this] {
     pthread_setname_np(pthread_self(), "engine");
     Run();
@@ -60,16 +65,12 @@ uint64_t Engine::Submit(Generation generation) {
 }
 
 void Engine::Cancel(uint64_t id) {
-  Post([this, id] {
-    sequences_.End(id,
-                   base::MakeError(absl::StatusCode::kCancelled, base::kReasonCancelled,
-                                   "the caller cancelled"),
-                   absl::Now());
-  });
+  const absl::Time asked = clock_.Now();
+  Post([this, id, asked] { sequences_.Cancel(id, asked, clock_.Now()); });
 }
 
 void Engine::Stop(uint64_t id, int choice) {
-  Post([this, id, choice] { sequences_.Stop(id, choice, absl::Now()); });
+  Post([this, id, choice] { sequences_.Stop(id, choice, clock_.Now()); });
 }
 
 void Engine::Wake() {
@@ -89,71 +90,96 @@ void Engine::Post(std::function<void()> message) {
 }
 
 void Engine::Run() {
-  // Whether those inside have been told that it ends; a step may still be under way then.
-  bool told = false;
+  // Whether all generations have been ended because the engine is closed.
+  bool ended = false;
   while (true) {
     std::vector<std::function<void()>> messages;
-    bool closed = false;
-    {
-      base::MutexLock lock(mutex_);
-      const absl::Time deadline = sequences_.next_deadline();
-      while (inbox_.empty() && !woken_ && !(closed_ && !(told && step_under_way_)) &&
-             changed_.WaitUntil(mutex_, deadline)) {
-      }
-      messages.swap(inbox_);
-      woken_ = false;
-      closed = closed_;
-    }
+    const bool open = Receive(ended, messages);
     for (const std::function<void()>& message : messages) {
       message();
     }
-    sequences_.Expire(absl::Now());
-    if (closed) {
+    sequences_.Expire(clock_.Now());
+    if (open) {
+      StartSteps();
+    } else {
       sequences_.EndAll(base::MakeError(absl::StatusCode::kUnavailable, base::kReasonReplicaLost,
                                         "the decoder is shutting down"),
-                        absl::Now());
-      told = true;
-    }
-    if (!step_under_way_) {
-      if (closed) {
+                        clock_.Now());
+      ended = true;
+      if (sequences_.steps_in_flight() == 0) {
         return;
       }
-      StartStep();
+      stage_->Flush();
+    }
+    MakeMasks();
+  }
+}
+
+bool Engine::Receive(bool ended, std::vector<std::function<void()>>& messages) {
+  base::MutexLock lock(mutex_);
+  // Measured by the engine's clock, waited for by the real one.
+  const absl::Time deadline = absl::Now() + (sequences_.next_deadline() - clock_.Now());
+  while (inbox_.empty() && !woken_ && (!closed_ || ended) && changed_.WaitUntil(mutex_, deadline)) {
+  }
+  messages.swap(inbox_);
+  woken_ = false;
+  return !closed_;
+}
+
+void Engine::StartSteps() {
+  while (sequences_.steps_in_flight() < stage_->info().steps_in_flight) {
+    if (!StartStep()) {
+      if (sequences_.steps_in_flight() > 0) {
+        stage_->Flush();
+      }
+      return;
     }
   }
 }
 
-void Engine::StartStep() {
-  absl::optional<scheduler::StepPlan> plan = sequences_.Plan(absl::Now());
+bool Engine::StartStep() {
+  const absl::Time now = clock_.Now();
+  absl::optional<scheduler::StepPlan> plan = sequences_.Plan(now);
   if (!plan.has_value()) {
-    return;
+    return false;
   }
-  int tokens = 0;
+  size_t tokens = 0;
   for (const scheduler::PlanEntry& entry : plan->entries) {
-    tokens += static_cast<int>(entry.tokens.size());
+    tokens += entry.tokens.size();
   }
-  step_under_way_ = true;
-  // There is never more than one step, so there is room.
-  TERMINUS_CHECK(device_.TryRun(
-      [this, tokens, bytes = scheduler::EncodePlan(*plan)] { ExecuteStep(bytes, tokens); }));
+  metrics_.step_tokens.Observe(static_cast<double>(tokens));
+  if (sequences_.steps_in_flight() == 1) {
+    step_begin_ = now;
+  }
+  stage_->Submit(*std::move(plan));
+  return true;
 }
 
-void Engine::ExecuteStep(const std::string& plan, int tokens) {
-  const absl::Time start = absl::Now();
-  absl::StatusOr<StepTokens> result = absl::InternalError("not executed");
-  const absl::Status status = executor::RunGuarded([&] {
-    result = stage_->Execute(plan);
-    return result.status();
-  });
-  if (!status.ok()) {
-    result = status;
+void Engine::EndStep(const StepResult& result) {
+  const absl::Time now = clock_.Now();
+  metrics::Observe(metrics_.step_seconds, now - step_begin_);
+  step_begin_ = now;
+  sequences_.Apply(result, now);
+}
+
+void Engine::MakeMasks() {
+  absl::optional<Sequences::MaskWork> work = sequences_.TakeMaskWork();
+  if (!work.has_value()) {
+    return;
   }
-  metrics::Observe(metrics_.step_seconds, absl::Now() - start);
-  metrics_.step_tokens.Observe(tokens);
-  Post([this, result = std::move(result)] {
-    step_under_way_ = false;
-    sequences_.Apply(result, absl::Now());
-  });
+  const auto words = static_cast<size_t>((stage_->info().vocab_size + 31) / 32);
+  // There is one such task for each step in flight at most, so there is room.
+  TERMINUS_CHECK(mask_pool_.TrySchedule([this, words, work = *std::move(work)] {
+    StepMasks masks(work.rows.size());
+    mask_pool_.ParallelFor(static_cast<int>(masks.size()), [&](int row) {
+      TokenConstraint* constraint = work.rows[static_cast<size_t>(row)].get();
+      if (constraint != nullptr) {
+        masks[static_cast<size_t>(row)].resize(words);
+        constraint->FillMask(absl::MakeSpan(masks[static_cast<size_t>(row)]));
+      }
+    });
+    stage_->SendMasks(work.step, std::move(masks));
+  }));
 }
 
 }  // namespace terminus::services::decoder::pipeline

@@ -3,13 +3,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "common/base/clock.h"
 #include "common/base/mutex.h"
-#include "common/executor/device_thread.h"
+#include "common/base/thread_pool.h"
 #include "services/decoder/pipeline/engine_metrics.h"
 #include "services/decoder/pipeline/generation.h"
 #include "services/decoder/pipeline/sequences.h"
@@ -18,7 +18,8 @@
 namespace terminus::services::decoder::pipeline {
 
 // Generates, many prompts together, token by token. One thread owns the sequences and plans the
-// steps, another, the device's, executes them; all else sends messages to the first. Thread-safe.
+// steps; the stage executes them, several in flight if it can; a few threads make masks for
+// grammars. All else sends messages to the first thread. Thread-safe.
 //
 // How many generations are inside is for the caller to bound.
 class Engine {
@@ -26,10 +27,16 @@ class Engine {
   struct Options {
     scheduler::StepLimits limits;
     std::vector<int32_t> eos_token_ids;
+    // Threads that fill the masks of one step together.
+    int mask_threads = 2;
+    // Outlives the engine. A clock that is set, and does not run, needs a Wake once it is set.
+    const base::Clock* clock = &base::RealClock::Get();
   };
 
-  Engine(Options options, std::unique_ptr<Stage> stage, EngineMetrics& metrics);
-  // Ends what is under way with UNAVAILABLE.
+  // Requires: the stage has at least limits.max_sequences slots, and takes limits.token_budget
+  // tokens in a step.
+  Engine(Options options, const StageFactory& make_stage, EngineMetrics& metrics);
+  // Ends all active generations with UNAVAILABLE, and waits for the steps in flight.
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -42,8 +49,8 @@ class Engine {
   // Queues a generation; its sink is told all else. The prompt's ids are the model's.
   uint64_t Submit(Generation generation);
 
-  // Each takes effect at the next step boundary, and is without effect when the generation, or the
-  // choice, has ended already. Cancel ends it with CANCELLED.
+  // Each takes effect before the next step is planned, and is without effect when the generation,
+  // or the choice, has ended already. Cancel ends it with CANCELLED.
   void Cancel(uint64_t id);
   void Stop(uint64_t id, int choice);
 
@@ -53,17 +60,17 @@ class Engine {
  private:
   void Post(std::function<void()> message);
   void Run();
-  void StartStep();
-  void ExecuteStep(const std::string& plan, int tokens);
+  // Waits for messages, a Wake or a deadline, and takes the messages. Once the engine is closed, it
+  // waits only if all generations have been `ended`, and returns false.
+  bool Receive(bool ended, std::vector<std::function<void()>>& messages);
+  void StartSteps();
+  bool StartStep();
+  void EndStep(const StepResult& result);
+  void MakeMasks();
 
   const int max_sequences_;
-  const int max_context_;
+  const base::Clock& clock_;
   EngineMetrics& metrics_;
-  const std::unique_ptr<Stage> stage_;
-
-  // Both belong to the thread that plans.
-  Sequences sequences_;
-  bool step_under_way_ = false;
 
   base::Mutex mutex_;
   base::CondVar changed_;
@@ -72,8 +79,17 @@ class Engine {
   bool woken_ ABSL_GUARDED_BY(mutex_) = false;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 
+  // Calls back into what is above.
+  const std::unique_ptr<Stage> stage_;
+  const int max_context_;
+
+  // Both belong to the thread that plans. `step_begin_` is when the oldest step in flight had the
+  // device for itself.
+  Sequences sequences_;
+  absl::Time step_begin_;
+
   // Last: they use all of the above until they are joined.
-  executor::DeviceThread device_;
+  base::ThreadPool mask_pool_;
   std::thread thread_;
 };
 

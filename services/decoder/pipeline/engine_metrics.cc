@@ -33,6 +33,12 @@ EngineMetrics::EngineMetrics(metrics::Registry& registry)
                                          metrics::SecondsBuckets())),
       step_tokens(registry.AddHistogram("terminus_decoder_step_tokens", "Tokens in a step.",
                                         metrics::CountBuckets(8192))),
+      cancel_to_release_seconds(registry.AddHistogram(
+          "terminus_decoder_cancel_to_release_seconds",
+          "Time from a cancellation to the release of a sequence's KV blocks.",
+          metrics::SecondsBuckets())),
+      steps_in_flight(registry.AddGauge("terminus_decoder_steps_in_flight",
+                                        "Steps given to the device whose results are not there.")),
       running_sequences(registry.AddGauge("terminus_decoder_running_sequences",
                                           "Sequences that have KV blocks.")),
       waiting_sequences(registry.AddGauge("terminus_decoder_waiting_sequences",

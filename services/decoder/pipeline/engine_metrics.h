@@ -13,6 +13,8 @@ struct EngineMetrics {
   metrics::Histogram& queue_seconds;
   metrics::Histogram& step_seconds;
   metrics::Histogram& step_tokens;
+  metrics::Histogram& cancel_to_release_seconds;
+  metrics::Gauge& steps_in_flight;
   metrics::Gauge& running_sequences;
   metrics::Gauge& waiting_sequences;
   metrics::Counter& preemptions;

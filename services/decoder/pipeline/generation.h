@@ -6,7 +6,9 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "models/sampling/sampler.h"
+#include "models/decoder/soft_tokens.h"
+#include "models/sampling/parameters.h"
+#include "services/decoder/pipeline/token_constraint.h"
 
 namespace terminus::services::decoder::pipeline {
 
@@ -37,8 +39,8 @@ class TokenSink {
  public:
   virtual ~TokenSink() = default;
 
-  // True while the choice's reader is behind; then its sequence rests until Engine::Wake is called.
-  // Called on any thread.
+  // True while the choice's reader is behind; then its sequence is paused until Engine::Wake is
+  // called. As many tokens as there are steps in flight may still come. Called on any thread.
   virtual bool Full(int choice) const = 0;
 
   // The next token of a choice. An end-of-sequence token is among them.
@@ -59,6 +61,16 @@ struct Generation {
   int choices = 1;
   // At least 1.
   int max_tokens = 1;
+  // End-of-sequence tokens are tokens like any other.
+  bool ignore_eos = false;
+  // Sequences run in order of priority, the lower the sooner, then of arrival.
+  int priority = 0;
+  // Null: every token is allowed. Requires: not together with ignore_eos.
+  ConstraintFactory constraint;
+  // Embeddings in place of tokens of the prompt; first_token counts from its beginning. Ascending,
+  // without overlap, within the prompt. Requires: rows as long as the model's hidden states; equal
+  // hashes stand for equal rows.
+  std::vector<models::decoder::SoftSpan> soft;
   absl::Time arrival;
   absl::Time deadline = absl::InfiniteFuture();
   std::shared_ptr<TokenSink> sink;

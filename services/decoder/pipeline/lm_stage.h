@@ -1,46 +1,36 @@
 #pragma once
 
 #include <memory>
-#include <vector>
 
-#include "models/decoder/causal_lm.h"
+#include "common/executor/device_thread.h"
 #include "services/decoder/pipeline/stage.h"
+#include "services/decoder/pipeline/step_loop.h"
 
 namespace terminus::services::decoder::pipeline {
 
-// A whole model in this process.
-class LmStage : public Stage {
+// A whole model in this process, with the thread that owns its device.
+class LmStage final : public Stage {
  public:
-  // Requires: the model is first and last stage in one, and has the tokens of the rules.
-  explicit LmStage(std::unique_ptr<models::decoder::CausalLm> lm, models::sampling::LogitRules rules = {});
+  // `rules` are those that the runner applies. Requires: it has their tokens.
+  LmStage(std::unique_ptr<models::decoder::StepRunner> runner, models::sampling::LogitRules rules,
+          OnResult on_result);
+  // Waits for the call of the runner that is under way. Steps without a result get none.
+  ~LmStage() override;
 
-  absl::StatusOr<StepTokens> Execute(absl::string_view plan) override;
-  const scheduler::PlanBounds& bounds() const override { return bounds_; }
-  const models::sampling::LogitRules& rules() const override { return rules_; }
+  // A factory that can be used once.
+  static StageFactory Factory(std::unique_ptr<models::decoder::StepRunner> runner,
+                              models::sampling::LogitRules rules);
+
+  void Submit(scheduler::StepPlan plan) override;
+  void SendMasks(uint64_t step, StepMasks masks) override;
+  void Flush() override;
+  const models::decoder::RunnerInfo& info() const override { return loop_.info(); }
+  const models::sampling::LogitRules& rules() const override { return loop_.rules(); }
 
  private:
-  // The step's entries, concatenated as the model takes them; a member to reuse their memory.
-  struct Batch {
-    std::vector<int32_t> token_ids;
-    std::vector<int32_t> positions;
-    std::vector<int32_t> query_indptr;
-    std::vector<int32_t> kv_indptr;
-    std::vector<int32_t> kv_indices;
-    std::vector<int32_t> last_page_len;
-    std::vector<int32_t> logits_tokens;
-
-    void Clear();
-    void Append(const scheduler::PlanEntry& entry);
-    models::decoder::StepInput View() const;
-  };
-
-  absl::StatusOr<models::sampling::Sampled> Sample(const scheduler::PlanEntry& entry,
-                                           absl::Span<const float> logits) const;
-
-  std::unique_ptr<models::decoder::CausalLm> lm_;
-  const models::sampling::LogitRules rules_;
-  const scheduler::PlanBounds bounds_;
-  Batch batch_;
+  StepLoop loop_;
+  // Last, so that it is joined before what it uses goes.
+  executor::DeviceThread thread_;
 };
 
 }  // namespace terminus::services::decoder::pipeline

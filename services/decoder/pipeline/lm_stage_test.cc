@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
+
+#include "models/decoder/lm_runner.h"
 #include "services/decoder/testing/toy_lm.h"
 
 namespace terminus::services::decoder::pipeline {
@@ -11,73 +14,33 @@ namespace {
 using ::testing::HasSubstr;
 using ToyLm = decoder::testing::ToyLm;
 
-scheduler::PlanEntry Entry(std::vector<int32_t> tokens, int first_position,
-                           std::vector<int32_t> blocks, bool sample) {
-  return {.sequence = 1,
-          .first_position = first_position,
-          .tokens = std::move(tokens),
-          .blocks = std::move(blocks),
-          .sample = sample,
-          .sampling = {.temperature = 0}};
+// One step with one token in slot 0.
+scheduler::StepPlan OneToken(uint64_t step, int32_t token) {
+  scheduler::StepPlan plan{.step = step, .closed = {0}};
+  plan.opened = {{.slot = 0, .sampling = {.temperature = 0}, .prompt_length = 1, .max_length = 8}};
+  plan.entries = {{.slot = 0, .sample = true, .tokens = {token}, .new_blocks = {0}}};
+  return plan;
 }
 
-TEST(LmStage, ExecutesChunksAndDecodesOfSeveralSequencesTogether) {
-  const ToyLm::Options options;
-  LmStage stage(std::make_unique<ToyLm>(options));
-  std::vector<int32_t> first;
-  for (int32_t i = 0; i < 20; ++i) first.push_back(i);
-  const std::vector<int32_t> second = {7, 8, 9};
-  const std::vector<int32_t> head(first.begin(), first.begin() + 10);
-  const std::vector<int32_t> tail(first.begin() + 10, first.end());
-
-  // The first sequence's prompt in two chunks, into blocks that are not in order.
-  auto tokens = stage.Execute(scheduler::EncodePlan(
-      {.step = 1, .entries = {Entry(head, 0, {5}, false), Entry(second, 0, {3}, true)}}));
-  ASSERT_TRUE(tokens.ok()) << tokens.status();
-  ASSERT_EQ(tokens->size(), 1u);
-  const std::vector<int32_t> second_answer = ToyLm::Greedy(options, second, 2);
-  EXPECT_EQ((*tokens)[0]->chosen.token, second_answer[0]);
-
-  tokens = stage.Execute(scheduler::EncodePlan(
-      {.step = 2,
-       .entries = {Entry(tail, 10, {5, 2}, true), Entry({second_answer[0]}, 3, {3}, true)}}));
-  ASSERT_TRUE(tokens.ok()) << tokens.status();
-  ASSERT_EQ(tokens->size(), 2u);
-  EXPECT_EQ((*tokens)[0]->chosen.token, ToyLm::Greedy(options, first, 1)[0]);
-  EXPECT_EQ((*tokens)[1]->chosen.token, second_answer[1]);
-}
-
-TEST(LmStage, ASequenceWhoseLogitsAreNoNumbersFailsAlone) {
-  LmStage stage(std::make_unique<ToyLm>(ToyLm::Options{.poison_token = 9}));
-  const auto tokens = stage.Execute(
-      scheduler::EncodePlan({.entries = {Entry({1, 9}, 0, {0}, true), Entry({2}, 0, {1}, true)}}));
-  ASSERT_TRUE(tokens.ok());
-  EXPECT_THAT(std::string((*tokens)[0].status().message()), HasSubstr("nan"));
-  EXPECT_TRUE((*tokens)[1].ok());
-}
-
-TEST(LmStage, APlanWithoutTheEarlierTokensThatAPenaltyNeedsIsRefused) {
-  LmStage stage(std::make_unique<ToyLm>(ToyLm::Options{}));
-  scheduler::PlanEntry entry = Entry({1, 2, 3}, 0, {0}, true);
-  entry.sampling.repetition_penalty = 1.5f;
-  ASSERT_TRUE(stage.Execute(scheduler::EncodePlan({.entries = {entry}}))->front().ok());
-  entry.tokens = {4};
-  entry.first_position = 3;
-  const auto without = stage.Execute(scheduler::EncodePlan({.entries = {entry}}));
-  EXPECT_THAT(std::string(without->front().status().message()),
-              HasSubstr("0 earlier tokens, expected 3"));
-  entry.earlier = {1, 2, 3};
-  EXPECT_TRUE(stage.Execute(scheduler::EncodePlan({.entries = {entry}}))->front().ok());
-}
-
-TEST(LmStage, APlanOutOfBoundsIsRefused) {
-  LmStage stage(std::make_unique<ToyLm>(ToyLm::Options{.kv_blocks = 4}));
-  EXPECT_FALSE(stage.Execute("rubbish").ok());
-  EXPECT_THAT(
-      std::string(stage.Execute(scheduler::EncodePlan({.entries = {Entry({1}, 0, {4}, true)}}))
-                      .status()
-                      .message()),
-      HasSubstr("block 4"));
+// On the thread that LibTorch is set up for, what a model throws fails its step and no other.
+TEST(LmStage, ExecutesStepsAndMakesStatusesOfExceptions) {
+  const ToyLm::Options model{.throwing_token = 5};
+  std::promise<StepResult> failed;
+  std::promise<StepResult> answered;
+  const auto stage =
+      LmStage::Factory(std::make_unique<models::decoder::LmRunner>(
+                           std::make_unique<ToyLm>(model), models::sampling::LogitRules{},
+                           models::decoder::LmRunner::Options{}),
+                       {})([&](StepResult result) {
+        (result.step == 1 ? failed : answered).set_value(std::move(result));
+      });
+  stage->Submit(OneToken(1, 5));
+  EXPECT_THAT(std::string(failed.get_future().get().tokens.status().message()),
+              HasSubstr("the device is gone"));
+  stage->Submit(OneToken(2, 6));
+  const StepResult result = answered.get_future().get();
+  ASSERT_TRUE(result.tokens.ok()) << result.tokens.status();
+  EXPECT_EQ(result.tokens->at(0)->chosen.token, ToyLm::Greedy(model, {6}, 1)[0]);
 }
 
 }  // namespace

@@ -3,16 +3,20 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/base/check.h"
 #include "common/base/errors.h"
 
 namespace terminus::services::decoder::pipeline {
 
 Sequences::Sequences(Options options, EngineMetrics& metrics)
-    : options_(std::move(options)), metrics_(metrics), tables_(options_.kv_blocks) {
+    : options_(std::move(options)),
+      metrics_(metrics),
+      leases_(options_.kv_blocks, options_.slots, metrics) {
   // Else a sequence could wait for ever, or a decode for the budget.
   TERMINUS_CHECK(cache::BlocksFor(options_.max_context) <= options_.kv_blocks);
   TERMINUS_CHECK(options_.limits.token_budget >= options_.limits.max_sequences);
+  TERMINUS_CHECK(options_.slots >= options_.limits.max_sequences);
   TERMINUS_CHECK(options_.limits.block_tokens == cache::kBlockTokens);
   ShowGauges();
 }
@@ -23,19 +27,52 @@ void Sequences::Add(uint64_t id, Generation generation) {
   TERMINUS_CHECK(generation.choices > 0 && generation.choices <= kMaxChoices);
   TERMINUS_CHECK(generation.max_tokens > 0);
   TERMINUS_CHECK(requests_.empty() || requests_.rbegin()->first < id);
-  for (int choice = 0; choice < generation.choices; ++choice) {
-    Sequence& sequence = sequences_[Key(id, choice)];
-    sequence.request = id;
-    sequence.choice = choice;
-    sequence.tokens = generation.prompt;
-    sequence.held = choice > 0;
-  }
-  metrics_.prompt_tokens.Increment(prompt_tokens);
   Request& request = requests_[id];
   request.report.prompt_tokens = prompt_tokens;
   request.live_choices = generation.choices;
   request.generation = std::move(generation);
+  for (int choice = 0; choice < request.live_choices; ++choice) {
+    Sequence& sequence = sequences_[Key(id, choice)];
+    sequence.id = id;
+    sequence.request = &request;
+    sequence.choice = choice;
+    sequence.tokens = request.generation.prompt;
+    sequence.state = choice > 0 ? State::kHeld : State::kWaiting;
+    if (request.generation.constraint) {
+      sequence.constraint = request.generation.constraint();
+    }
+  }
+  AddSoftTokens(request.generation);
+  metrics_.prompt_tokens.Increment(prompt_tokens);
   ShowGauges();
+}
+
+void Sequences::AddSoftTokens(const Generation& generation) {
+  for (const models::decoder::SoftSpan& span : generation.soft) {
+    const uint64_t hash = span.tokens->content_hash;
+    SoftUse& use = soft_tokens_[hash];
+    ++use.generations;
+    use.tokens = span.tokens;
+    // The stage has them still if it has not been told to drop them.
+    const auto dropped = std::find(dropped_soft_tokens_.begin(), dropped_soft_tokens_.end(), hash);
+    if (dropped != dropped_soft_tokens_.end()) {
+      dropped_soft_tokens_.erase(dropped);
+      use.sent = true;
+    }
+  }
+}
+
+void Sequences::DropSoftTokens(const Generation& generation) {
+  for (const models::decoder::SoftSpan& span : generation.soft) {
+    const auto found = soft_tokens_.find(span.tokens->content_hash);
+    if (--found->second.generations > 0) {
+      continue;
+    }
+    if (found->second.sent) {
+      dropped_soft_tokens_.push_back(found->first);
+    }
+    soft_tokens_.erase(found);
+  }
 }
 
 void Sequences::Stop(uint64_t id, int choice, absl::Time now) {
@@ -46,12 +83,24 @@ void Sequences::Stop(uint64_t id, int choice, absl::Time now) {
 }
 
 void Sequences::End(uint64_t id, const absl::Status& status, absl::Time now) {
+  EndRequest(id, status, absl::nullopt, now);
+}
+
+void Sequences::Cancel(uint64_t id, absl::Time asked, absl::Time now) {
+  EndRequest(
+      id,
+      base::MakeError(absl::StatusCode::kCancelled, base::kReasonCancelled, "the caller cancelled"),
+      asked, now);
+}
+
+void Sequences::EndRequest(uint64_t id, const absl::Status& status,
+                           absl::optional<absl::Time> cancelled, absl::Time now) {
   const auto found = requests_.find(id);
   if (found == requests_.end()) {
     return;
   }
   for (int choice = 0; choice < found->second.generation.choices; ++choice) {
-    Remove(Key(id, choice));
+    Remove(Key(id, choice), cancelled, now);
   }
   Finish(id, status, now);
   ShowGauges();
@@ -79,161 +128,74 @@ void Sequences::Expire(absl::Time now) {
 }
 
 absl::Time Sequences::next_deadline() const {
-  absl::Time next = absl::InfiniteFuture();
+  absl::Time deadline = absl::InfiniteFuture();
   for (const auto& [id, request] : requests_) {
-    next = std::min(next, request.generation.deadline);
+    deadline = std::min(deadline, request.generation.deadline);
   }
-  return next;
+  return deadline;
 }
 
-absl::optional<scheduler::StepPlan> Sequences::Plan(absl::Time now) {
-  TERMINUS_CHECK(!step_under_way_);
-  std::vector<uint64_t> running;
-  std::vector<uint64_t> waiting;
-  scheduler::StepDecision decision;
-  do {
-    decision = Decide(running, waiting);
-    for (const size_t place : decision.preempted) {
-      Preempt(running[place]);
-    }
-    // Blocks came free, but for nobody yet: what waits for them is admitted in the next round.
-  } while (decision.empty() && !decision.preempted.empty());
-  if (decision.empty()) {
-    ShowGauges();
-    return absl::nullopt;
-  }
-  // What is cached is taken hold of before new blocks are, which could be those.
-  for (const scheduler::Work& work : decision.admitted) {
-    const uint64_t key = waiting[work.place];
-    Sequence& sequence = sequences_.at(key);
-    Begin(sequence, tables_.Open(key, sequence.tokens), now);
-  }
-  scheduler::StepPlan plan{.step = ++step_};
-  in_step_.clear();
-  for (const scheduler::Work& work : decision.running) {
-    Enter(running[work.place], work.tokens, plan);
-  }
-  for (const scheduler::Work& work : decision.admitted) {
-    Enter(waiting[work.place], work.tokens, plan);
-  }
-  step_under_way_ = true;
-  ShowGauges();
-  return plan;
-}
-
-scheduler::StepDecision Sequences::Decide(std::vector<uint64_t>& running,
-                                          std::vector<uint64_t>& waiting) {
-  running.clear();
-  waiting.clear();
-  std::vector<scheduler::RunningView> running_views;
-  std::vector<scheduler::WaitingView> waiting_views;
-  for (const auto& [key, sequence] : sequences_) {
-    const bool paused = requests_.at(sequence.request).generation.sink->Full(sequence.choice);
-    if (sequence.running) {
-      running.push_back(key);
-      running_views.push_back({.known = sequence.known(),
-                               .computed = sequence.computed,
-                               .blocks = static_cast<int>(tables_.Blocks(key).size()),
-                               .own_blocks = tables_.OwnBlocks(key),
-                               .paused = paused});
-    } else if (!sequence.held && !paused &&
-               waiting.size() < static_cast<size_t>(options_.limits.max_sequences)) {
-      const cache::BlockTables::Prefix prefix = tables_.Lookup(sequence.tokens);
-      waiting.push_back(key);
-      waiting_views.push_back(
-          {.known = sequence.known(), .cached = prefix.tokens, .held_blocks = prefix.held_blocks});
-    }
-  }
-  return scheduler::PlanStep(options_.limits, {.running = running_views,
-                                               .waiting = waiting_views,
-                                               .available_blocks = tables_.pool().available()});
-}
-
-void Sequences::Preempt(uint64_t key) {
-  Sequence& sequence = sequences_.at(key);
-  tables_.Close(key);
-  sequence.running = false;
-  sequence.computed = 0;
-  metrics_.preemptions.Increment();
-}
-
-void Sequences::Begin(Sequence& sequence, int cached, absl::Time now) {
-  sequence.running = true;
-  sequence.computed = cached;
-  Request& request = requests_.at(sequence.request);
-  if (!request.started.has_value()) {
-    request.started = now;
-    request.report.cached_prompt_tokens = cached;
-    metrics_.cached_prompt_tokens.Increment(cached);
-    metrics::Observe(metrics_.queue_seconds, now - request.generation.arrival);
-  }
-}
-
-void Sequences::Enter(uint64_t key, int tokens, scheduler::StepPlan& plan) {
-  const Sequence& sequence = sequences_.at(key);
-  TERMINUS_CHECK(tables_.Grow(key, sequence.known()));
-  const int end = sequence.computed + tokens;
-  TERMINUS_CHECK(tokens > 0 && end <= sequence.known());
-  scheduler::PlanEntry entry{.sequence = key, .first_position = sequence.computed};
-  entry.tokens.assign(sequence.tokens.begin() + sequence.computed, sequence.tokens.begin() + end);
-  const absl::Span<const int32_t> blocks =
-      tables_.Blocks(key).first(static_cast<size_t>(cache::BlocksFor(end)));
-  entry.blocks.assign(blocks.begin(), blocks.end());
-  entry.sample = end == sequence.known();
-  if (entry.sample) {
-    const Request& request = requests_.at(sequence.request);
-    entry.sampling = request.generation.sampling;
-    entry.sampling.choice = static_cast<uint32_t>(sequence.choice);
-    entry.prompt_tokens = request.report.prompt_tokens;
-    entry.max_length = MaxLength(request);
-    if (models::sampling::LooksBack(options_.rules, entry.sampling)) {
-      entry.earlier.assign(sequence.tokens.begin(), sequence.tokens.begin() + sequence.computed);
-    }
-  }
-  in_step_.push_back({key, tokens, entry.sample});
-  plan.entries.push_back(std::move(entry));
-}
-
-void Sequences::Apply(const absl::StatusOr<StepTokens>& tokens, absl::Time now) {
-  TERMINUS_CHECK(step_under_way_);
-  step_under_way_ = false;
-  for (const uint64_t key : std::exchange(closing_, {})) {
-    tables_.Close(key);
-  }
+void Sequences::Apply(const StepResult& result, absl::Time now) {
+  TERMINUS_CHECK(!steps_.empty() && steps_.front().id == result.step);
+  const Step step = std::move(steps_.front());
+  steps_.pop_front();
   size_t row = 0;
-  for (const InStep& entry : std::exchange(in_step_, {})) {
-    const size_t own_row = entry.sample ? row++ : row;
+  for (const InStep& entry : step.entries) {
+    const absl::StatusOr<models::sampling::Sampled>* sampled = nullptr;
+    if (entry.sample && result.tokens.ok()) {
+      TERMINUS_CHECK(row < result.tokens->size());
+      sampled = &(*result.tokens)[row++];
+    }
+    ApplyEntry(entry, result.tokens.status(), sampled, now);
     const auto found = sequences_.find(entry.key);
-    if (found == sequences_.end()) {
-      continue;
-    }
-    if (!tokens.ok()) {
-      End(found->second.request, tokens.status(), now);
-      continue;
-    }
-    Sequence& sequence = found->second;
-    sequence.computed += entry.tokens;
-    tables_.Commit(
-        entry.key,
-        absl::MakeConstSpan(sequence.tokens).first(static_cast<size_t>(sequence.computed)));
-    if (entry.sample) {
-      TERMINUS_CHECK(own_row < tokens->size());
-      TakeToken(entry.key, (*tokens)[own_row], now);
+    if (leases_.EndStep(entry.key, now) && found != sequences_.end()) {
+      TERMINUS_CHECK(found->second.state == State::kPreempted);
+      found->second.state = State::kWaiting;
+      found->second.launched = 0;
+      found->second.computed = 0;
     }
   }
   ShowGauges();
+}
+
+void Sequences::ApplyEntry(const InStep& entry, const absl::Status& status,
+                           const absl::StatusOr<models::sampling::Sampled>* sampled,
+                           absl::Time now) {
+  const auto found = sequences_.find(entry.key);
+  if (found == sequences_.end()) {
+    return;
+  }
+  Sequence& sequence = found->second;
+  if (!status.ok()) {
+    End(sequence.id, status, now);
+    return;
+  }
+  sequence.computed += entry.tokens;
+  leases_.tables().Commit(
+      entry.key, absl::MakeConstSpan(sequence.tokens).first(static_cast<size_t>(sequence.computed)),
+      sequence.request->generation.soft);
+  if (entry.sample) {
+    --sequence.pending;
+    TakeToken(entry.key, *sampled, now);
+  }
 }
 
 void Sequences::TakeToken(uint64_t key, const absl::StatusOr<models::sampling::Sampled>& sampled,
                           absl::Time now) {
   Sequence& sequence = sequences_.at(key);
-  const uint64_t id = sequence.request;
   if (!sampled.ok()) {
-    End(id, sampled.status(), now);
+    End(sequence.id, sampled.status(), now);
     return;
   }
-  Request& request = requests_.at(id);
   const int32_t token = sampled->chosen.token;
+  if (sequence.constraint != nullptr && !sequence.constraint->Accept(token)) {
+    End(sequence.id,
+        absl::InternalError(
+            absl::StrCat("token ", token, " was sampled, which the grammar does not allow")),
+        now);
+    return;
+  }
+  Request& request = *sequence.request;
   sequence.tokens.push_back(token);
   metrics_.generated_tokens.Increment();
   if (!request.first_token.has_value()) {
@@ -244,19 +206,33 @@ void Sequences::TakeToken(uint64_t key, const absl::StatusOr<models::sampling::S
     metrics::Observe(metrics_.inter_token_seconds, now - *sequence.last_token);
   }
   sequence.last_token = now;
-  ReleaseSiblings(id);
+  ReleaseSiblings(sequence.id);
   request.generation.sink->OnToken(sequence.choice, *sampled);
-  if (IsEndOfSequence(token)) {
+  if (IsEndOfSequence(request, token)) {
     EndChoice(key, EndReason::kStop, now);
-  } else if (sequence.known() == MaxLength(request)) {
+  } else if (static_cast<int>(sequence.tokens.size()) == MaxLength(request)) {
     EndChoice(key, EndReason::kLength, now);
   }
 }
 
+absl::optional<Sequences::MaskWork> Sequences::TakeMaskWork() {
+  if (steps_.empty() || !std::exchange(steps_.front().needs_masks, false)) {
+    return absl::nullopt;
+  }
+  MaskWork work{.step = steps_.front().id};
+  for (const InStep& entry : steps_.front().entries) {
+    if (entry.constrained) {
+      const auto found = sequences_.find(entry.key);
+      work.rows.push_back(found == sequences_.end() ? nullptr : found->second.constraint);
+    }
+  }
+  return work;
+}
+
 void Sequences::EndChoice(uint64_t key, EndReason reason, absl::Time now) {
-  const uint64_t id = sequences_.at(key).request;
+  const uint64_t id = sequences_.at(key).id;
   const int choice = sequences_.at(key).choice;
-  Remove(key);
+  Remove(key, absl::nullopt, now);
   ReleaseSiblings(id);
   Request& request = requests_.at(id);
   request.generation.sink->OnEnd(choice, reason);
@@ -265,21 +241,17 @@ void Sequences::EndChoice(uint64_t key, EndReason reason, absl::Time now) {
   }
 }
 
-void Sequences::Remove(uint64_t key) {
+void Sequences::Remove(uint64_t key, absl::optional<absl::Time> cancelled, absl::Time now) {
   sequences_.erase(key);
-  if (step_under_way_) {
-    closing_.push_back(key);
-  } else {
-    tables_.Close(key);
-  }
+  leases_.Close(key, cancelled, now);
 }
 
 void Sequences::ReleaseSiblings(uint64_t id) {
   const int choices = requests_.at(id).generation.choices;
   for (int choice = 1; choice < choices; ++choice) {
     const auto found = sequences_.find(Key(id, choice));
-    if (found != sequences_.end()) {
-      found->second.held = false;
+    if (found != sequences_.end() && found->second.state == State::kHeld) {
+      found->second.state = State::kWaiting;
     }
   }
 }
@@ -292,6 +264,7 @@ void Sequences::Finish(uint64_t id, const absl::Status& status, absl::Time now) 
   request.report.queue = started - request.generation.arrival;
   request.report.prefill = first_token - started;
   request.report.decode = now - first_token;
+  DropSoftTokens(request.generation);
   const std::shared_ptr<TokenSink> sink = std::move(request.generation.sink);
   const GenerationReport report = request.report;
   requests_.erase(found);
@@ -303,18 +276,21 @@ int Sequences::MaxLength(const Request& request) const {
   return request.report.prompt_tokens + std::min(request.generation.max_tokens, room);
 }
 
-bool Sequences::IsEndOfSequence(int32_t token) const {
-  return std::find(options_.eos_token_ids.begin(), options_.eos_token_ids.end(), token) !=
-         options_.eos_token_ids.end();
+bool Sequences::IsEndOfSequence(const Request& request, int32_t token) const {
+  return !request.generation.ignore_eos &&
+         std::find(options_.eos_token_ids.begin(), options_.eos_token_ids.end(), token) !=
+             options_.eos_token_ids.end();
 }
 
 void Sequences::ShowGauges() {
-  const auto running = std::count_if(sequences_.begin(), sequences_.end(),
-                                     [](const auto& entry) { return entry.second.running; });
+  const auto running = std::count_if(sequences_.begin(), sequences_.end(), [](const auto& entry) {
+    return entry.second.state == State::kRunning || entry.second.state == State::kPreempted;
+  });
   metrics_.running_sequences.Set(static_cast<double>(running));
   metrics_.waiting_sequences.Set(static_cast<double>(sequences_.size()) -
                                  static_cast<double>(running));
-  const cache::BlockPool& pool = tables_.pool();
+  metrics_.steps_in_flight.Set(static_cast<double>(steps_.size()));
+  const cache::BlockPool& pool = leases_.tables().pool();
   metrics_.used_blocks.Set(pool.used());
   metrics_.free_blocks.Set(pool.free());
   metrics_.cached_blocks.Set(pool.cached());

@@ -1,21 +1,24 @@
 #include "services/decoder/scheduler/plan.h"
 
-#include <cmath>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "models/decoder/step_runner.h"
 
-// Layout, all little-endian:
-//   plan:  u32 magic, u32 version, u64 step, u32 entries, entries
-//   entry: u64 sequence, i32 first position, u32 tokens, u32 blocks, u8 sample, tokens and blocks
-//          as i32; if sample: f32 temperature, u32 top_k, f32 top_p, f32 min_p,
-//          f32 repetition_penalty, u64 seed, u32 choice, i32 top_logprobs, i32 prompt tokens,
-//          i32 max length, u32 earlier tokens, these as i32
+// The layout is described in docs/step_plan.md.
 namespace terminus::services::decoder::scheduler {
 namespace {
 
 constexpr uint32_t kMagic = 0x4e4c5054;  // "TPLN"
+
+// Flags of an opened slot.
+constexpr uint8_t kConstrained = 1;
+// Flags of an entry.
+constexpr uint8_t kSample = 1;
+constexpr uint8_t kTokenFromSampler = 2;
+constexpr uint8_t kSoft = 4;
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
 
@@ -26,8 +29,18 @@ class Writer {
     static_assert(std::is_trivially_copyable_v<T>);
     bytes_.append(reinterpret_cast<const char*>(&value), sizeof(value));
   }
-  void PutAll(const std::vector<int32_t>& values) {
-    bytes_.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(int32_t));
+  void PutCount(size_t count) { Put(static_cast<uint32_t>(count)); }
+  // The elements without their number.
+  template <typename Values>
+  void PutAll(const Values& values) {
+    static_assert(std::is_trivially_copyable_v<typename Values::value_type>);
+    bytes_.append(reinterpret_cast<const char*>(values.data()),
+                  values.size() * sizeof(typename Values::value_type));
+  }
+  template <typename Values>
+  void PutCounted(const Values& values) {
+    PutCount(values.size());
+    PutAll(values);
   }
   std::string Take() { return std::move(bytes_); }
 
@@ -52,18 +65,25 @@ class Reader {
     }
     return value;
   }
-  std::vector<int32_t> GetAll(uint32_t count) {
+  template <typename Values>
+  void GetAll(uint32_t count, Values& values) {
+    using T = typename Values::value_type;
+    static_assert(std::is_trivially_copyable_v<T>);
     // Compared before anything is allocated.
-    if (rest_.size() / sizeof(int32_t) < count) {
+    if (rest_.size() / sizeof(T) < count) {
       ended_ = true;
-      return {};
+      rest_ = {};
+      return;
     }
-    std::vector<int32_t> values(count);
+    values.resize(count);
     if (count > 0) {
-      std::memcpy(values.data(), rest_.data(), count * sizeof(int32_t));
+      std::memcpy(values.data(), rest_.data(), count * sizeof(T));
     }
-    rest_.remove_prefix(count * sizeof(int32_t));
-    return values;
+    rest_.remove_prefix(count * sizeof(T));
+  }
+  template <typename Values>
+  void GetCounted(Values& values) {
+    GetAll(Get<uint32_t>(), values);
   }
   bool ended() const { return ended_; }
   size_t left() const { return rest_.size(); }
@@ -77,97 +97,135 @@ absl::Status Wrong(const std::string& what) {
   return absl::InvalidArgumentError(absl::StrCat("step plan: ", what));
 }
 
-absl::Status CheckIds(const std::vector<int32_t>& ids, int32_t limit, const char* what) {
-  for (const int32_t id : ids) {
-    if (id < 0 || id >= limit) {
-      return Wrong(absl::StrCat(what, " ", id, ", expected 0 to ", limit - 1));
-    }
-  }
-  return absl::OkStatus();
+void Write(const models::sampling::Parameters& sampling, Writer& writer) {
+  writer.Put(sampling.temperature);
+  writer.Put(sampling.top_k);
+  writer.Put(sampling.top_p);
+  writer.Put(sampling.min_p);
+  writer.Put(sampling.repetition_penalty);
+  writer.Put(sampling.frequency_penalty);
+  writer.Put(sampling.presence_penalty);
+  writer.Put(sampling.min_tokens);
+  writer.Put(sampling.seed);
+  writer.Put(sampling.choice);
+  writer.Put(sampling.top_logprobs);
+  writer.PutCounted(sampling.logit_bias);
 }
 
-absl::Status CheckSampling(const models::sampling::Parameters& p) {
-  if (!std::isfinite(p.temperature) || p.temperature < 0) {
-    return Wrong(absl::StrCat("temperature ", p.temperature));
-  }
-  if (!(p.top_p >= 0 && p.top_p <= 1)) {
-    return Wrong(absl::StrCat("top_p ", p.top_p));
-  }
-  if (!(p.min_p >= 0 && p.min_p <= 1)) {
-    return Wrong(absl::StrCat("min_p ", p.min_p));
-  }
-  if (!(std::isfinite(p.repetition_penalty) && p.repetition_penalty > 0)) {
-    return Wrong(absl::StrCat("repetition_penalty ", p.repetition_penalty));
-  }
-  if (p.top_logprobs < -1 || p.top_logprobs > models::sampling::kMaxTopLogprobs) {
-    return Wrong(absl::StrCat("top_logprobs ", p.top_logprobs));
-  }
-  return absl::OkStatus();
+void Read(Reader& reader, models::sampling::Parameters& sampling) {
+  sampling.temperature = reader.Get<float>();
+  sampling.top_k = reader.Get<uint32_t>();
+  sampling.top_p = reader.Get<float>();
+  sampling.min_p = reader.Get<float>();
+  sampling.repetition_penalty = reader.Get<float>();
+  sampling.frequency_penalty = reader.Get<float>();
+  sampling.presence_penalty = reader.Get<float>();
+  sampling.min_tokens = reader.Get<int32_t>();
+  sampling.seed = reader.Get<uint64_t>();
+  sampling.choice = reader.Get<uint32_t>();
+  sampling.top_logprobs = reader.Get<int32_t>();
+  reader.GetCounted(sampling.logit_bias);
 }
 
-// `end` is the number of the sequence's tokens.
-absl::Status CheckSample(const PlanEntry& entry, int64_t end, const PlanBounds& bounds) {
-  if (entry.prompt_tokens < 0 || entry.prompt_tokens > end) {
-    return Wrong(absl::StrCat("a prompt of ", entry.prompt_tokens, " tokens, of ", end));
-  }
-  const size_t earlier = entry.earlier.size();
-  if (earlier != 0 && earlier != static_cast<size_t>(entry.first_position)) {
-    return Wrong(absl::StrCat(earlier, " earlier tokens, expected ", entry.first_position));
-  }
-  if (absl::Status status = CheckIds(entry.earlier, bounds.vocab_size, "earlier token");
-      !status.ok()) {
-    return status;
-  }
-  return CheckSampling(entry.sampling);
+void Write(const models::decoder::SoftTokens& soft, Writer& writer) {
+  writer.Put(soft.content_hash);
+  writer.Put(soft.rows);
+  writer.PutCounted(soft.values);
 }
 
-absl::Status CheckEntry(const PlanEntry& entry, const PlanBounds& bounds) {
-  const auto tokens = static_cast<int64_t>(entry.tokens.size());
-  if (tokens == 0) {
-    return Wrong("an entry without tokens");
-  }
-  const int64_t end = int64_t{entry.first_position} + tokens;
-  if (entry.first_position < 0 || end > bounds.max_context) {
-    return Wrong(absl::StrCat("positions ", entry.first_position, " to ", end, ", the context has ",
-                              bounds.max_context));
-  }
-  const int64_t blocks = (end + bounds.block_tokens - 1) / bounds.block_tokens;
-  if (static_cast<int64_t>(entry.blocks.size()) != blocks) {
-    return Wrong(
-        absl::StrCat(entry.blocks.size(), " blocks for ", end, " tokens, expected ", blocks));
-  }
-  if (absl::Status status = CheckIds(entry.tokens, bounds.vocab_size, "token"); !status.ok()) {
-    return status;
-  }
-  if (absl::Status status = CheckIds(entry.blocks, bounds.kv_blocks, "block"); !status.ok()) {
-    return status;
-  }
-  return entry.sample ? CheckSample(entry, end, bounds) : absl::OkStatus();
+void Read(Reader& reader, std::shared_ptr<const models::decoder::SoftTokens>& out) {
+  auto soft = std::make_shared<models::decoder::SoftTokens>();
+  soft->content_hash = reader.Get<uint64_t>();
+  soft->rows = reader.Get<int32_t>();
+  reader.GetCounted(soft->values);
+  out = std::move(soft);
 }
 
-PlanEntry ReadEntry(Reader& reader) {
-  PlanEntry entry;
-  entry.sequence = reader.Get<uint64_t>();
-  entry.first_position = reader.Get<int32_t>();
-  const auto tokens = reader.Get<uint32_t>();
-  const auto blocks = reader.Get<uint32_t>();
-  entry.sample = reader.Get<uint8_t>() != 0;
-  entry.tokens = reader.GetAll(tokens);
-  entry.blocks = reader.GetAll(blocks);
-  if (entry.sample) {
-    entry.sampling.temperature = reader.Get<float>();
-    entry.sampling.top_k = reader.Get<uint32_t>();
-    entry.sampling.top_p = reader.Get<float>();
-    entry.sampling.min_p = reader.Get<float>();
-    entry.sampling.repetition_penalty = reader.Get<float>();
-    entry.sampling.seed = reader.Get<uint64_t>();
-    entry.sampling.choice = reader.Get<uint32_t>();
-    entry.sampling.top_logprobs = reader.Get<int32_t>();
-    entry.prompt_tokens = reader.Get<int32_t>();
-    entry.max_length = reader.Get<int32_t>();
-    entry.earlier = reader.GetAll(reader.Get<uint32_t>());
+void Write(const OpenedSlot& opened, Writer& writer) {
+  writer.Put(opened.slot);
+  writer.Put(opened.constrained ? kConstrained : uint8_t{0});
+  writer.Put(opened.prompt_length);
+  writer.Put(opened.max_length);
+  writer.Put(opened.computed);
+  Write(opened.sampling, writer);
+  writer.PutCounted(opened.blocks);
+  writer.PutCounted(opened.tokens);
+}
+
+void Read(Reader& reader, OpenedSlot& opened) {
+  opened.slot = reader.Get<int32_t>();
+  opened.constrained = (reader.Get<uint8_t>() & kConstrained) != 0;
+  opened.prompt_length = reader.Get<int32_t>();
+  opened.max_length = reader.Get<int32_t>();
+  opened.computed = reader.Get<int32_t>();
+  Read(reader, opened.sampling);
+  reader.GetCounted(opened.blocks);
+  reader.GetCounted(opened.tokens);
+}
+
+bool FromSampler(const PlanEntry& entry) {
+  return entry.tokens.size() == 1 && entry.tokens.front() == models::decoder::kFromSampler;
+}
+
+void Write(const PlanSoftSpan& span, Writer& writer) {
+  writer.Put(span.first_token);
+  writer.Put(span.first_row);
+  writer.Put(span.rows);
+  writer.Put(span.content_hash);
+}
+
+void Read(Reader& reader, PlanSoftSpan& span) {
+  span.first_token = reader.Get<int32_t>();
+  span.first_row = reader.Get<int32_t>();
+  span.rows = reader.Get<int32_t>();
+  span.content_hash = reader.Get<uint64_t>();
+}
+
+template <typename Records>
+void WriteRecords(const Records& records, Writer& writer) {
+  writer.PutCount(records.size());
+  for (const auto& record : records) {
+    Write(record, writer);
   }
-  return entry;
+}
+
+// Stops at the end of the bytes, however many records they claim to have.
+template <typename Records>
+void ReadRecords(Reader& reader, Records& records) {
+  const auto count = reader.Get<uint32_t>();
+  for (uint32_t i = 0; i < count && !reader.ended(); ++i) {
+    Read(reader, records.emplace_back());
+  }
+}
+
+void Write(const PlanEntry& entry, Writer& writer) {
+  const bool from_sampler = FromSampler(entry);
+  writer.Put(entry.slot);
+  writer.Put(static_cast<uint8_t>((entry.sample ? kSample : 0) |
+                                  (from_sampler ? kTokenFromSampler : 0) |
+                                  (entry.soft.empty() ? 0 : kSoft)));
+  writer.PutCounted(entry.new_blocks);
+  if (!from_sampler) {
+    writer.PutCounted(entry.tokens);
+  }
+  if (!entry.soft.empty()) {
+    WriteRecords(entry.soft, writer);
+  }
+}
+
+void Read(Reader& reader, PlanEntry& entry) {
+  entry.slot = reader.Get<int32_t>();
+  const auto flags = reader.Get<uint8_t>();
+  entry.sample = (flags & kSample) != 0;
+  reader.GetCounted(entry.new_blocks);
+  if ((flags & kTokenFromSampler) != 0) {
+    entry.tokens.assign(1, models::decoder::kFromSampler);
+  } else {
+    reader.GetCounted(entry.tokens);
+  }
+  if ((flags & kSoft) != 0) {
+    ReadRecords(reader, entry.soft);
+  }
 }
 
 }  // namespace
@@ -177,54 +235,32 @@ std::string EncodePlan(const StepPlan& plan) {
   writer.Put(kMagic);
   writer.Put(kPlanVersion);
   writer.Put(plan.step);
-  writer.Put(static_cast<uint32_t>(plan.entries.size()));
-  for (const PlanEntry& entry : plan.entries) {
-    writer.Put(entry.sequence);
-    writer.Put(entry.first_position);
-    writer.Put(static_cast<uint32_t>(entry.tokens.size()));
-    writer.Put(static_cast<uint32_t>(entry.blocks.size()));
-    writer.Put(static_cast<uint8_t>(entry.sample));
-    writer.PutAll(entry.tokens);
-    writer.PutAll(entry.blocks);
-    if (entry.sample) {
-      writer.Put(entry.sampling.temperature);
-      writer.Put(entry.sampling.top_k);
-      writer.Put(entry.sampling.top_p);
-      writer.Put(entry.sampling.min_p);
-      writer.Put(entry.sampling.repetition_penalty);
-      writer.Put(entry.sampling.seed);
-      writer.Put(entry.sampling.choice);
-      writer.Put(entry.sampling.top_logprobs);
-      writer.Put(entry.prompt_tokens);
-      writer.Put(entry.max_length);
-      writer.Put(static_cast<uint32_t>(entry.earlier.size()));
-      writer.PutAll(entry.earlier);
-    }
+  writer.PutCounted(plan.closed);
+  writer.PutCounted(plan.dropped_soft_tokens);
+  writer.PutCount(plan.soft_tokens.size());
+  for (const auto& soft : plan.soft_tokens) {
+    Write(*soft, writer);
   }
+  WriteRecords(plan.opened, writer);
+  WriteRecords(plan.entries, writer);
   return writer.Take();
 }
 
-absl::StatusOr<StepPlan> DecodePlan(absl::string_view bytes, const PlanBounds& bounds) {
+absl::StatusOr<StepPlan> DecodePlan(absl::string_view bytes) {
   Reader reader(bytes);
   if (reader.Get<uint32_t>() != kMagic) {
-    return Wrong("these bytes are none");
+    return Wrong("the bytes are no step plan");
   }
   if (const auto version = reader.Get<uint32_t>(); version != kPlanVersion) {
     return Wrong(absl::StrCat("version ", version, ", expected ", kPlanVersion));
   }
   StepPlan plan;
   plan.step = reader.Get<uint64_t>();
-  const auto entries = reader.Get<uint32_t>();
-  for (uint32_t i = 0; i < entries && !reader.ended(); ++i) {
-    PlanEntry entry = ReadEntry(reader);
-    if (reader.ended()) {
-      break;
-    }
-    if (absl::Status status = CheckEntry(entry, bounds); !status.ok()) {
-      return status;
-    }
-    plan.entries.push_back(std::move(entry));
-  }
+  reader.GetCounted(plan.closed);
+  reader.GetCounted(plan.dropped_soft_tokens);
+  ReadRecords(reader, plan.soft_tokens);
+  ReadRecords(reader, plan.opened);
+  ReadRecords(reader, plan.entries);
   if (reader.ended()) {
     return Wrong(absl::StrCat("ends early, within ", bytes.size(), " bytes"));
   }

@@ -18,55 +18,67 @@ struct StepLimits {
   int block_tokens = 16;
 };
 
-// What the policy sees of a sequence that has KV blocks. It always has enough for all tokens that
-// were known when it last ran.
+// The policy's view of a sequence that has KV blocks and tokens to compute. It has enough blocks
+// for all tokens that were known when it last ran.
 struct RunningView {
-  // Tokens whose ids are known: the prompt's and those sampled so far. More than `computed`.
+  // Tokens of the prompt and those sampled so far, the ones that steps in flight sample included.
+  // More than `launched`.
   int known = 1;
-  // Of these, the ones whose keys and values are in its blocks.
-  int computed = 0;
+  // Of these, the ones that steps have computed or compute now.
+  int launched = 0;
   // Blocks it holds, and those of them that nobody else holds.
   int blocks = 0;
   int own_blocks = 0;
   // Its reader is behind: it is not to be computed, and is the first to lose its blocks.
   bool paused = false;
+  // A step in flight uses its blocks: if it is preempted, they come free later.
+  bool in_flight = false;
+  // The lower, the sooner.
+  int priority = 0;
 };
 
-// What the policy sees of a sequence without blocks: new, or preempted.
+// The policy's view of a sequence without blocks: new, or preempted.
 struct WaitingView {
   int known = 1;
   // Tokens that cached blocks hold already, less than `known`, and how many of their blocks others
   // hold, so that taking them costs nothing.
   int cached = 0;
   int held_blocks = 0;
+  int priority = 0;
+};
+
+// What can be given out now, and what comes free when the steps in flight end.
+struct Supply {
+  int available = 0;
+  int coming = 0;
 };
 
 struct Snapshot {
-  // Both in order of arrival. Of those that wait, only the ones that may be admitted, and no more
-  // than max_sequences of them need be told.
+  // Both in order of arrival. Of those that wait, only the ones that may be admitted need be told.
   absl::Span<const RunningView> running;
   absl::Span<const WaitingView> waiting;
-  // Blocks that can be given out.
-  int available_blocks = 0;
+  Supply blocks;
+  // Each sequence with blocks holds one slot.
+  Supply slots;
 };
 
 // Compute the next `tokens` tokens of a sequence, which has blocks for all its known ones then.
 struct Work {
-  // In `running` or `waiting`.
-  size_t place = 0;
+  // Index in `running` or `waiting`.
+  size_t index = 0;
   int tokens = 0;
 
   friend bool operator==(const Work& a, const Work& b) {
-    return a.place == b.place && a.tokens == b.tokens;
+    return a.index == b.index && a.tokens == b.tokens;
   }
 };
 
 struct StepDecision {
-  // Places in `running` of those that give their blocks back, before anything else is done.
+  // Indices in `running` of those that give their blocks back, before anything else is done.
   std::vector<size_t> preempted;
-  // Ascending by place.
+  // Ascending by index.
   std::vector<Work> running;
-  // Get blocks now; ascending by place.
+  // Get a slot and blocks now, in this order.
   std::vector<Work> admitted;
 
   bool empty() const { return running.empty() && admitted.empty(); }
@@ -79,16 +91,21 @@ constexpr int BlocksFor(int tokens, int block_tokens) {
 
 // The next step.
 //
-// Sequences run in order of arrival, `max_sequences` at most; more wait, and nothing overtakes what
-// waits in front of it. Every sequence past its prompt gets one token, then the budget left goes to
-// prompts, oldest first, in chunks. A sequence that needs a block when there is
-// none takes it from paused ones, then from younger ones, youngest first: so the oldest always gets
-// on, and each becomes the oldest in its turn. What waits is admitted when blocks for all its
-// tokens are there and one in reserve for each that runs, in a step that preempts nobody. For want
-// of blocks paused sequences are preempted for it: then it is admitted in the step after.
+// Sequences run in order of priority, then of arrival, `max_sequences` at most; more wait, and
+// nothing overtakes what waits in front of it. Every sequence past its prompt gets one token, then
+// the budget left goes to prompts in chunks, first come first.
 //
-// Nothing is stuck if the blocks suffice for each sequence alone; whoever takes sequences in sees
-// to that.
+// A sequence that needs a block when there is none takes it from paused ones, then from those
+// behind it, the last first: so the first always makes progress, and each becomes the first in its
+// turn. Blocks that come free later count: a sequence that they suffice for waits for them, and no
+// more victims are taken.
+//
+// What waits is admitted when a slot is there, blocks for all its tokens, and one in reserve for
+// each that runs, in a step that preempts nobody. For want of slots or blocks paused sequences are
+// preempted for it: then it is admitted in a later step.
+//
+// Nothing is stuck if the blocks suffice for each sequence alone; the engine's admission sees to
+// that.
 StepDecision PlanStep(const StepLimits& limits, const Snapshot& snapshot);
 
 }  // namespace terminus::services::decoder::scheduler

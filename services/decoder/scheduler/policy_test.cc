@@ -15,21 +15,33 @@ using testing::IsEmpty;
 
 // A sequence in the middle of its answer, with `blocks` of its own.
 RunningView Decoding(int known, int blocks) {
-  return {.known = known, .computed = known - 1, .blocks = blocks, .own_blocks = blocks};
+  return {.known = known, .launched = known - 1, .blocks = blocks, .own_blocks = blocks};
+}
+
+RunningView InFlight(RunningView view) {
+  view.in_flight = true;
+  return view;
+}
+
+RunningView Paused(RunningView view) {
+  view.paused = true;
+  return view;
 }
 
 StepDecision Plan(const StepLimits& limits, const std::vector<RunningView>& running,
-                  const std::vector<WaitingView>& waiting, int available) {
-  return PlanStep(limits, {.running = running, .waiting = waiting, .available_blocks = available});
+                  const std::vector<WaitingView>& waiting, Supply blocks,
+                  Supply slots = {.available = 100}) {
+  return PlanStep(limits,
+                  {.running = running, .waiting = waiting, .blocks = blocks, .slots = slots});
 }
 
-TEST(Policy, NothingToDoIsAnEmptyDecision) { EXPECT_TRUE(Plan({}, {}, {}, 10).empty()); }
+TEST(Policy, NothingToDoIsAnEmptyDecision) { EXPECT_TRUE(Plan({}, {}, {}, {10}).empty()); }
 
 TEST(Policy, DecodesGetOneTokenEachAndPromptsTheRestInChunks) {
   const StepLimits limits{.token_budget = 20};
-  RunningView prompt{.known = 100, .computed = 30, .blocks = 7, .own_blocks = 7};
+  RunningView prompt{.known = 100, .launched = 30, .blocks = 7, .own_blocks = 7};
   const StepDecision decision =
-      Plan(limits, {Decoding(5, 1), prompt, Decoding(7, 1)}, {{.known = 40}}, 10);
+      Plan(limits, {Decoding(5, 1), prompt, Decoding(7, 1)}, {{.known = 40}}, {10});
   EXPECT_THAT(decision.running, ElementsAre(Work{0, 1}, Work{1, 18}, Work{2, 1}));
   EXPECT_THAT(decision.admitted, IsEmpty()) << "no budget left";
 }
@@ -37,26 +49,26 @@ TEST(Policy, DecodesGetOneTokenEachAndPromptsTheRestInChunks) {
 TEST(Policy, WhatWaitsIsAdmittedInOrderUpToTheLimitOfSequences) {
   const StepLimits limits{.max_sequences = 3, .token_budget = 100};
   const StepDecision decision = Plan(
-      limits, {Decoding(5, 1)}, {{.known = 10}, {.known = 20, .cached = 16}, {.known = 5}}, 50);
+      limits, {Decoding(5, 1)}, {{.known = 10}, {.known = 20, .cached = 16}, {.known = 5}}, {50});
   EXPECT_THAT(decision.running, ElementsAre(Work{0, 1}));
   EXPECT_THAT(decision.admitted, ElementsAre(Work{0, 10}, Work{1, 4}));
 }
 
 TEST(Policy, NothingOvertakesALargePromptThatWaitsForBlocks) {
-  const StepDecision decision = Plan({}, {Decoding(5, 1)}, {{.known = 160}, {.known = 1}}, 10);
+  const StepDecision decision = Plan({}, {Decoding(5, 1)}, {{.known = 160}, {.known = 1}}, {10});
   EXPECT_THAT(decision.admitted, IsEmpty());
   // One more block, the reserve of the one that runs.
-  EXPECT_THAT(Plan({}, {Decoding(5, 1)}, {{.known = 160}, {.known = 1}}, 11).admitted,
+  EXPECT_THAT(Plan({}, {Decoding(5, 1)}, {{.known = 160}, {.known = 1}}, {11}).admitted,
               ElementsAre(Work{0, 160}));
   // Blocks that others hold cost nothing.
   EXPECT_THAT(
-      Plan({}, {Decoding(5, 1)}, {{.known = 160, .cached = 32, .held_blocks = 2}}, 9).admitted,
+      Plan({}, {Decoding(5, 1)}, {{.known = 160, .cached = 32, .held_blocks = 2}}, {9}).admitted,
       ElementsAre(Work{0, 128}));
 }
 
 TEST(Policy, TheYoungestGivesItsBlocksToTheOldest) {
   const StepDecision decision =
-      Plan({}, {Decoding(17, 1), Decoding(33, 2), Decoding(20, 2)}, {{.known = 1}}, 0);
+      Plan({}, {Decoding(17, 1), Decoding(33, 2), Decoding(20, 2)}, {{.known = 1}}, {0});
   EXPECT_THAT(decision.preempted, ElementsAre(2));
   // Two blocks came free, and two were needed.
   EXPECT_THAT(decision.running, ElementsAre(Work{0, 1}, Work{1, 1}));
@@ -64,7 +76,7 @@ TEST(Policy, TheYoungestGivesItsBlocksToTheOldest) {
 }
 
 TEST(Policy, AYoungerOneNeverTakesFromAnOlder) {
-  const StepDecision decision = Plan({}, {Decoding(10, 1), Decoding(17, 1)}, {}, 0);
+  const StepDecision decision = Plan({}, {Decoding(10, 1), Decoding(17, 1)}, {}, {0});
   EXPECT_THAT(decision.preempted, IsEmpty());
   EXPECT_THAT(decision.running, ElementsAre(Work{0, 1}));
 }
@@ -72,36 +84,91 @@ TEST(Policy, AYoungerOneNeverTakesFromAnOlder) {
 TEST(Policy, SharedBlocksDoNotComeFree) {
   RunningView sharing = Decoding(20, 2);
   sharing.own_blocks = 0;
-  const StepDecision decision = Plan({}, {Decoding(17, 1), Decoding(20, 2), sharing}, {}, 0);
+  const StepDecision decision = Plan({}, {Decoding(17, 1), Decoding(20, 2), sharing}, {}, {0});
   EXPECT_THAT(decision.preempted, ElementsAre(2, 1));
   EXPECT_THAT(decision.running, ElementsAre(Work{0, 1}));
 }
 
 TEST(Policy, PausedOnesRestAndLoseTheirBlocksFirst) {
-  RunningView paused = Decoding(20, 2);
-  paused.paused = true;
-  StepDecision decision = Plan({}, {paused, Decoding(17, 1), Decoding(20, 2)}, {}, 5);
+  const RunningView paused = Paused(Decoding(20, 2));
+  StepDecision decision = Plan({}, {paused, Decoding(17, 1), Decoding(20, 2)}, {}, {5});
   EXPECT_THAT(decision.preempted, IsEmpty());
   EXPECT_THAT(decision.running, ElementsAre(Work{1, 1}, Work{2, 1}));
-  decision = Plan({}, {paused, Decoding(17, 1), Decoding(20, 2)}, {}, 0);
+  decision = Plan({}, {paused, Decoding(17, 1), Decoding(20, 2)}, {}, {0});
   EXPECT_THAT(decision.preempted, ElementsAre(0));
   EXPECT_THAT(decision.running, ElementsAre(Work{1, 1}, Work{2, 1}));
 }
 
 TEST(Policy, PausedOnesTakeNoPlace) {
-  RunningView paused = Decoding(20, 2);
-  paused.paused = true;
-  const StepDecision decision = Plan({.max_sequences = 1}, {paused}, {{.known = 4}}, 5);
+  const RunningView paused = Paused(Decoding(20, 2));
+  const StepDecision decision = Plan({.max_sequences = 1}, {paused}, {{.known = 4}}, {5});
   EXPECT_THAT(decision.running, IsEmpty());
   EXPECT_THAT(decision.admitted, ElementsAre(Work{0, 4}));
 }
 
 TEST(Policy, APausedOneMakesRoomForWhatWaits) {
-  RunningView paused = Decoding(60, 4);
-  paused.paused = true;
-  const StepDecision decision = Plan({}, {paused}, {{.known = 64}}, 1);
+  const RunningView paused = Paused(Decoding(60, 4));
+  const StepDecision decision = Plan({}, {paused}, {{.known = 64}}, {1});
   EXPECT_THAT(decision.preempted, ElementsAre(0));
   EXPECT_TRUE(decision.empty());
+}
+
+TEST(Policy, BlocksThatComeFreeAreWaitedForWithoutFurtherVictims) {
+  const std::vector<RunningView> running = {Decoding(17, 1), Decoding(20, 2), Decoding(20, 2)};
+  StepDecision decision = Plan({}, running, {}, {.coming = 1});
+  EXPECT_THAT(decision.preempted, IsEmpty());
+  EXPECT_THAT(decision.running, ElementsAre(Work{1, 1}, Work{2, 1}));
+  // Two need one, and one comes: a victim is taken for the second.
+  decision = Plan({}, {Decoding(17, 1), Decoding(17, 1), Decoding(20, 2)}, {}, {.coming = 1});
+  EXPECT_THAT(decision.preempted, ElementsAre(2));
+  EXPECT_THAT(decision.running, ElementsAre(Work{1, 1}));
+}
+
+TEST(Policy, WhatAVictimInFlightGivesComesLater) {
+  const StepDecision decision = Plan({}, {Decoding(17, 1), InFlight(Decoding(20, 2))}, {}, {0});
+  EXPECT_THAT(decision.preempted, ElementsAre(1));
+  EXPECT_THAT(decision.running, IsEmpty());
+}
+
+TEST(Policy, WhatTheFirstWaitsForIsNotGivenToThoseBehind) {
+  // The first needs two blocks, of which one is there.
+  RunningView first = Decoding(33, 1);
+  const StepDecision decision =
+      Plan({}, {first, Decoding(17, 1)}, {{.known = 1}}, {.available = 1, .coming = 1});
+  EXPECT_THAT(decision.preempted, IsEmpty());
+  EXPECT_TRUE(decision.empty());
+}
+
+TEST(Policy, WaitsForBlocksThatComeBeforePausedOnesArePreempted) {
+  const std::vector<RunningView> running = {Paused(Decoding(60, 4))};
+  EXPECT_THAT(Plan({}, running, {{.known = 64}}, {.available = 1, .coming = 3}).preempted,
+              IsEmpty());
+  EXPECT_THAT(Plan({}, running, {{.known = 64}}, {.available = 1, .coming = 2}).preempted,
+              ElementsAre(0));
+}
+
+TEST(Policy, ASlotIsNeededToRun) {
+  const std::vector<RunningView> running = {Paused(Decoding(60, 4)), Decoding(5, 1)};
+  const std::vector<WaitingView> waiting = {{.known = 4}, {.known = 4}};
+  EXPECT_THAT(Plan({}, running, waiting, {50}, {1}).admitted, ElementsAre(Work{0, 4}));
+  EXPECT_THAT(Plan({}, running, {{.known = 4}}, {50}, {.coming = 1}).preempted, IsEmpty());
+  const StepDecision decision = Plan({}, running, {{.known = 4}}, {50}, {0});
+  EXPECT_THAT(decision.preempted, ElementsAre(0)) << "a paused one makes room";
+  EXPECT_THAT(decision.admitted, IsEmpty());
+}
+
+TEST(Policy, PriorityComesBeforeArrival) {
+  RunningView late = Decoding(17, 1);
+  late.priority = -1;
+  const StepDecision decision = Plan({}, {Decoding(17, 1), late}, {}, {0});
+  EXPECT_THAT(decision.preempted, ElementsAre(0));
+  EXPECT_THAT(decision.running, ElementsAre(Work{1, 1}));
+  EXPECT_THAT(Plan({.max_sequences = 1}, {Decoding(5, 1), late}, {}, {9}).running,
+              ElementsAre(Work{1, 1}));
+  EXPECT_THAT(Plan({.max_sequences = 2}, {Decoding(5, 1)},
+                   {{.known = 3}, {.known = 2, .priority = -5}, {.known = 1}}, {9})
+                  .admitted,
+              ElementsAre(Work{1, 2}));
 }
 
 // Plays whole lives of sequences against the policy, with blocks counted as the cache does.
@@ -124,16 +191,20 @@ class Simulation {
     for (auto& [id, s] : live_) {
       s.paused = random_() % 10 == 0;
       if (s.blocks > 0) {
-        running.push_back({s.known, s.computed, s.blocks, s.blocks, s.paused});
+        running.push_back({.known = s.known,
+                           .launched = s.computed,
+                           .blocks = s.blocks,
+                           .own_blocks = s.blocks,
+                           .paused = s.paused});
         running_ids.push_back(id);
       } else if (!s.paused) {
         waiting.push_back({.known = s.known});
         waiting_ids.push_back(id);
       }
     }
-    const StepDecision decision = Plan(limits_, running, waiting, Free());
-    for (const size_t place : decision.preempted) {
-      Sequence& s = live_.at(running_ids[place]);
+    const StepDecision decision = Plan(limits_, running, waiting, {Free()});
+    for (const size_t index : decision.preempted) {
+      Sequence& s = live_.at(running_ids[index]);
       ASSERT_GT(s.blocks, 0) << "preempted twice";
       s.blocks = s.computed = 0;
       ++preemptions_;
@@ -141,17 +212,17 @@ class Simulation {
     int tokens = 0;
     for (const Work& work : decision.running) {
       tokens += work.tokens;
-      Run(running_ids[work.place], work.tokens);
+      Run(running_ids[work.index], work.tokens);
     }
     for (const Work& work : decision.admitted) {
       tokens += work.tokens;
-      Run(waiting_ids[work.place], work.tokens);
+      Run(waiting_ids[work.index], work.tokens);
     }
     ASSERT_LE(tokens, limits_.token_budget);
     ASSERT_LE(decision.running.size() + decision.admitted.size(),
               static_cast<size_t>(limits_.max_sequences));
     ASSERT_TRUE(std::is_sorted(decision.admitted.begin(), decision.admitted.end(),
-                               [](const Work& a, const Work& b) { return a.place < b.place; }));
+                               [](const Work& a, const Work& b) { return a.index < b.index; }));
   }
 
  private:

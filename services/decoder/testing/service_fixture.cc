@@ -7,7 +7,7 @@
 
 #include "common/rpc/channel.h"
 #include "common/rpc/status.h"
-#include "services/decoder/pipeline/lm_stage.h"
+#include "services/decoder/testing/thread_stage.h"
 
 namespace terminus::services::decoder::testing {
 
@@ -25,7 +25,7 @@ void ServiceFixture::Start(Setup setup) {
   model->codec = std::make_unique<ByteCodec>(setup.unreadable_token);
   model->engine = std::make_unique<pipeline::Engine>(
       pipeline::Engine::Options{.limits = setup.limits, .eos_token_ids = {ByteCodec::kEos}},
-      std::make_unique<pipeline::LmStage>(std::make_unique<ToyLm>(model_)), engine_metrics_);
+      ToyStage(model_, {.slots = 64, .max_tokens = 1024, .steps_in_flight = 2}), engine_metrics_);
   auto bundle = std::make_unique<edge::ServedBundle>();
   bundle->name = "toy";
   bundle->space_id = "space";

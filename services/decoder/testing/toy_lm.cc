@@ -18,10 +18,15 @@ uint64_t Mix(uint64_t value) {
   return value ^ (value >> 31);
 }
 
+// What a row of soft tokens counts as: below every token id.
+int64_t SoftCell(const models::decoder::SoftTokens& soft, int32_t row) {
+  return -2 - static_cast<int64_t>(Mix(soft.content_hash + static_cast<uint64_t>(row)) >> 8);
+}
+
 // [vocab_size], from the whole context.
-std::vector<float> LogitsOf(const ToyLm::Options& options, const std::vector<int32_t>& context) {
+std::vector<float> LogitsOf(const ToyLm::Options& options, const std::vector<int64_t>& context) {
   uint64_t hash = 1;
-  for (const int32_t token : context) {
+  for (const int64_t token : context) {
     hash = Mix(hash + static_cast<uint64_t>(token) + 1);
   }
   std::vector<float> logits;
@@ -46,9 +51,9 @@ ToyLm::ToyLm(Options options)
     : options_(std::move(options)),
       memory_(static_cast<size_t>(options_.kv_blocks) * kBlockTokens) {}
 
-absl::StatusOr<std::vector<int32_t>> ToyLm::ReadBack(absl::Span<const int32_t> blocks,
+absl::StatusOr<std::vector<int64_t>> ToyLm::ReadBack(absl::Span<const int32_t> blocks,
                                                      int32_t length) const {
-  std::vector<int32_t> context;
+  std::vector<int64_t> context;
   for (int32_t position = 0; position < length; ++position) {
     const auto block = static_cast<size_t>(blocks[static_cast<size_t>(position / kBlockTokens)]);
     const Cell& cell =
@@ -67,6 +72,13 @@ absl::StatusOr<models::decoder::Logits> ToyLm::Forward(const models::decoder::St
     options_.on_step(input);
   }
   logits_.clear();
+  std::vector<int64_t> tokens(input.token_ids.begin(), input.token_ids.end());
+  for (const models::decoder::SoftSpan& span : input.soft) {
+    for (int32_t i = 0; i < span.rows; ++i) {
+      tokens.at(static_cast<size_t>(span.first_token + i)) =
+          SoftCell(*span.tokens, span.first_row + i);
+    }
+  }
   size_t wanted = 0;
   for (size_t s = 0; s + 1 < input.query_indptr.size(); ++s) {
     const auto first = static_cast<size_t>(input.query_indptr[s]);
@@ -81,13 +93,13 @@ absl::StatusOr<models::decoder::Logits> ToyLm::Forward(const models::decoder::St
           absl::StrCat("sequence ", s, " has ", length, " tokens in blocks"));
     }
     for (size_t t = first; t < end; ++t) {
-      if (input.token_ids[t] == options_.throwing_token) {
+      if (tokens[t] == options_.throwing_token) {
         throw std::runtime_error("the device is gone");
       }
       const int32_t position = input.positions[t];
       const auto block = static_cast<size_t>(blocks[static_cast<size_t>(position / kBlockTokens)]);
-      memory_.at(block * kBlockTokens + static_cast<size_t>(position % kBlockTokens)) = {
-          input.token_ids[t], position};
+      memory_.at(block * kBlockTokens + static_cast<size_t>(position % kBlockTokens)) = {tokens[t],
+                                                                                         position};
     }
     for (; wanted < input.logits_tokens.size() &&
            static_cast<size_t>(input.logits_tokens[wanted]) < end;
@@ -110,14 +122,21 @@ absl::StatusOr<models::decoder::HiddenStates> ToyLm::ForwardHidden(
   return absl::UnimplementedError("the toy is one stage");
 }
 
-std::vector<int32_t> ToyLm::Greedy(const Options& options, std::vector<int32_t> prompt,
-                                   int tokens) {
+std::vector<int32_t> ToyLm::Greedy(const Options& options, std::vector<int32_t> prompt, int tokens,
+                                   absl::Span<const models::decoder::SoftSpan> soft) {
+  std::vector<int64_t> context(prompt.begin(), prompt.end());
+  for (const models::decoder::SoftSpan& span : soft) {
+    for (int32_t i = 0; i < span.rows; ++i) {
+      context.at(static_cast<size_t>(span.first_token + i)) =
+          SoftCell(*span.tokens, span.first_row + i);
+    }
+  }
   std::vector<int32_t> answer;
   while (static_cast<int>(answer.size()) < tokens) {
-    const std::vector<float> logits = LogitsOf(options, prompt);
+    const std::vector<float> logits = LogitsOf(options, context);
     const auto likeliest = std::max_element(logits.begin(), logits.end()) - logits.begin();
     answer.push_back(static_cast<int32_t>(likeliest));
-    prompt.push_back(answer.back());
+    context.push_back(answer.back());
     if (answer.back() == options.eos_token) {
       break;
     }

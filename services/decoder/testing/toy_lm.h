@@ -8,7 +8,8 @@
 
 namespace terminus::services::decoder::testing {
 
-// A language model for tests. Its "keys and values" are the token ids and positions themselves, and
+// A language model for tests. Its "keys and values" are the token ids and positions themselves (for
+// soft tokens, their hash and row), and
 // a token's logits depend on all tokens before it as they are read back through the block table:
 // a block that was mixed up, overwritten or never written changes the answer or is an error.
 class ToyLm : public models::decoder::CausalLm {
@@ -43,18 +44,20 @@ class ToyLm : public models::decoder::CausalLm {
   int max_context() const override { return options_.max_context; }
   int kv_blocks() const override { return options_.kv_blocks; }
   int64_t kv_block_bytes() const override { return 1; }
+  bool takes_soft_tokens() const override { return true; }
 
   // What the model answers greedily, computed without blocks and batches.
   static std::vector<int32_t> Greedy(const Options& options, std::vector<int32_t> prompt,
-                                     int tokens);
+                                     int tokens,
+                                     absl::Span<const models::decoder::SoftSpan> soft = {});
 
  private:
   struct Cell {
-    int32_t token = -1;
+    int64_t token = -1;
     int32_t position = -1;
   };
 
-  absl::StatusOr<std::vector<int32_t>> ReadBack(absl::Span<const int32_t> blocks,
+  absl::StatusOr<std::vector<int64_t>> ReadBack(absl::Span<const int32_t> blocks,
                                                 int32_t length) const;
 
   const Options options_;

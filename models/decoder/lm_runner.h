@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/decoder/causal_lm.h"
+#include "models/decoder/step_runner.h"
+#include "models/sampling/rules.h"
+
+namespace terminus::models::decoder {
+
+// A StepRunner over a CausalLm, with sampling on the host. Computes inside Forward and Sample, and
+// keeps the results of a step until Collect.
+//
+// Unlike other runners it stays usable after any error: a Forward that failed is forgotten.
+class LmRunner final : public StepRunner {
+ public:
+  struct Options {
+    // Where the model computes, for info().
+    std::string device = "cpu";
+    // At least 1 each; see RunnerInfo.
+    int slots = 16;
+    int max_tokens = 256;
+    int steps_in_flight = 1;
+  };
+
+  // Requires: the model is first and last stage in one, and has the tokens of the rules.
+  LmRunner(std::unique_ptr<CausalLm> lm, sampling::LogitRules rules, Options options);
+
+  const RunnerInfo& info() const override { return info_; }
+  // INVALID_ARGUMENT: there is no such slot.
+  absl::Status OpenSlot(int32_t slot, const SlotState& state) override;
+  absl::Status Forward(const ForwardInput& input) override;
+  absl::Status Sample(absl::Span<const SampleRow> rows) override;
+  absl::Status EndStep() override;
+  absl::StatusOr<StepOutput> Collect() override;
+
+ private:
+  struct Slot {
+    bool open = false;
+    sampling::Parameters sampling;
+    int32_t prompt_length = 0;
+    int32_t max_length = 0;
+    // Whether `tokens` is kept up to date.
+    bool looks_back = false;
+    std::vector<int32_t> tokens;
+    int32_t last_token = 0;
+  };
+
+  absl::Status CheckForward(const ForwardInput& input) const;
+  // Fills token_ids_ with the ids of the input, those from the sampler included.
+  void ResolveTokens(const ForwardInput& input);
+  absl::Status CheckRow(const SampleRow& row) const;
+  absl::StatusOr<sampling::Sampled> SampleRowOf(const Slot& slot, const SampleRow& row) const;
+
+  const std::unique_ptr<CausalLm> lm_;
+  const sampling::LogitRules rules_;
+  const RunnerInfo info_;
+  std::vector<Slot> slots_;
+
+  // Of the last Forward; row_slots_ and row_sampled_ by row of the logits.
+  Logits logits_;
+  std::vector<int32_t> token_ids_;
+  std::vector<int32_t> logits_tokens_;
+  std::vector<int32_t> row_slots_;
+  std::vector<bool> row_sampled_;
+
+  StepOutput output_;
+  std::deque<StepOutput> ended_;
+};
+
+}  // namespace terminus::models::decoder
