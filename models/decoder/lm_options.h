@@ -26,7 +26,14 @@ struct LmOptions {
   int threads = 0;
   // KV blocks to allocate; 0: as many as fit into kv_bytes, at least one.
   int kv_blocks = 0;
+  // 0: 256 MiB on a CPU; on a GPU what is left of memory_share of its memory.
   int64_t kv_bytes = int64_t{256} << 20;
+  float memory_share = 0.9f;
+  // Of a GPU alone, which allocates for them: sequences in one step, sequences whose sampling state
+  // is kept, and tokens in one step.
+  int max_sequences = 64;
+  int slots = 128;
+  int max_tokens = 2048;
   ComputeDType dtype = ComputeDType::kAuto;
   // Make every check of a load, but read no weight and use no device. The model cannot compute.
   bool check_only = false;

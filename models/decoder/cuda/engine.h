@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "models/cuda/sampling/device_sampler.h"
 #include "models/decoder/cuda/layer_ops.h"
 #include "models/decoder/cuda/llama_api.h"
 #include "models/decoder/cuda/memory.h"
@@ -36,28 +37,34 @@ class Engine {
   Engine(const TerminusLlamaModel& model, const TerminusLlamaLimits& limits);
 
   void Forward(const TerminusLlamaStep& step);
+  void OpenSlot(int32_t slot, const sampling::SlotSampling& sampling,
+                const sampling::TokenRule* rules, const int32_t* tokens, int32_t token_count);
+  void Sample(const TerminusSamplingRow* rows, int count, const uint32_t* masks, int mask_count);
   void EndStep();
-  void Wait();
+  TerminusLlamaResults Wait();
 
-  const float* logits() const { return activations_.logits.get(); }
-  const int32_t* logits_rows() const { return logits_rows_.data(); }
-  int32_t* last_tokens() const { return last_tokens_.get(); }
-  cudaStream_t stream() const { return stream_.get(); }
+  void CopyLogits(int row, float* logits);
+  void SetToken(int32_t slot, int32_t token);
+
   TerminusLlamaMemory memory() const { return memory_; }
 
  private:
   using Layer = LlamaLayer<NormWeight, Linear>;
 
   void ReadModel(const TerminusLlamaModel& model);
-  void AllocateCache(int kv_blocks);
+  // Takes limits.kv_blocks, or what the memory that is left allows.
+  void AllocateCache(const TerminusLlamaLimits& limits);
   void AllocateActivations(const TerminusLlamaLimits& limits);
+  void AllocateSampling(const TerminusLlamaLimits& limits);
   void MakeAngles(const TerminusLlamaModel& model);
   StepLimits MakeStepLimits(const TerminusLlamaLimits& limits) const;
   void Tune(const TerminusLlamaLimits& limits);
-  void CaptureGraphs(int slots);
+  void CaptureGraphs(int max_sequences);
   // Gives all kernels of a step to the stream. With `all_logits` each token has a row of logits,
   // else those of the step's list.
   void Launch(const LayerOps::Step& step, bool all_logits);
+  // Gives tokens embeddings of their own, behind those of their ids.
+  void CopySoft(const TerminusLlamaStep& step, int parity);
   LayerOps::Step MakeStep(const StepShape& shape, const StepCapacity& capacity) const;
   std::vector<LayerOps::Schedule> PlanPrefills(const StepShape& shape, const StepPointers& host,
                                                int parity);
@@ -77,7 +84,6 @@ class Engine {
   AttentionParts parts_;
   DevicePtr<float2> angles_;
   DevicePtr<Bf16> cache_;
-  DevicePtr<int32_t> last_tokens_;  // [slots]
   LayerContext context_;
   std::unique_ptr<StepInputs> inputs_;
   DevicePtr<uint8_t> partial_;  // PrefillWorkspace's.
@@ -86,7 +92,29 @@ class Engine {
   std::map<int, GraphExec> graphs_;  // By bucket.
   TerminusLlamaMemory memory_ = {};
 
-  std::vector<int32_t> logits_rows_;
+  // What sampling copies to the device and back, of steps of even and of odd number.
+  struct SamplingCopies {
+    PinnedPtr<TerminusSamplingRow> rows;        // [max_sequences]
+    PinnedPtr<uint32_t> masks;                  // [max_sequences, mask words]
+    PinnedPtr<TerminusSamplingResult> results;  // [max_sequences]
+    PinnedPtr<TerminusTopLogprob> top;          // [max_sequences, TERMINUS_MAX_TOP_LOGPROBS]
+    int count = 0;                              // Rows so far.
+    int masked = 0;                             // Masks so far.
+    bool has_top = false;
+  };
+
+  std::unique_ptr<models::cuda::DeviceSampler> sampler_;
+  int mask_words_ = 0;
+  int max_sequences_ = 0;
+  std::vector<int32_t> top_logprobs_;  // [slots]
+  DevicePtr<TerminusSamplingRow> sampling_rows_;
+  DevicePtr<uint32_t> masks_;
+  DevicePtr<TerminusSamplingResult> results_;
+  DevicePtr<TerminusTopLogprob> top_;
+  SamplingCopies copies_[2];
+  PinnedPtr<Bf16> soft_[2];             // [max_tokens, hidden]
+  std::vector<int32_t> logits_rows_;  // Where row i of the last step's logits_tokens lies.
+
   Event done_[2];  // Behind the steps of even and of odd number.
   uint64_t begun_ = 0;
   uint64_t waited_ = 0;

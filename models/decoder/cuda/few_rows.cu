@@ -5,7 +5,6 @@ namespace terminus::models::decoder::cuda {
 namespace {
 
 using models::cuda::LaunchBehind;
-using models::cuda::LetNextStart;
 using models::cuda::WaitForBefore;
 
 constexpr int kWarps = 8;
@@ -33,35 +32,34 @@ __device__ __forceinline__ void MultiplyAdd(float (&c)[4], uint32_t a0, uint32_t
       : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
 }
 
-template <FewRowsOutput kOutput>
+template <ProductOutput kOutput>
 __device__ __forceinline__ void Put(const FewRowsArgs& args, int row, int column, float sum) {
   const int64_t at = int64_t{row} * args.out + column;
-  if constexpr (kOutput == FewRowsOutput::kFloat) {
+  if constexpr (kOutput == ProductOutput::kFloat) {
     static_cast<float*>(args.y)[at] = sum;
   } else {
     Bf16* const y = static_cast<Bf16*>(args.y) + at;
-    if constexpr (kOutput == FewRowsOutput::kAdd) {
+    if constexpr (kOutput == ProductOutput::kAdd) {
       sum += __bfloat162float(*y);
     }
     *y = __float2bfloat16_rn(sum);
   }
 }
 
-// A thread block has two tiles of rows, one behind the other or, kGated, a gate's and the one that
-// it gates. Its warps share the columns: warp w takes every eighth tile from the w-th on, so that
+// A thread block has one or two tiles of rows, one behind the other or, kGated, a gate's and the one
+// that it gates. Its warps share the columns: warp w takes every eighth tile from the w-th on, so that
 // all read next to each other. A lane's 8 values of a row are the operands of two products whose
 // order of columns is the lane's own, and the same for weights and x.
-template <int kXTiles, FewRowsOutput kOutput>
+template <int kTiles, int kXTiles, ProductOutput kOutput>
 __global__ void __launch_bounds__(kThreads, 2) FewRows(FewRowsArgs args) {
-  constexpr int kTiles = 2;
-  constexpr int kAhead = 4;  // Tiles of columns that a warp reads at a time.
+  constexpr int kAhead = 8 / kTiles;  // Tiles of columns that a warp reads at a time.
   const int warp = threadIdx.x / 32;
   const int lane = threadIdx.x % 32;
   const int group = lane / 4;
   const int quad = lane % 4;
   const int half = args.out / 2;
-  const int first = blockIdx.x * kTileRows * (kOutput == FewRowsOutput::kGated ? 1 : kTiles);
-  const int end = kOutput == FewRowsOutput::kGated ? half : args.out;
+  const int first = blockIdx.x * kTileRows * (kOutput == ProductOutput::kGated ? 1 : kTiles);
+  const int end = kOutput == ProductOutput::kGated ? half : args.out;
 
   // Rows beyond the last are read as the last, and their sums dropped.
   const Bf16* rows[kTiles][2];
@@ -69,9 +67,9 @@ __global__ void __launch_bounds__(kThreads, 2) FewRows(FewRowsArgs args) {
   for (int tile = 0; tile < kTiles; ++tile) {
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int inside = kOutput == FewRowsOutput::kGated ? 0 : tile * kTileRows;
+      const int inside = kOutput == ProductOutput::kGated ? 0 : tile * kTileRows;
       const int row = min(first + inside + group + 8 * i, end - 1) +
-                      (kOutput == FewRowsOutput::kGated ? tile * half : 0);
+                      (kOutput == ProductOutput::kGated ? tile * half : 0);
       rows[tile][i] = args.weight + int64_t{row} * args.in + quad * 8;
     }
   }
@@ -97,7 +95,6 @@ __global__ void __launch_bounds__(kThreads, 2) FewRows(FewRowsArgs args) {
     }
   };
   load(warp);
-  LetNextStart();
   WaitForBefore();
 
   float sums[kTiles][kXTiles][4] = {};
@@ -148,7 +145,7 @@ __global__ void __launch_bounds__(kThreads, 2) FewRows(FewRowsArgs args) {
     return args.bias == nullptr ? 0.f : __bfloat162float(args.bias[column]);
   };
   constexpr int kOutputs =
-      kOutput == FewRowsOutput::kGated ? kTileRows : kTiles * kTileRows;  // Of one row of x.
+      kOutput == ProductOutput::kGated ? kTileRows : kTiles * kTileRows;  // Of one row of x.
   for (int i = threadIdx.x; i < args.rows * kOutputs; i += kThreads) {
     const int row = i / kOutputs;
     const int tile = i % kOutputs / kTileRows;
@@ -157,7 +154,7 @@ __global__ void __launch_bounds__(kThreads, 2) FewRows(FewRowsArgs args) {
     if (column >= end) {
       continue;
     }
-    if constexpr (kOutput == FewRowsOutput::kGated) {
+    if constexpr (kOutput == ProductOutput::kGated) {
       const float gate = sum(0, row, inside) + bias(column);
       const float up = sum(1, row, inside) + bias(half + column);
       static_cast<Bf16*>(args.y)[int64_t{row} * half + column] =
@@ -168,15 +165,28 @@ __global__ void __launch_bounds__(kThreads, 2) FewRows(FewRowsArgs args) {
   }
 }
 
-template <int kXTiles, FewRowsOutput kOutput>
+template <int kTiles, int kXTiles, ProductOutput kOutput>
 cudaError_t Launch(const FewRowsArgs& args, cudaStream_t stream) {
-  const int tiles = kOutput == FewRowsOutput::kGated ? kTileRows : 2 * kTileRows;
-  const int outputs = kOutput == FewRowsOutput::kGated ? args.out / 2 : args.out;
-  return LaunchBehind(FewRows<kXTiles, kOutput>, dim3((outputs + tiles - 1) / tiles),
-                      dim3(kThreads), 0, stream, args);
+  constexpr bool kIsGated = kOutput == ProductOutput::kGated;
+  constexpr int kOutputs = kIsGated ? kTileRows : kTiles * kTileRows;
+  const int outputs = kIsGated ? args.out / 2 : args.out;
+  return LaunchBehind(FewRows<kTiles, kXTiles, kOutput>,
+                      dim3((outputs + kOutputs - 1) / kOutputs), dim3(kThreads), 0, stream, args);
 }
 
-template <FewRowsOutput kOutput>
+// Small weights are cut finer, so that every multiprocessor has thread blocks enough.
+template <int kXTiles, ProductOutput kOutput>
+cudaError_t Launch(const FewRowsArgs& args, cudaStream_t stream) {
+  constexpr int kFine = 1 << 13;
+  if constexpr (kOutput != ProductOutput::kGated) {
+    if (args.out <= kFine) {
+      return Launch<1, kXTiles, kOutput>(args, stream);
+    }
+  }
+  return Launch<2, kXTiles, kOutput>(args, stream);
+}
+
+template <ProductOutput kOutput>
 cudaError_t Launch(const FewRowsArgs& args, cudaStream_t stream) {
   return args.rows <= kTileX ? Launch<1, kOutput>(args, stream) : Launch<2, kOutput>(args, stream);
 }
@@ -185,14 +195,14 @@ cudaError_t Launch(const FewRowsArgs& args, cudaStream_t stream) {
 
 cudaError_t LaunchFewRows(const FewRowsArgs& args, cudaStream_t stream) {
   switch (args.output) {
-    case FewRowsOutput::kBf16:
-      return Launch<FewRowsOutput::kBf16>(args, stream);
-    case FewRowsOutput::kAdd:
-      return Launch<FewRowsOutput::kAdd>(args, stream);
-    case FewRowsOutput::kFloat:
-      return Launch<FewRowsOutput::kFloat>(args, stream);
-    case FewRowsOutput::kGated:
-      return Launch<FewRowsOutput::kGated>(args, stream);
+    case ProductOutput::kBf16:
+      return Launch<ProductOutput::kBf16>(args, stream);
+    case ProductOutput::kAdd:
+      return Launch<ProductOutput::kAdd>(args, stream);
+    case ProductOutput::kFloat:
+      return Launch<ProductOutput::kFloat>(args, stream);
+    case ProductOutput::kGated:
+      return Launch<ProductOutput::kGated>(args, stream);
   }
   return cudaErrorInvalidValue;
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "models/decoder/cuda/kernels.h"
+#include "models/decoder/cuda/product_output.h"
 
 // Products of few rows, which are bound by reading the weights: each weight goes from memory to the
 // registers of one thread and from there into a tensor core, and the first ones are under way while
@@ -12,14 +13,6 @@
 namespace terminus::models::decoder::cuda {
 
 inline constexpr int kFewRows = 16;
-
-// What a product does with its sums.
-enum class FewRowsOutput {
-  kBf16,   // y = x · weightᵀ + bias
-  kAdd,    // y += x · weightᵀ + bias
-  kFloat,  // y = x · weightᵀ + bias, in float32
-  kGated,  // y = silu(gate) · up, of the first and the second half of x · weightᵀ + bias
-};
 
 struct FewRowsArgs {
   const Bf16* x;       // [rows, in]
@@ -29,7 +22,7 @@ struct FewRowsArgs {
   int rows;            // At most kFewRows.
   int in;              // A multiple of 8, as `out`.
   int out;
-  FewRowsOutput output;
+  ProductOutput output;
 };
 
 cudaError_t LaunchFewRows(const FewRowsArgs& args, cudaStream_t stream);

@@ -19,7 +19,8 @@ void LayerOps::Norm(const NormWeight& norm) {
 
 void LayerOps::ProjectQkv(const Linear& linear) {
   const Activations& a = *context_.activations;
-  context_.products->Run(linear, a.normed.get(), a.qkv.get(), step_.capacity.tokens, stream_);
+  context_.products->Run(linear, a.normed.get(), a.qkv.get(), step_.capacity.tokens,
+                         ProductOutput::kBf16, stream_);
 }
 
 void LayerOps::PrepareHeads(const HeadSteps<NormWeight>& steps, int layer) {
@@ -100,19 +101,21 @@ void LayerOps::Prefill(const LayerAttention& attention, int layer) {
 
 void LayerOps::AddAttended(const Linear& linear, const NormWeight& norm) {
   const Activations& a = *context_.activations;
-  context_.products->Add(linear, a.attended.get(), a.x.get(), step_.capacity.tokens, stream_);
+  context_.products->Run(linear, a.attended.get(), a.x.get(), step_.capacity.tokens,
+                         ProductOutput::kAdd, stream_);
   Norm(norm);
 }
 
 void LayerOps::ProjectGated(const Linear& linear) {
   const Activations& a = *context_.activations;
-  context_.products->RunGated(linear, a.normed.get(), a.gate_up.get(), a.inner.get(),
-                              step_.capacity.tokens, stream_);
+  context_.products->Run(linear, a.normed.get(), a.inner.get(), step_.capacity.tokens,
+                         ProductOutput::kGated, stream_);
 }
 
 void LayerOps::AddInner(const Linear& linear, const NormWeight* next) {
   const Activations& a = *context_.activations;
-  context_.products->Add(linear, a.inner.get(), a.x.get(), step_.capacity.tokens, stream_);
+  context_.products->Run(linear, a.inner.get(), a.x.get(), step_.capacity.tokens,
+                         ProductOutput::kAdd, stream_);
   if (next != nullptr) {
     Norm(*next);
   }

@@ -24,16 +24,15 @@ struct Activations {
   DevicePtr<Bf16> normed;    // [max_tokens, hidden]
   DevicePtr<Bf16> qkv;       // [max_tokens, q + 2 · kv]
   DevicePtr<Bf16> attended;  // [max_tokens, q]
-  DevicePtr<Bf16> gate_up;   // [max_tokens, 2 · intermediate]
   DevicePtr<Bf16> inner;     // [max_tokens, intermediate]
-  DevicePtr<float> logits;   // [slots, vocab]
+  DevicePtr<float> logits;   // [max_sequences, vocab]
 };
 
 // What decode attention merges long sequences in.
 struct AttentionParts {
   DevicePtr<float> sums;      // [items, heads, head_dim]
   DevicePtr<float2> weights;  // [items, heads]
-  DevicePtr<int32_t> arrived;  // [slots, kv_heads]
+  DevicePtr<int32_t> arrived;  // [max_sequences, kv_heads]
 };
 
 // All that the operations of a step stand on. Owned by the engine.
@@ -63,6 +62,8 @@ class LayerOps {
     int item_capacity;
     StepPointers inputs;  // On the device.
     std::vector<Schedule> schedules;  // [windows], where there are prefills.
+    const TerminusLlamaStep* soft;    // Null: no token has an embedding of its own.
+    int parity;
   };
 
   LayerOps(const LayerContext& context, const Step& step, cudaStream_t stream)

@@ -38,18 +38,34 @@ int Forward(TerminusLlama* engine, const TerminusLlamaStep* step, char* error, u
   return Guard(error, size, [&] { Of(engine)->Forward(*step); });
 }
 
+int OpenSlot(TerminusLlama* engine, int32_t slot,
+             const terminus::models::sampling::SlotSampling* sampling,
+             const terminus::models::sampling::TokenRule* rules, const int32_t* tokens,
+             int32_t token_count, char* error, uint64_t size) {
+  return Guard(error, size,
+               [&] { Of(engine)->OpenSlot(slot, *sampling, rules, tokens, token_count); });
+}
+
+int Sample(TerminusLlama* engine, const TerminusSamplingRow* rows, int32_t count,
+           const uint32_t* masks, int32_t mask_count, char* error, uint64_t size) {
+  return Guard(error, size, [&] { Of(engine)->Sample(rows, count, masks, mask_count); });
+}
+
 int EndStep(TerminusLlama* engine, char* error, uint64_t size) {
   return Guard(error, size, [&] { Of(engine)->EndStep(); });
 }
 
-int Wait(TerminusLlama* engine, char* error, uint64_t size) {
-  return Guard(error, size, [&] { Of(engine)->Wait(); });
+int Wait(TerminusLlama* engine, TerminusLlamaResults* results, char* error, uint64_t size) {
+  return Guard(error, size, [&] { *results = Of(engine)->Wait(); });
 }
 
-const float* Logits(const TerminusLlama* engine) { return Of(engine)->logits(); }
-const int32_t* LogitsRows(const TerminusLlama* engine) { return Of(engine)->logits_rows(); }
-int32_t* LastTokens(const TerminusLlama* engine) { return Of(engine)->last_tokens(); }
-void* StreamOf(const TerminusLlama* engine) { return Of(engine)->stream(); }
+int CopyLogits(TerminusLlama* engine, int32_t row, float* logits, char* error, uint64_t size) {
+  return Guard(error, size, [&] { Of(engine)->CopyLogits(row, logits); });
+}
+
+int SetToken(TerminusLlama* engine, int32_t slot, int32_t token, char* error, uint64_t size) {
+  return Guard(error, size, [&] { Of(engine)->SetToken(slot, token); });
+}
 
 constexpr TerminusLlamaApi kApi = {
     .version = TERMINUS_LLAMA_API_VERSION,
@@ -57,12 +73,12 @@ constexpr TerminusLlamaApi kApi = {
     .destroy = Destroy,
     .memory = Memory,
     .forward = Forward,
+    .open_slot = OpenSlot,
+    .sample = Sample,
     .end_step = EndStep,
     .wait = Wait,
-    .logits = Logits,
-    .logits_rows = LogitsRows,
-    .last_tokens = LastTokens,
-    .stream = StreamOf,
+    .copy_logits = CopyLogits,
+    .set_token = SetToken,
 };
 
 }  // namespace

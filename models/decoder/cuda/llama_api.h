@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "models/cuda/sampling/sampling_api.h"
+
 // The decoder engine of libterminus_cuda.so, as plain C: a table of functions that the loader asks
 // for by one name. Pointers are device pointers unless they say host; matrices are bfloat16,
 // row-major, and must be 16-byte aligned.
@@ -51,9 +53,20 @@ struct TerminusLlamaModel {
 };
 
 struct TerminusLlamaLimits {
-  int32_t slots;       // Sequences in a step at most, and of which the last token is kept.
-  int32_t max_tokens;  // Tokens in a step at most, at least `slots`.
-  int32_t kv_blocks;   // Blocks of 16 tokens.
+  int32_t slots;          // Sequences whose sampling state is kept.
+  int32_t max_sequences;  // Sequences in a step at most, and rows of logits; at most `slots`.
+  int32_t max_tokens;     // Tokens in a step at most, at least `max_sequences`.
+  // Blocks of 16 tokens. 0: as many as fit into `memory_share` of the device's memory, all else
+  // that is there counted.
+  int32_t kv_blocks;
+  float memory_share;
+};
+
+// Tokens that get embeddings of their own: float32 [rows, hidden].
+struct TerminusLlamaSoft {
+  int32_t first_token;
+  int32_t rows;
+  const float* values;
 };
 
 // One forward pass, in host memory that the call only reads. As models/decoder/step_runner.h says
@@ -61,22 +74,32 @@ struct TerminusLlamaLimits {
 struct TerminusLlamaStep {
   int32_t tokens;
   int32_t sequences;
-  int32_t logits_count;
-  const int32_t* token_ids;         // [tokens]; -1: the slot's last token.
-  const int32_t* query_indptr;      // [sequences + 1]
-  const int32_t* slots;             // [sequences]
-  const int32_t* kv_indptr;         // [sequences + 1]
+  int32_t logits_count;  // At most the limits' max_sequences.
+  int32_t soft_count;
+  const int32_t* token_ids;      // [tokens]; -1: the slot's last token.
+  const int32_t* query_indptr;   // [sequences + 1]
+  const int32_t* slots;          // [sequences]
+  const int32_t* kv_indptr;      // [sequences + 1]
   const int32_t* kv_indices;
-  const int32_t* last_page_len;     // [sequences]
-  const int32_t* logits_sequences;  // [logits_count]
+  const int32_t* last_page_len;  // [sequences]
+  const int32_t* logits_tokens;  // [logits_count]: tokens of the step.
+  const TerminusLlamaSoft* soft;  // [soft_count]
+};
+
+// What was sampled in a step, in host memory that is valid until the next but one forward.
+struct TerminusLlamaResults {
+  int32_t count;
+  const TerminusSamplingResult* results;  // [count], in the order of the rows of all calls.
+  const TerminusTopLogprob* top;          // [count, TERMINUS_MAX_TOP_LOGPROBS]
 };
 
 typedef struct TerminusLlama TerminusLlama;
 
-// What `create` took, in bytes.
+// What `create` took.
 struct TerminusLlamaMemory {
-  int64_t kv_cache;
-  int64_t workspace;
+  int64_t kv_cache_bytes;
+  int64_t workspace_bytes;
+  int32_t kv_blocks;
 };
 
 struct TerminusLlamaApi {
@@ -92,19 +115,27 @@ struct TerminusLlamaApi {
   TerminusLlamaMemory (*memory)(const TerminusLlama* engine);
 
   // Gives the device a forward pass and returns. At most two steps may be between forward and
-  // wait. Row i of `logits` (float32 [logits_count, vocab]) is that of logits_sequences[i], valid
-  // until the next forward.
+  // wait.
   int (*forward)(TerminusLlama* engine, const TerminusLlamaStep* step, char* error, uint64_t size);
-  // Ends the step's work, and waits for the oldest step that was ended.
+  // Binds a sequence to a slot; see models/cuda/sampling/device_sampler.h.
+  int (*open_slot)(TerminusLlama* engine, int32_t slot,
+                   const terminus::models::sampling::SlotSampling* sampling,
+                   const terminus::models::sampling::TokenRule* rules, const int32_t* tokens,
+                   int32_t token_count, char* error, uint64_t size);
+  // Samples rows of the last forward; `row` of each is an index of its logits_tokens, and `mask`
+  // one of `masks`, host [mask_count, (vocab_size + 31) / 32].
+  int (*sample)(TerminusLlama* engine, const TerminusSamplingRow* rows, int32_t count,
+                const uint32_t* masks, int32_t mask_count, char* error, uint64_t size);
+  // Ends the step's work.
   int (*end_step)(TerminusLlama* engine, char* error, uint64_t size);
-  int (*wait)(TerminusLlama* engine, char* error, uint64_t size);
-  // float32 [rows of the last forward, vocab], and where row i of logits_sequences lies.
-  const float* (*logits)(const TerminusLlama* engine);
-  const int32_t* (*logits_rows)(const TerminusLlama* engine);  // host
-  // [slots]: each slot's last token, which forward reads and a sampler writes.
-  int32_t* (*last_tokens)(const TerminusLlama* engine);
-  // cudaStream_t that all work is given to.
-  void* (*stream)(const TerminusLlama* engine);
+  // Waits for the oldest step that was ended and not waited for.
+  int (*wait)(TerminusLlama* engine, TerminusLlamaResults* results, char* error, uint64_t size);
+
+  // For rows that are sampled on the host. Copies a row of the last forward's logits, float32
+  // [vocab], to the host, and waits for it; sets a slot's last token.
+  int (*copy_logits)(TerminusLlama* engine, int32_t row, float* logits, char* error,
+                     uint64_t size);
+  int (*set_token)(TerminusLlama* engine, int32_t slot, int32_t token, char* error, uint64_t size);
 };
 
 const TerminusLlamaApi* terminus_llama_api();

@@ -1,7 +1,7 @@
 #include "models/decoder/cuda/products.h"
 
 #include <algorithm>
-#include <cstdlib>
+#include <limits>
 
 #include "models/cuda/hopper.h"
 #include "models/cuda/matmul.h"
@@ -10,19 +10,35 @@
 namespace terminus::models::decoder::cuda {
 namespace {
 
-void RunFewRows(const Linear& linear, const Bf16* x, void* y, int64_t rows, FewRowsOutput output,
-                cudaStream_t stream) {
-  Check(LaunchFewRows({.x = x,
-                       .weight = linear.weight,
-                       .bias = linear.bias,
-                       .y = y,
-                       .rows = static_cast<int>(rows),
-                       .in = static_cast<int>(linear.in),
-                       .out = static_cast<int>(linear.out),
-                       .output = output},
-                      stream),
-        "product of few rows");
-}
+// Of one trial, over all linears.
+constexpr int kTrialRounds = 2;
+
+class Timer {
+ public:
+  Timer() {
+    Check(cudaEventCreate(&begin_), "cudaEventCreate");
+    Check(cudaEventCreate(&end_), "cudaEventCreate");
+  }
+  ~Timer() {
+    cudaEventDestroy(begin_);
+    cudaEventDestroy(end_);
+  }
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+
+  void Begin(cudaStream_t stream) { Check(cudaEventRecord(begin_, stream), "event"); }
+  float End(cudaStream_t stream) {
+    float milliseconds = 0;
+    Check(cudaEventRecord(end_, stream), "event");
+    Check(cudaEventSynchronize(end_), "trial of a product");
+    Check(cudaEventElapsedTime(&milliseconds, begin_, end_), "event");
+    return milliseconds;
+  }
+
+ private:
+  cudaEvent_t begin_ = nullptr;
+  cudaEvent_t end_ = nullptr;
+};
 
 }  // namespace
 
@@ -45,11 +61,12 @@ int ProductBucket(int rows) {
   return (rows + 1023) / 1024 * 1024;
 }
 
-Products::Products(int max_rows)
-    : streams_(models::cuda::IsHopper() && std::getenv("NO_STREAM") == nullptr),
+Products::Products(int max_rows, int64_t max_inner)
+    : is_hopper_(models::cuda::IsHopper()),
       max_rows_(max_rows),
-      workspace_(AllocateDevice<uint8_t>(TERMINUS_CUDA_WORKSPACE_BYTES)) {
-  if (!streams_) {
+      workspace_(AllocateDevice<uint8_t>(TERMINUS_CUDA_WORKSPACE_BYTES)),
+      gates_(AllocateDevice<Bf16>(static_cast<size_t>(max_rows) * 2 * max_inner)) {
+  if (!is_hopper_) {
     return;
   }
   int device = 0;
@@ -61,15 +78,48 @@ Products::Products(int max_rows)
   Check(cudaMemset(ready_.get(), 0, multiprocessors_ * sizeof(int32_t)), "cudaMemset");
 }
 
-void Products::Stream(const Linear& linear, const Bf16* x, void* y, int64_t rows,
-                      ProductOutput output, cudaStream_t stream) const {
+bool Products::Takes(Method method, int rows) const {
+  switch (method) {
+    case Method::kCublas:
+      return true;
+    case Method::kStream:
+      return is_hopper_ && rows <= kStreamRows;
+    case Method::kFewRows:
+      return rows <= kFewRows;
+  }
+  return false;
+}
+
+void Products::ComputeByCublas(const Linear& linear, const Bf16* x, void* y, int64_t rows,
+                               ProductOutput output, cudaStream_t stream) const {
+  const bool gated = output == ProductOutput::kGated;
+  TerminusCudaMatmul args = {};
+  args.x = x;
+  args.weight = linear.weight;
+  args.bias = linear.bias;
+  args.residual = output == ProductOutput::kAdd ? y : nullptr;
+  args.y = gated ? gates_.get() : y;
+  args.rows = rows;
+  args.in = linear.in;
+  args.out = linear.out;
+  args.float_y = output == ProductOutput::kFloat;
+  args.tuned_rows = std::min(ProductBucket(static_cast<int>(rows)), max_rows_);
+  args.workspace = workspace_.get();
+  Check(models::cuda::Matmul(args, stream), "product");
+  if (gated) {
+    Check(LaunchSiluMul(gates_.get(), static_cast<Bf16*>(y), rows, linear.out / 2, stream), "silu");
+  }
+}
+
+void Products::ComputeByStream(const Linear& linear, const Bf16* x, void* y, int64_t rows,
+                               ProductOutput output, cudaStream_t stream) const {
   auto weight = weights_.find(linear.weight);
   if (weight == weights_.end()) {
     const bool gated = output == ProductOutput::kGated;
-    weight = weights_
-                 .emplace(linear.weight,
-                          MapStreamWeight(linear.weight, linear.out, linear.in, gated))
-                 .first;
+    weight =
+        weights_
+            .emplace(linear.weight, MapStreamWeight(linear.weight, linear.out, linear.in, gated))
+            .first;
   }
   const int box = StreamBoxRows(static_cast<int>(rows));
   auto input = inputs_.find({x, box});
@@ -86,85 +136,76 @@ void Products::Stream(const Linear& linear, const Bf16* x, void* y, int64_t rows
                              .partial = partial_.get(),
                              .ready = ready_.get()},
                             multiprocessors_, stream),
-        "product of few rows");
+        "streamed product");
 }
 
-void Products::Multiply(const Linear& linear, const Bf16* x, void* y, int64_t rows, bool adds,
-                        bool float_y, cudaStream_t stream) const {
-  TerminusCudaMatmul args = {};
-  args.x = x;
-  args.weight = linear.weight;
-  args.bias = linear.bias;
-  args.residual = adds ? y : nullptr;
-  args.y = y;
-  args.rows = rows;
-  args.in = linear.in;
-  args.out = linear.out;
-  args.float_y = float_y;
-  args.tuned_rows = ProductBucket(static_cast<int>(rows));
-  args.workspace = workspace_.get();
-  Check(models::cuda::Matmul(args, stream), "product");
+void Products::Compute(Method method, const Linear& linear, const Bf16* x, void* y, int64_t rows,
+                       ProductOutput output, cudaStream_t stream) const {
+  switch (method) {
+    case Method::kCublas:
+      ComputeByCublas(linear, x, y, rows, output, stream);
+      return;
+    case Method::kStream:
+      ComputeByStream(linear, x, y, rows, output, stream);
+      return;
+    case Method::kFewRows:
+      Check(LaunchFewRows({.x = x,
+                           .weight = linear.weight,
+                           .bias = linear.bias,
+                           .y = y,
+                           .rows = static_cast<int>(rows),
+                           .in = static_cast<int>(linear.in),
+                           .out = static_cast<int>(linear.out),
+                           .output = output},
+                          stream),
+            "product of few rows");
+  }
 }
 
-void Products::Tune(const Linear& linear, const Bf16* x, void* y, bool adds, bool float_y,
-                    int max_rows, cudaStream_t stream) const {
-  for (int rows = streams_ ? kStreamRows + 1 : std::getenv("NO_FEW") ? 1 : kFewRows + 1; rows <= max_rows; rows = ProductBucket(rows) + 1) {
+float Products::Time(Method method, const std::vector<Linear>& linears, const Bf16* x, void* y,
+                     int rows, ProductOutput output, cudaStream_t stream) const {
+  Timer timer;
+  Compute(method, linears.front(), x, y, rows, output, stream);
+  timer.Begin(stream);
+  for (int round = 0; round < kTrialRounds; ++round) {
+    for (const Linear& linear : linears) {
+      Compute(method, linear, x, y, rows, output, stream);
+    }
+  }
+  return timer.End(stream);
+}
+
+void Products::Tune(const std::vector<Linear>& linears, const Bf16* x, void* y,
+                    ProductOutput output, int max_rows, cudaStream_t stream) {
+  for (int rows = 1; rows <= max_rows; rows = ProductBucket(rows) + 1) {
     const int bucket = std::min(ProductBucket(rows), max_rows);
-    Multiply(linear, x, y, bucket, adds, float_y, stream);
+    float best = std::numeric_limits<float>::infinity();
+    Method fastest = Method::kCublas;
+    for (const Method method : {Method::kCublas, Method::kStream, Method::kFewRows}) {
+      if (!Takes(method, bucket)) {
+        continue;
+      }
+      // Alone, it needs no trial but that of cuBLASLt's algorithms, which its first run makes.
+      if (!Takes(Method::kStream, bucket) && !Takes(Method::kFewRows, bucket)) {
+        Compute(method, linears.front(), x, y, bucket, output, stream);
+        break;
+      }
+      const float time = Time(method, linears, x, y, bucket, output, stream);
+      if (time < best) {
+        best = time;
+        fastest = method;
+      }
+    }
+    methods_[{output, linears.front().in, linears.front().out, bucket}] = fastest;
   }
 }
 
-void Products::Run(const Linear& linear, const Bf16* x, Bf16* y, int64_t rows,
-                   cudaStream_t stream) const {
-  if (Streams(rows)) {
-    Stream(linear, x, y, rows, ProductOutput::kBf16, stream);
-    return;
-  }
-  if (rows <= kFewRows && std::getenv("NO_FEW") == nullptr) {
-    RunFewRows(linear, x, y, rows, FewRowsOutput::kBf16, stream);
-    return;
-  }
-  Multiply(linear, x, y, rows, /*adds=*/false, /*float_y=*/false, stream);
-}
-
-void Products::Add(const Linear& linear, const Bf16* x, Bf16* y, int64_t rows,
-                   cudaStream_t stream) const {
-  if (Streams(rows)) {
-    Stream(linear, x, y, rows, ProductOutput::kAdd, stream);
-    return;
-  }
-  if (rows <= kFewRows && std::getenv("NO_FEW") == nullptr) {
-    RunFewRows(linear, x, y, rows, FewRowsOutput::kAdd, stream);
-    return;
-  }
-  Multiply(linear, x, y, rows, /*adds=*/true, /*float_y=*/false, stream);
-}
-
-void Products::RunGated(const Linear& linear, const Bf16* x, Bf16* scratch, Bf16* y, int64_t rows,
-                        cudaStream_t stream) const {
-  if (Streams(rows)) {
-    Stream(linear, x, y, rows, ProductOutput::kGated, stream);
-    return;
-  }
-  if (rows <= kFewRows && std::getenv("NO_FEW") == nullptr) {
-    RunFewRows(linear, x, y, rows, FewRowsOutput::kGated, stream);
-    return;
-  }
-  Run(linear, x, scratch, rows, stream);
-  Check(LaunchSiluMul(scratch, y, rows, linear.out / 2, stream), "silu");
-}
-
-void Products::RunFloat(const Linear& linear, const Bf16* x, float* y, int64_t rows,
-                        cudaStream_t stream) const {
-  if (Streams(rows)) {
-    Stream(linear, x, y, rows, ProductOutput::kFloat, stream);
-    return;
-  }
-  if (rows <= kFewRows && std::getenv("NO_FEW") == nullptr) {
-    RunFewRows(linear, x, y, rows, FewRowsOutput::kFloat, stream);
-    return;
-  }
-  Multiply(linear, x, y, rows, /*adds=*/false, /*float_y=*/true, stream);
+void Products::Run(const Linear& linear, const Bf16* x, void* y, int64_t rows,
+                   ProductOutput output, cudaStream_t stream) const {
+  const int bucket = std::min(ProductBucket(static_cast<int>(rows)), max_rows_);
+  const auto method = methods_.find({output, linear.in, linear.out, bucket});
+  Compute(method == methods_.end() ? Method::kCublas : method->second, linear, x, y, rows, output,
+          stream);
 }
 
 }  // namespace terminus::models::decoder::cuda

@@ -4,9 +4,13 @@
 
 #include <cstdint>
 #include <map>
+#include <tuple>
+#include <utility>
+#include <vector>
 
 #include "models/decoder/cuda/kernels.h"
 #include "models/decoder/cuda/memory.h"
+#include "models/decoder/cuda/product_output.h"
 #include "models/decoder/cuda/stream_product.h"
 
 namespace terminus::models::decoder::cuda {
@@ -19,49 +23,58 @@ struct Linear {
   int64_t out = 0;
 };
 
-// The products of a decoder: of few rows by a kernel of our own, of more by cuBLASLt, where numbers
-// of rows fall into buckets, each of which has its algorithm: none is looked for while serving.
+// The products of a decoder: by cuBLASLt, or by kernels of our own for few rows. Numbers of rows
+// fall into buckets, each of which has its method: none is looked for while serving.
 class Products {
  public:
-  // For up to `max_rows` rows.
-  explicit Products(int max_rows);
+  // For up to `max_rows` rows and gated products of up to `max_inner` outputs.
+  Products(int max_rows, int64_t max_inner);
 
-  // Tries what there is for every bucket, seconds in all. `y` takes max_rows rows.
-  void Tune(const Linear& linear, const Bf16* x, void* y, bool adds, bool float_y, int max_rows,
-            cudaStream_t stream) const;
+  // Tries what there is for every bucket of up to `max_rows` rows, and keeps the fastest. `linears`
+  // are of one shape, those of different layers: together they should not fit into the device's
+  // cache. x [max_rows, in] and y [max_rows, out] are overwritten.
+  void Tune(const std::vector<Linear>& linears, const Bf16* x, void* y, ProductOutput output,
+            int max_rows, cudaStream_t stream);
 
-  // y = linear(x).
-  void Run(const Linear& linear, const Bf16* x, Bf16* y, int64_t rows, cudaStream_t stream) const;
-  // y += linear(x).
-  void Add(const Linear& linear, const Bf16* x, Bf16* y, int64_t rows, cudaStream_t stream) const;
-  // y [rows, out / 2] = silu(gate) · up, the first and the second half of linear(x), which may go
-  // to `scratch` [rows, out] between.
-  void RunGated(const Linear& linear, const Bf16* x, Bf16* scratch, Bf16* y, int64_t rows,
-                cudaStream_t stream) const;
-  // The same as Run, in float32. Requires: no bias.
-  void RunFloat(const Linear& linear, const Bf16* x, float* y, int64_t rows,
-                cudaStream_t stream) const;
+  // Computes y as `output` says. Requires: a product of this shape and output was tuned for as many
+  // rows; kFloat: no bias.
+  void Run(const Linear& linear, const Bf16* x, void* y, int64_t rows, ProductOutput output,
+           cudaStream_t stream) const;
 
  private:
-  void Multiply(const Linear& linear, const Bf16* x, void* y, int64_t rows, bool adds, bool float_y,
-                cudaStream_t stream) const;
+  enum class Method {
+    kCublas,
+    kStream,
+    kFewRows,
+  };
+  // Output, in, out, bucket.
+  using Key = std::tuple<ProductOutput, int64_t, int64_t, int>;
 
-  bool Streams(int64_t rows) const { return streams_ && rows <= kStreamRows; }
-  void Stream(const Linear& linear, const Bf16* x, void* y, int64_t rows, ProductOutput output,
-              cudaStream_t stream) const;
+  bool Takes(Method method, int rows) const;
+  void Compute(Method method, const Linear& linear, const Bf16* x, void* y, int64_t rows,
+               ProductOutput output, cudaStream_t stream) const;
+  void ComputeByCublas(const Linear& linear, const Bf16* x, void* y, int64_t rows,
+                       ProductOutput output, cudaStream_t stream) const;
+  void ComputeByStream(const Linear& linear, const Bf16* x, void* y, int64_t rows,
+                       ProductOutput output, cudaStream_t stream) const;
+  // Milliseconds of one product in the middle of others.
+  float Time(Method method, const std::vector<Linear>& linears, const Bf16* x, void* y, int rows,
+             ProductOutput output, cudaStream_t stream) const;
 
-  bool streams_ = false;  // Whether the device is a Hopper.
+  bool is_hopper_;
   int multiprocessors_ = 0;
   int max_rows_;
-  DevicePtr<uint8_t> workspace_;
-  DevicePtr<float> partial_;  // StreamArgs'; so ready_.
+  std::map<Key, Method> methods_;
+  DevicePtr<uint8_t> workspace_;  // cuBLASLt's.
+  DevicePtr<Bf16> gates_;         // [max_rows, 2 · max_inner]: of gated products by cuBLASLt.
+  DevicePtr<float> partial_;      // StreamArgs'; so ready_.
   DevicePtr<int32_t> ready_;
   // By address and, of x, rows of a box. Made when first needed, which is before serving.
   mutable std::map<const Bf16*, CUtensorMap> weights_;
   mutable std::map<std::pair<const Bf16*, int>, CUtensorMap> inputs_;
 };
 
-// The smallest number of rows that has an algorithm of its own and is not below `rows`.
+// The smallest number of rows that has a method of its own and is not below `rows`.
 int ProductBucket(int rows);
 
 }  // namespace terminus::models::decoder::cuda

@@ -7,8 +7,8 @@
 namespace terminus::models::decoder::cuda {
 namespace {
 
-// Of 16 tokens: a shorter part of a sequence costs more to merge than it saves.
-constexpr int kMinPartBlocks = 4;
+// A shorter part of a sequence costs more to merge than it saves.
+constexpr int kMinPartBlocks = 32;
 
 int BlocksOf(const TerminusLlamaStep& step, int sequence) {
   return step.kv_indptr[sequence + 1] - step.kv_indptr[sequence];
@@ -43,7 +43,7 @@ Range Visible(const TerminusLlamaStep& step, int sequence, int window) {
 int ItemCapacity(const StepLimits& limits, int tokens) { return tokens + limits.attention_parts; }
 
 StepInputs::StepInputs(StepLimits limits) : limits_(std::move(limits)) {
-  const StepCapacity all = {.tokens = limits_.max_tokens, .sequences = limits_.slots};
+  const StepCapacity all = {.tokens = limits_.max_tokens, .sequences = limits_.max_sequences};
   const StepPointers end = Pointers(nullptr, all);
   bytes_ = reinterpret_cast<size_t>(end.kv_indices) + limits_.max_kv_indices * sizeof(int32_t);
   device_ = AllocateDevice<uint8_t>(bytes_);
@@ -62,14 +62,14 @@ StepPointers StepInputs::Pointers(uint8_t* base, const StepCapacity& capacity) c
   const auto ints = [&](size_t count) {
     return reinterpret_cast<int32_t*>(take(count * sizeof(int32_t)));
   };
-  const size_t decodes = std::min(capacity.tokens, limits_.slots);
+  const size_t decodes = std::min(capacity.tokens, limits_.max_sequences);
   const size_t items = ItemCapacity(limits_, static_cast<int>(decodes));
   StepPointers pointers;
   pointers.token_ids = ints(capacity.tokens);
   pointers.slots = ints(capacity.tokens);
   pointers.positions = ints(capacity.tokens);
   pointers.kv_rows = ints(capacity.tokens);
-  pointers.logits_rows = ints(limits_.slots);
+  pointers.logits_rows = ints(limits_.max_sequences);
   pointers.query_indptr = ints(capacity.sequences + 1);
   pointers.kv_indptr = ints(capacity.sequences + 1);
   pointers.last_page_len = ints(capacity.sequences);
@@ -104,7 +104,7 @@ void StepInputs::WriteTokens(const TerminusLlamaStep& step, int sequence, int fi
   }
 }
 
-// Long sequences are cut so that no part is longer than a fair share of the work.
+// Long sequences are cut into parts of about a fair share of the work.
 int StepInputs::WriteItems(const TerminusLlamaStep& step, int window, DecodeItem* items) {
   int64_t total = 0;
   for (const int32_t sequence : decodes_) {
@@ -118,7 +118,7 @@ int StepInputs::WriteItems(const TerminusLlamaStep& step, int window, DecodeItem
   for (size_t row = 0; row < decodes_.size(); ++row) {
     const int sequence = decodes_[row];
     const Range range = Visible(step, sequence, window);
-    const int splits = (range.blocks + longest - 1) / longest;
+    const int splits = std::max(1, (range.blocks + longest / 2) / longest);
     const int part = (range.blocks + splits - 1) / splits;
     for (int split = 0; split < splits; ++split) {
       const int first = split * part;
@@ -156,38 +156,45 @@ void StepInputs::Pad(int tokens, const StepCapacity& capacity, const StepPointer
   }
 }
 
+int StepInputs::RowOf(const TerminusLlamaStep& step, int token) const {
+  const int32_t* const indptr = step.query_indptr;
+  const auto sequence =
+      std::upper_bound(indptr, indptr + step.sequences + 1, token) - indptr - 1;
+  return first_row_[sequence] + token - indptr[sequence];
+}
+
 StepShape StepInputs::Write(const TerminusLlamaStep& step, const StepCapacity& capacity, int parity,
                             cudaStream_t stream) {
   const StepPointers host = OnHost(capacity, parity);
   decodes_.clear();
   prefills_.clear();
-  last_row_.resize(step.sequences);
+  first_row_.resize(step.sequences);
   for (int sequence = 0; sequence < step.sequences; ++sequence) {
     (QueriesOf(step, sequence) == 1 ? decodes_ : prefills_).push_back(sequence);
   }
   int row = 0;
   for (const int32_t sequence : decodes_) {
     WriteTokens(step, sequence, row, host);
-    last_row_[sequence] = row++;
+    first_row_[sequence] = row++;
   }
   host.query_indptr[0] = 0;
   int prefill = 0;
   for (const int32_t sequence : prefills_) {
     WriteTokens(step, sequence, row, host);
+    first_row_[sequence] = row;
     row += QueriesOf(step, sequence);
-    last_row_[sequence] = row - 1;
     host.query_indptr[prefill + 1] = host.query_indptr[prefill] + QueriesOf(step, sequence);
     host.last_page_len[prefill] = step.last_page_len[sequence];
     ++prefill;
   }
   Pad(row, capacity, host);
-  logits_tokens_.resize(step.logits_count);
+  logits_rows_.resize(step.logits_count);
   for (int i = 0; i < step.logits_count; ++i) {
-    logits_tokens_[i] = last_row_[step.logits_sequences[i]];
-    host.logits_rows[i] = logits_tokens_[i];
+    logits_rows_[i] = RowOf(step, step.logits_tokens[i]);
+    host.logits_rows[i] = logits_rows_[i];
   }
   const size_t item_capacity =
-      ItemCapacity(limits_, std::min(capacity.tokens, limits_.slots));
+      ItemCapacity(limits_, std::min(capacity.tokens, limits_.max_sequences));
   for (size_t window = 0; window < limits_.windows.size(); ++window) {
     host.item_counts[window] =
         WriteItems(step, limits_.windows[window], host.items + window * item_capacity);

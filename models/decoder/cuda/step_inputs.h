@@ -43,7 +43,7 @@ struct StepPointers {
 
 // What the layout depends on, once for an engine.
 struct StepLimits {
-  int slots = 0;
+  int max_sequences = 0;
   int max_tokens = 0;
   int kv_blocks = 0;
   int64_t max_kv_indices = 0;
@@ -72,9 +72,10 @@ class StepInputs {
   // Host copies of what a schedule is made of.
   StepPointers OnHost(const StepCapacity& capacity, int parity) const;
 
-  // Row of the logits' token list, or of the tokens themselves where all have logits, for each of
-  // the last step's logits_sequences.
-  const std::vector<int32_t>& logits_tokens() const { return logits_tokens_; }
+  // Row of each of the last step's logits_tokens among its tokens.
+  const std::vector<int32_t>& logits_rows() const { return logits_rows_; }
+  // Row of a token of the last step.
+  int RowOf(const TerminusLlamaStep& step, int token) const;
 
   const StepLimits& limits() const { return limits_; }
 
@@ -93,8 +94,8 @@ class StepInputs {
   PinnedPtr<uint8_t> host_[2];
   std::vector<int32_t> decodes_;   // Sequences with one new token.
   std::vector<int32_t> prefills_;  // The others.
-  std::vector<int32_t> logits_tokens_;
-  std::vector<int32_t> last_row_;  // By sequence: the row of its last token.
+  std::vector<int32_t> logits_rows_;
+  std::vector<int32_t> first_row_;  // By sequence: the row of its first token.
 };
 
 }  // namespace terminus::models::decoder::cuda

@@ -9,7 +9,6 @@ namespace terminus::models::decoder::cuda {
 namespace {
 
 using models::cuda::LaunchBehind;
-using models::cuda::LetNextStart;
 using models::cuda::WaitForBefore;
 
 constexpr int kTileRows = 128;  // Of weights: 64 for each of two warpgroups.
@@ -198,32 +197,41 @@ __device__ void GivePart(const StreamArgs& args, const float (&sums)[kN / 2]) {
   }
 }
 
-// Adds the parts of the thread blocks before this one that share the tile.
+// Adds the parts of the thread blocks before this one that share the tile, in a fixed order.
 template <int kN>
 __device__ void TakeParts(const StreamArgs& args, const Work& work, int tile,
                           float (&sums)[kN / 2]) {
   const int base = tile * work.units_per_tile;
-  for (int block = blockIdx.x - 1; block >= 0 && work.First(block + 1) > base; --block) {
-    if (work.First(block + 1) == work.First(block)) {
+  int first = blockIdx.x;
+  while (first > 0 && work.First(first) > base) {
+    --first;
+  }
+  const int parts = blockIdx.x - first;
+  // Thread i waits for part i: all at a time. There are never more parts than threads, because each
+  // has a unit of the tile, unless the thread blocks outnumber the units: those parts are empty.
+  if (threadIdx.x < parts && work.First(first + threadIdx.x) < work.First(first + threadIdx.x + 1)) {
+    const int32_t* const ready = args.ready + first + threadIdx.x;
+    int32_t value = 0;
+    do {
+      asm volatile("ld.acquire.gpu.global.s32 %0, [%1];" : "=r"(value) : "l"(ready) : "memory");
+    } while (value == 0);
+  }
+  SyncConsumers();
+#pragma unroll 2
+  for (int part = 0; part < parts; ++part) {
+    const int block = first + part;
+    if (work.First(block) == work.First(block + 1)) {
       continue;
     }
-    int32_t* const ready = args.ready + block;
-    if (threadIdx.x == 0) {
-      int32_t value = 0;
-      do {
-        asm volatile("ld.acquire.gpu.global.s32 %0, [%1];" : "=r"(value) : "l"(ready) : "memory");
-      } while (value == 0);
-    }
-    SyncConsumers();
     const float* const from = args.partial + int64_t{block} * kStreamPartial + threadIdx.x;
 #pragma unroll
     for (int i = 0; i < kN / 2; ++i) {
       sums[i] += __ldcg(from + i * kConsumers);
     }
-    SyncConsumers();
-    if (threadIdx.x == 0) {
-      *ready = 0;
-    }
+  }
+  SyncConsumers();
+  if (threadIdx.x < parts) {
+    args.ready[first + threadIdx.x] = 0;
   }
 }
 
@@ -347,9 +355,12 @@ __global__ void __launch_bounds__(kThreads, 2)
   extern __shared__ uint8_t raw[];
   __shared__ uint64_t full[kStages];
   __shared__ uint64_t empty[kStages];
-  LetNextStart();
   // The swizzle counts from multiples of 1,024 bytes.
   uint8_t* const data = raw + (1024 - Shared(raw) % 1024) % 1024;
+  if (threadIdx.x == kConsumers) {
+    asm volatile("prefetch.tensormap [%0];" ::"l"(&weight) : "memory");
+    asm volatile("prefetch.tensormap [%0];" ::"l"(&x) : "memory");
+  }
   if (threadIdx.x == 0) {
     for (int stage = 0; stage < kStages; ++stage) {
       InitBarrier(&full[stage], 1);

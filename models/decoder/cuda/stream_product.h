@@ -7,6 +7,7 @@
 
 #include "models/decoder/cuda/kernels.h"
 #include "models/decoder/cuda/memory.h"
+#include "models/decoder/cuda/product_output.h"
 
 namespace terminus::models::decoder::cuda {
 
@@ -16,14 +17,6 @@ namespace terminus::models::decoder::cuda {
 // the bulk tensor copy engine, the first ones while the kernel before still runs.
 
 inline constexpr int kStreamRows = 64;
-
-// What a product does with its sums.
-enum class ProductOutput {
-  kBf16,   // y = x · weightᵀ + bias
-  kAdd,    // y += x · weightᵀ + bias
-  kFloat,  // y = x · weightᵀ + bias, in float32
-  kGated,  // y = silu(gate) · up, of the first and the second half of x · weightᵀ + bias
-};
 
 struct StreamArgs {
   const Bf16* bias;  // [out], or null.
