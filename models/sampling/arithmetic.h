@@ -130,23 +130,24 @@ TERMINUS_HOST_DEVICE double Exponential(double z) {
 }
 
 // 2^44 · 2^((logit - largest) · scale), rounded to the nearest; 0 for a logit of minus infinity.
+// Has no branches, so that compilers compute several at once.
 // Requires: logit <= largest, which is finite.
 TERMINUS_HOST_DEVICE uint64_t Weight(float logit, float largest, double scale) {
   constexpr double kLn2 = 0.6931471805599453;
   // Added to a number of less than 2^51, leaves its nearest whole one in the lowest bits.
   constexpr double kRound = 6755399441055744.0;
-  const double exponent =
+  constexpr double kRoundPositive = 4503599627370496.0;
+  constexpr uint64_t kFractionBits = (uint64_t{1} << 52) - 1;
+  const double exact =
       Times(Plus(static_cast<double>(logit), -static_cast<double>(largest)), scale);
-  if (!(exponent > -(kWeightBits + 1.0))) {
-    return 0;
-  }
+  // From there on down, weights round to 0.
+  const double exponent = exact > -(kWeightBits + 1.0) ? exact : -(kWeightBits + 2.0);
   const double rounded = Plus(exponent, kRound);
   const double whole = Plus(rounded, -kRound);
-  const double z = Times(Plus(exponent, -whole), kLn2);
-  const double power = Exponential(z);
-  const int64_t shift = kWeightBits + static_cast<int64_t>(whole);
-  const auto factor = BitCast<double>(static_cast<uint64_t>(1023 + shift) << 52);
-  return static_cast<uint64_t>(static_cast<int64_t>(Plus(Times(power, factor), 0.5)));
+  const double power = Exponential(Times(Plus(exponent, -whole), kLn2));
+  const uint64_t factor = (BitCast<uint64_t>(rounded) + 1023 + kWeightBits) << 52;
+  return BitCast<uint64_t>(Plus(Times(power, BitCast<double>(factor)), kRoundPositive)) &
+         kFractionBits;
 }
 
 // The least whole number that is not below share · total; 1 to total. Requires: total > 0.

@@ -165,8 +165,11 @@ Candidates AtLeast(float least, absl::Span<const float> logits, float temperatur
   for (size_t i = 0; i < logits.size(); ++i) {
     if (logits[i] >= least) {
       candidates.tokens.push_back(static_cast<int32_t>(i));
-      candidates.weights.push_back(Weight(logits[i], largest, scale));
     }
+  }
+  candidates.weights.resize(candidates.tokens.size());
+  for (size_t i = 0; i < candidates.tokens.size(); ++i) {
+    candidates.weights[i] = Weight(Logit(logits, candidates.tokens[i]), largest, scale);
   }
   return candidates;
 }

@@ -49,8 +49,9 @@ class DeviceSampler {
   // be captured in a CUDA graph. Requires: the rows' slots were opened.
   cudaError_t Sample(const TerminusSamplingCall& call, cudaStream_t stream);
 
-  // [slots] on the device.
-  const int32_t* last_tokens() const { return state_.last_tokens; }
+  // [slots] on the device. The caller may write, in the stream's order, those of slots that it
+  // samples on the host.
+  int32_t* last_tokens() const { return state_.last_tokens; }
 
  private:
   explicit DeviceSampler(const Size& size);
