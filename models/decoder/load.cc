@@ -1,11 +1,10 @@
 #include "models/decoder/load.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/log.h"
 #include "common/base/status_macros.h"
 #include "models/checkpoint/check.h"
 #include "models/checkpoint/weights.h"
@@ -66,7 +65,8 @@ bool UsesEngine(const LlamaConfig& config, const LmOptions& options, at::Device 
   }
   const absl::Status status = CudaLlama::Supports(config, options.layers);
   if (!status.ok()) {
-    spdlog::warn("the GPU engine does not compute {}: the slow reference does", status.message());
+    base::LogWarning(absl::StrCat("the GPU engine does not compute ", status.message(),
+                                  ": the slow reference does"));
   }
   return status.ok();
 }
@@ -75,7 +75,7 @@ absl::StatusOr<std::unique_ptr<CausalLm>> LoadEngine(const LlamaConfig& config,
                                                      const LmOptions& options, at::Device device,
                                                      checkpoint::Weights& weights) {
   if (ResolveDType(config, options, weights) != ComputeDType::kBFloat16) {
-    spdlog::info("the weights are rounded to bfloat16, in which the GPU computes");
+    base::LogWarning("the weights are rounded to bfloat16, in which the GPU computes");
   }
   CudaLlama::Tensors tensors = CudaLlama::LoadTensors(config, device, weights);
   TERMINUS_RETURN_IF_ERROR(weights.Finish());
