@@ -143,7 +143,8 @@ constexpr Key kSmolLm3Keys[] = {
     Used("attention_bias", "whether the attention's four linear maps have biases"),
     Used("mlp_bias", "whether the MLP's have"),
     Used("no_rope_layers", "a 0 for each layer that does not turn by positions"),
-    Used("no_rope_layer_interval", "without no_rope_layers, each how manyth layer does not turn"),
+    Used("no_rope_layer_interval",
+         "N: without no_rope_layers, every Nth layer does not turn by positions"),
     NoEffect("max_window_layers", kNotRead),
     NoEffect("pretraining_tp", "splits products into parts, with the same result"),
 };

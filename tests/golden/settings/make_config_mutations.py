@@ -193,10 +193,11 @@ FAMILIES = [
            build=decoder(C.Qwen2ForCausalLM, C.Qwen2Config)),
     Family("qwen3_lm", continued, {"qwen3 for generation": (C.Qwen3Config, ())}, served="qwen3", taken=TOKENIZER,
            build=decoder(C.Qwen3ForCausalLM, C.Qwen3Config, drop=("layer_types",), use_sliding_window=True,
-                         sliding_window=8, max_window_layers=1)),
+                         sliding_window=8, max_window_layers=1), pairs=60),
     Family("smollm3", continued, {"smollm3": (C.SmolLM3Config, ())}, served="qwen3", taken=TOKENIZER,
            build=decoder(C.SmolLM3ForCausalLM, C.SmolLM3Config, drop=("layer_types", "no_rope_layers"),
-                         no_rope_layer_interval=2, use_sliding_window=True, sliding_window=8, pad_token_id=None)),
+                         no_rope_layer_interval=2, use_sliding_window=True, sliding_window=8, pad_token_id=None),
+           pairs=60),
 ]
 
 
