@@ -114,6 +114,7 @@ TEST_F(EngineTest, AThousandClientsThatLeaveMidStreamLeaveNothingBehind) {
       std::mt19937 random(static_cast<uint32_t>(c));
       for (int i = 0; i < 100; ++i) {
         auto sink = std::make_shared<Collector>();
+        sink->SetLimit(4);  // Else it might end before it is cancelled.
         Generation generation = Ask(sink, Prompt(static_cast<int>(random() % 50), 20), 100);
         generation.choices = 1 + static_cast<int>(random() % 2);
         const uint64_t id = engine_->Submit(std::move(generation));
