@@ -147,8 +147,11 @@ void Sequences::Apply(const StepResult& result, absl::Time now) {
       sampled = &(*result.tokens)[row++];
     }
     ApplyEntry(entry, result.tokens.status(), sampled, now);
+    if (!leases_.EndStep(entry.key, now)) {
+      continue;
+    }
     const auto found = sequences_.find(entry.key);
-    if (leases_.EndStep(entry.key, now) && found != sequences_.end()) {
+    if (found != sequences_.end()) {
       TERMINUS_CHECK(found->second.state == State::kPreempted);
       found->second.state = State::kWaiting;
       found->second.launched = 0;
@@ -206,7 +209,9 @@ void Sequences::TakeToken(uint64_t key, const absl::StatusOr<models::sampling::S
     metrics::Observe(metrics_.inter_token_seconds, now - *sequence.last_token);
   }
   sequence.last_token = now;
-  ReleaseSiblings(sequence.id);
+  if (request.generation.choices > 1) {
+    ReleaseSiblings(sequence.id);
+  }
   request.generation.sink->OnToken(sequence.choice, *sampled);
   if (IsEndOfSequence(request, token)) {
     EndChoice(key, EndReason::kStop, now);
