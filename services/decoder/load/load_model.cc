@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "common/base/status_macros.h"
+#include "common/grammar/compiler.h"
+#include "common/grammar/vocabulary.h"
 #include "models/bundle/bundle.h"
 #include "models/bundle/decoder.h"
 #include "models/decoder/lm_runner.h"
@@ -12,6 +14,16 @@
 
 namespace terminus::services::decoder::load {
 namespace {
+
+absl::StatusOr<std::unique_ptr<grammar::Compiler>> MakeCompiler(
+    const tokenizer::Tokenizer& tokenizer, int vocab_size,
+    const models::decoder::GenerationSettings& settings) {
+  TERMINUS_ASSIGN_OR_RETURN(
+      std::shared_ptr<const grammar::Vocabulary> vocabulary,
+      grammar::Vocabulary::Create(tokenizer, vocab_size, settings.eos_token_ids));
+  return std::make_unique<grammar::Compiler>(grammar::Compiler::Options{}, std::move(vocabulary),
+                                             grammar::CompileLimits{});
+}
 
 absl::StatusOr<std::unique_ptr<edge::ServedModel>> LoadModel(
     const models::bundle::BundleManifest& manifest, const config::DecoderConfig& options,
@@ -26,7 +38,8 @@ absl::StatusOr<std::unique_ptr<edge::ServedModel>> LoadModel(
   const int default_budget = loaded.device == "cpu" ? 128 : 2048;
   const int budget = std::max(options.token_budget > 0 ? options.token_budget : default_budget,
                               options.max_sequences);
-  const int vocabulary_size = loaded.lm->vocab_size();
+  model->vocab_size = loaded.lm->vocab_size();
+  model->grammars = MakeCompiler(*loaded.tokenizer, model->vocab_size, model->settings);
   // A paused sequence keeps its slot, and the others run in its place.
   auto runner = std::make_unique<models::decoder::LmRunner>(
       std::move(loaded.lm), loaded.generation.rules,
@@ -38,7 +51,7 @@ absl::StatusOr<std::unique_ptr<edge::ServedModel>> LoadModel(
           .eos_token_ids = loaded.generation.eos_token_ids},
       pipeline::LmStage::Factory(std::move(runner), loaded.generation.rules), metrics);
   model->codec = edge::MakeCodec(std::move(loaded.tokenizer), std::move(loaded.chat_template),
-                                 std::move(loaded.special_tokens), vocabulary_size);
+                                 std::move(loaded.special_tokens), model->vocab_size);
   device = loaded.device;
   return model;
 }
