@@ -13,10 +13,14 @@ namespace terminus::tokenizer {
 
 inline constexpr char kGoldenFolder[] = "tests/golden/tokenizer/";
 
+inline std::string ReadGolden(const std::string& name) {
+  const auto bytes = base::ReadFile(kGoldenFolder + name, 16 << 20);
+  EXPECT_TRUE(bytes.ok()) << bytes.status();
+  return *bytes;
+}
+
 inline nlohmann::json ReadGoldenJson(const std::string& name) {
-  const auto text = base::ReadFile(kGoldenFolder + name, 16 << 20);
-  EXPECT_TRUE(text.ok()) << text.status();
-  return nlohmann::json::parse(*text);
+  return nlohmann::json::parse(ReadGolden(name));
 }
 
 // One document a line; fewer than `least` are a fault of the file.
