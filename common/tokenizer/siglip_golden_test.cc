@@ -54,11 +54,7 @@ std::vector<std::pair<std::string, std::unique_ptr<const Tokenizer>>> LoadAll() 
 }
 
 std::string HashOf(const std::vector<int32_t>& ids) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const char byte : absl::StrJoin(ids, " ")) {
-    hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
-  }
-  return absl::StrFormat("%08x", hash >> 32);
+  return absl::StrFormat("%08x", Fnv1a(absl::StrJoin(ids, " ")) >> 32);
 }
 
 TEST(SiglipGoldenTest, HostileTexts) {
