@@ -15,8 +15,8 @@ namespace terminus::tokenizer {
 
 inline constexpr char kGoldenFolder[] = "tests/golden/tokenizer/";
 
-inline std::string ReadGolden(const std::string& name) {
-  const auto bytes = base::ReadFile(kGoldenFolder + name, 16 << 20);
+inline std::string ReadGolden(const std::string& name, const std::string& folder = kGoldenFolder) {
+  const auto bytes = base::ReadFile(folder + name, 16 << 20);
   EXPECT_TRUE(bytes.ok()) << bytes.status();
   return *bytes;
 }
@@ -46,8 +46,9 @@ inline uint64_t Fnv1a(absl::string_view bytes) {
 }
 
 // One document a line; fewer than `least` are a fault of the file.
-inline std::vector<nlohmann::json> ReadGoldenLines(const std::string& name, size_t least) {
-  std::ifstream file(kGoldenFolder + name);
+inline std::vector<nlohmann::json> ReadGoldenLines(const std::string& name, size_t least,
+                                                   const std::string& folder = kGoldenFolder) {
+  std::ifstream file(folder + name);
   std::vector<nlohmann::json> lines;
   for (std::string line; std::getline(file, line);) lines.push_back(nlohmann::json::parse(line));
   EXPECT_GE(lines.size(), least);

@@ -1,9 +1,11 @@
 // What SiglipTokenizer of transformers makes of hostile texts, with vocabularies of SentencePiece;
-// tests/golden/tokenizer/make_siglip_goldens.py writes it down.
+// tests/golden/tokenizer/make_siglip_goldens.py writes it down. TERMINUS_SIGLIP_GOLDENS names the
+// folder of a differential run.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -21,8 +23,13 @@ using Json = nlohmann::ordered_json;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
+std::string Folder() {
+  const char* const other = std::getenv("TERMINUS_SIGLIP_GOLDENS");
+  return other != nullptr ? absl::StrCat(other, "/") : kGoldenFolder;
+}
+
 const Json& Golden() {
-  static const Json golden = Json::parse(ReadGolden("siglip_folders.json"));
+  static const Json golden = Json::parse(ReadGolden("siglip_folders.json", Folder()));
   return golden;
 }
 
@@ -33,7 +40,7 @@ FolderFiles FilesOf(const Json& folder) {
   texts.config = files["config.json"].dump();
   texts.tokenizer_config = files["tokenizer_config.json"].dump();
   if (files.contains("added_tokens.json")) texts.added_tokens = files["added_tokens.json"].dump();
-  texts.spiece_model = ReadGolden(folder["model"].get<std::string>());
+  texts.spiece_model = ReadGolden(folder["model"].get<std::string>(), Folder());
   return texts;
 }
 
@@ -61,7 +68,7 @@ TEST(SiglipGoldenTest, HostileTexts) {
   const auto tokenizers = LoadAll();
   ASSERT_EQ(tokenizers.size(), 13u);
   ASSERT_EQ(tokenizers[0].first, "published");
-  for (const Json& line : ReadGoldenLines("siglip_texts.jsonl", 1900u)) {
+  for (const Json& line : ReadGoldenLines("siglip_texts.jsonl", 1900u, Folder())) {
     std::string text;
     for (int i = line.value("times", 1); i > 0; --i) text += line["text"].get<std::string>();
     const std::string shown = line["text"].dump();
@@ -89,9 +96,9 @@ TEST(SiglipGoldenTest, HostileTexts) {
 TEST(SiglipGoldenTest, TextsThatAreCut) {
   std::map<std::string, std::unique_ptr<const Tokenizer>> tokenizers;
   for (auto& [name, tokenizer] : LoadAll()) tokenizers[name] = std::move(tokenizer);
-  const nlohmann::json cuts = ReadGoldenJson("siglip_cuts.json");
+  const Json cuts = Json::parse(ReadGolden("siglip_cuts.json", Folder()));
   EXPECT_GT(cuts.size(), 100u);
-  for (const auto& cut : cuts) {
+  for (const Json& cut : cuts) {
     const auto encoding = tokenizers.at(cut[0])->Encode(cut[1].get<std::string>(),
                                                         cut[2].get<size_t>());
     ASSERT_TRUE(encoding.ok()) << encoding.status();

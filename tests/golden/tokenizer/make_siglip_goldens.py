@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
 """Makes the goldens of SiglipTokenizer, which works on spiece.model, with transformers and sentencepiece.
 
-usage: make_siglip_goldens.py [--train]
+usage: make_siglip_goldens.py [--train]      writes beside this script
+       make_siglip_goldens.py FOLDER LINES   a differential run: so many mixed lines too, and larger vocabularies
 
 Takes the vocabularies that are there; with --train, makes them again: another version of sentencepiece may train others.
-Written beside this script:
+Those of a differential run have all rules of nmt_nfkc. To compare:
+
+    TERMINUS_SIGLIP_GOLDENS=FOLDER common_tokenizer_test --gtest_filter=Siglip*
+
+Written are:
   siglip.model, siglip_bytes.model, siglip_symbols.model, siglip_raw.model   vocabularies of SentencePiece
   siglip_folders.json   by name, a folder: its vocabulary and other files
   siglip_texts.jsonl    a text a line, to be taken so many times: its ids in the folder "published", how many of them come
@@ -27,6 +32,7 @@ from sentencepiece import sentencepiece_model_pb2
 from transformers import AutoTokenizer
 
 from make_goldens import fnv1a
+from mixed_lines import lines
 
 HERE = pathlib.Path(__file__).parent
 CORPUS = """a photo of a cat on the roof of the old house by the river
@@ -61,18 +67,22 @@ def rules():
     return found
 
 
-def train():
+def train(target, differential):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         chance = random.Random(5)
         words = " ".join(CORPUS + MORE_WORDS).split()
-        (folder / "corpus").write_text("\n".join(" ".join(chance.choices(words, k=12)) for _ in range(400)), encoding="utf-8")
+        corpus = [" ".join(chance.choices(words, k=12)) for _ in range(400)]
+        if differential:
+            corpus += [line.replace("\0", "") for line in lines(4000)]
+        (folder / "corpus").write_text("\n".join(corpus), encoding="utf-8")
         (folder / "rules.tsv").write_text("".join(
             " ".join(f"{ord(c):X}" for c in key) + "\t" + " ".join(f"{ord(c):X}" for c in value) + "\n"
             for key, value in rules().items()), encoding="utf-8")
         sentencepiece.SentencePieceTrainer.train(
-            input=str(folder / "corpus"), model_prefix=str(folder / "made"), vocab_size=320, hard_vocab_limit=False, model_type="unigram",
-            character_coverage=1.0, normalization_rule_tsv=str(folder / "rules.tsv"), pad_id=0, eos_id=1, unk_id=2, bos_id=-1,
+            input=str(folder / "corpus"), model_prefix=str(folder / "made"), vocab_size=16000 if differential else 320,
+            hard_vocab_limit=False, model_type="unigram", character_coverage=0.995 if differential else 1.0,
+            **({} if differential else {"normalization_rule_tsv": str(folder / "rules.tsv")}), pad_id=0, eos_id=1, unk_id=2, bos_id=-1,
             num_threads=1, minloglevel=2)
         whole = sentencepiece_model_pb2.ModelProto.FromString((folder / "made.model").read_bytes())
     whole.trainer_spec.Clear()  # paths of this machine; the defaults are those of the vocabulary
@@ -83,7 +93,7 @@ def train():
         made.CopyFrom(whole)
         if change is not None:
             change(made)
-        (HERE / name).write_bytes(made.SerializeToString(deterministic=True))
+        (target / name).write_bytes(made.SerializeToString(deterministic=True))
 
     def fall_back(made):
         made.trainer_spec.byte_fallback = True
@@ -159,7 +169,7 @@ CHARACTERS = ["▁", "\ufeff", "\u200b", "\u200c", "\u200d", "\u2060", "\u00a0",
               "🄀", "x y", "ca t", "'", "’", ".", "-", "0", "٣", "A", "Ω", "Ǆ"]
 
 
-def texts():
+def texts(more):
     found = ["", " ", "  ", "\n", "▁", "▁▁", " ▁ ", *CORPUS, *(line.upper() for line in CORPUS), *(line.title() for line in CORPUS)]
     for spelled in SPELLED:
         found += [spelled, f" {spelled}", f"{spelled} ", f"a{spelled}", f"{spelled}a", f"a {spelled} b", f"a  {spelled}  b", f"a{spelled}b",
@@ -185,7 +195,7 @@ def texts():
                          else word + chance.choice(string.punctuation) if kind < 0.95 else " " * chance.randrange(1, 4))
         found.append(chance.choice(["", " ", " "]).join(parts))
     # The last ones have sums of scores beyond what SentencePiece counts up to.
-    return [(text, 1) for text in dict.fromkeys(found)] + [("猫犬", 4500), ("the cat 猫 ", 1500)]
+    return [(text, 1) for text in dict.fromkeys([*found, *lines(more)])] + [("猫犬", 4500), ("the cat 猫 ", 1500)]
 
 
 CUT_TEXTS = ["a photo of a cat", "a photo of a cat</s>", "a</s></s>", "</s>", "</s></s></s>", "", "a photo</s> of a cat</s></s>", "猫 犬 猫"]
@@ -195,27 +205,30 @@ def hash_of(ids):
     return f"{fnv1a(' '.join(map(str, ids)).encode()) >> 32:08x}"
 
 
-def load(described):
+def load(described, target):
     with tempfile.TemporaryDirectory() as name:
         place = pathlib.Path(name)
         for file, content in described["files"].items():
             (place / file).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-        (place / "spiece.model").write_bytes((HERE / described["model"]).read_bytes())
+        (place / "spiece.model").write_bytes((target / described["model"]).read_bytes())
         made = AutoTokenizer.from_pretrained(name)
     assert type(made).__name__ == "SiglipTokenizer", type(made)
     return made
 
 
 def main():
-    if "--train" in sys.argv[1:]:
-        train()
+    differential = len(sys.argv) == 3
+    target = pathlib.Path(sys.argv[1]) if differential else HERE
+    more = int(sys.argv[2]) if differential else 0
+    if differential or "--train" in sys.argv[1:]:
+        train(target, differential)
     described = folders()
-    made = {name: load(folder) for name, folder in described.items()}
+    made = {name: load(folder, target) for name, folder in described.items()}
     for name, folder in described.items():
         folder["vocabulary"] = max(len(made[name]), *(i + 1 for i in made[name].added_tokens_decoder))
         folder["end"] = made[name].eos_token_id
-    lines = []
-    for text, times in texts():
+    written = []
+    for text, times in texts(more):
         line = {"text": text, "times": times, "others": []} if times > 1 else {"text": text, "others": []}
         text = text * times
         for name, tokenizer in made.items():
@@ -226,15 +239,16 @@ def main():
                 line["ids"], line["bare"] = (ids if times == 1 else hash_of(ids)), len(bare)
             else:
                 line["others"].append(hash_of(ids))
-        lines.append(line)
+        written.append(line)
     cuts = [[name, text, limit, made[name](text, truncation=True, max_length=limit)["input_ids"]]
             for name in ("published", "alone") for text in CUT_TEXTS for limit in range(1, 9)]
     versions = {"transformers": transformers.__version__, "sentencepiece": sentencepiece.__version__}
-    (HERE / "siglip_folders.json").write_text(
+    (target / "siglip_folders.json").write_text(
         json.dumps({"versions": versions, "folders": described}, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    (HERE / "siglip_texts.jsonl").write_text("".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in lines), encoding="utf-8")
-    (HERE / "siglip_cuts.json").write_text(json.dumps(cuts, separators=(",", ":")) + "\n", encoding="utf-8")
-    print(len(lines), "texts")
+    with open(target / "siglip_texts.jsonl", "w", encoding="utf-8") as file:
+        file.writelines(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in written)
+    (target / "siglip_cuts.json").write_text(json.dumps(cuts, separators=(",", ":")) + "\n", encoding="utf-8")
+    print(len(written), "texts")
 
 
 if __name__ == "__main__":
