@@ -35,8 +35,8 @@ class CharsmapRules {
   CharsmapRules(std::vector<uint32_t> units, std::string replacements)
       : units_(std::move(units)), replacements_(std::move(replacements)) {}
 
-  // Calls `on_match(length, begin)` for each rule that `text` begins with, the shortest first, until
-  // it returns false. `begin`: where the replacement stands.
+  // Calls `on_match(length, begin)` for each rule that `text` begins with, the shortest first,
+  // until it returns false. `begin`: where the replacement stands.
   template <typename Function>
   void ForEachRule(absl::string_view text, const Function& on_match) const;
   // Nothing for a place that a damaged file names.
@@ -46,8 +46,8 @@ class CharsmapRules {
   std::string replacements_;  // each ends in NUL
 };
 
-// "Precompiled" of tokenizer.json: a rule for the beginning of a short grapheme cluster replaces all
-// of the cluster. In longer clusters, and in those without a rule, each character is looked up.
+// "Precompiled" of tokenizer.json: a rule for the beginning of a short grapheme cluster replaces
+// all of the cluster. In longer clusters, and in those without a rule, each character is looked up.
 class Charsmap : public Normalizer {
  public:
   static absl::StatusOr<std::unique_ptr<const Normalizer>> FromJson(const JsonNode& section);

@@ -146,13 +146,12 @@ class Maker {
   }
 
   absl::Status ReadConfig() {
-    TERMINUS_ASSIGN_OR_RETURN(
-        FolderConfig config,
-        ReadFolderConfig({.path = Path("tokenizer_config.json"),
-                          .config = tokens_.tokenizer_config,
-                          .document = document_,
-                          .reference_class = result_.reference_class,
-                          .decodes = options_.decodes}));
+    TERMINUS_ASSIGN_OR_RETURN(FolderConfig config,
+                              ReadFolderConfig({.path = Path("tokenizer_config.json"),
+                                                .config = tokens_.tokenizer_config,
+                                                .document = document_,
+                                                .reference_class = result_.reference_class,
+                                                .decodes = options_.decodes}));
     result_.padding_side = config.padding_side;
     result_.truncation_side = config.truncation_side;
     result_.model_max_length = config.model_max_length;
@@ -205,17 +204,17 @@ class Maker {
                                 ": null, expected a token; SiglipTokenizer puts it beside texts"));
     }
     if (!files_.spiece_model) {
-      return Fault("spiece.model: missing; SiglipTokenizer reads it. Where tokenizer.json is to "
-                   "count, tokenizer_class is PreTrainedTokenizerFast");
+      return Fault(
+          "spiece.model: missing; SiglipTokenizer reads it. Where tokenizer.json is to "
+          "count, tokenizer_class is PreTrainedTokenizerFast");
     }
     options.unk_token = Named("unk_token")->content;
     for (const auto& [id, token] : arguments_.by_id) options.added[id] = token.Description();
     auto pipeline = SiglipPipeline::Create(*files_.spiece_model, std::move(options));
     if (!pipeline.ok()) return base::Annotate(pipeline.status(), Path("spiece.model"));
     TERMINUS_ASSIGN_OR_RETURN(
-        result_.tokenizer,
-        Tokenizer::FromSiglip(*std::move(pipeline), Named("eos_token")->content,
-                              result_.truncation_side == Side::kLeft));
+        result_.tokenizer, Tokenizer::FromSiglip(*std::move(pipeline), Named("eos_token")->content,
+                                                 result_.truncation_side == Side::kLeft));
     return absl::OkStatus();
   }
 

@@ -129,8 +129,8 @@ class Reader {
         "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output";
     if (source_.reference_class == ReferenceClass::kClip ||
         source_.reference_class == ReferenceClass::kSiglip) {
-      file_.Fault("tokenizer_class", absl::StrCat(NameOf(source_.reference_class),
-                                                  " is supported for encoders only"));
+      file_.Fault("tokenizer_class",
+                  absl::StrCat(NameOf(source_.reference_class), " is supported for encoders only"));
     }
     const bool cleans = file_.BoolOr("clean_up_tokenization_spaces", false);
     const bool forced = file_.BoolOr(kForce, false);

@@ -26,8 +26,7 @@ using nlohmann::json;
 absl::StatusOr<std::unique_ptr<const Tokenizer>> LoadNamed(const std::string& name,
                                                            const json& kinds) {
   if (kinds.contains(name)) return Tokenizer::FromJson(ReadVariant(kinds[name]).dump());
-  const auto text =
-      base::ReadFile(name[0] == '/' ? name : kGoldenFolder + name, kMaxFileBytes);
+  const auto text = base::ReadFile(name[0] == '/' ? name : kGoldenFolder + name, kMaxFileBytes);
   return text.ok() ? Tokenizer::FromJson(*text) : text.status();
 }
 
@@ -62,11 +61,13 @@ TEST(MixedLinesTest, AsTheLibrary) {
       ASSERT_TRUE(encoding.ok()) << encoding.status();
       const std::string ids = absl::StrJoin(encoding->ids, " ");
       EXPECT_EQ(Hashed(ids), golden.at("ids").at(i).get<std::string>())
-          << names[i] << ": " << golden.at("text") << "\n" << ids;
+          << names[i] << ": " << golden.at("text") << "\n"
+          << ids;
       const auto decoded = tokenizers[i]->Decode(encoding->ids, /*skip_special_tokens=*/true);
       ASSERT_TRUE(decoded.ok()) << decoded.status();
       EXPECT_EQ(Hashed(*decoded), golden.at("texts").at(i).get<std::string>())
-          << names[i] << ": " << golden.at("text") << "\n" << *decoded;
+          << names[i] << ": " << golden.at("text") << "\n"
+          << *decoded;
       EXPECT_EQ(DecodeOneByOne(*tokenizers[i], encoding->ids), *decoded) << names[i];
     }
   }

@@ -70,8 +70,8 @@ Trie TrieOf(const std::vector<Piece>& pieces, absl::Span<const Type> types) {
 
 absl::StatusOr<SentencePiece> SentencePiece::Create(SentencePieceFile file) {
   if (file.pieces.size() > kMaxVocabulary) {
-    return absl::InvalidArgumentError(absl::StrCat(file.pieces.size(), " pieces, at most ",
-                                                   kMaxVocabulary, " are supported"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(file.pieces.size(), " pieces, at most ", kMaxVocabulary, " are supported"));
   }
   absl::flat_hash_set<absl::string_view> known;
   for (size_t id = 0; id < file.pieces.size(); ++id) {

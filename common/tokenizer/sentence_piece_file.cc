@@ -145,8 +145,8 @@ absl::Status ParseTrainer(absl::string_view message, SentencePieceFile& file) {
       uint64_t type = 0;
       TERMINUS_RETURN_IF_ERROR(fields.Get(&type));
       if (type != kUnigram) {
-        return absl::InvalidArgumentError(absl::StrCat(
-            "trainer_spec.model_type: ", type, ", supported is ", kUnigram, " (UNIGRAM)"));
+        return absl::InvalidArgumentError(absl::StrCat("trainer_spec.model_type: ", type,
+                                                       ", supported is ", kUnigram, " (UNIGRAM)"));
       }
     } else if (fields.number() == 24) {
       bool as_suffix = false;

@@ -8,8 +8,8 @@
 
 namespace terminus::tokenizer {
 
-// A vocabulary file of SentencePiece, such as spiece.model: what its sentencepiece_model.proto calls
-// ModelProto, as far as it decides how a text is cut.
+// A vocabulary file of SentencePiece, such as spiece.model: what its sentencepiece_model.proto
+// calls ModelProto, as far as it decides how a text is cut.
 struct SentencePieceFile {
   enum class Type { kNormal = 1, kUnknown, kControl, kUserDefined, kUnused, kByte };
   struct Piece {

@@ -61,7 +61,8 @@ TEST(SentencePieceTest, RefusesWhatTheLibraryRefuses) {
   EXPECT_EQ(FaultWith({}), "pieces[4]: empty");
   EXPECT_EQ(FaultWith({.text = "b"}), "pieces[4]: \"b\" once more");
   EXPECT_EQ(FaultWith({.text = std::string("a\0b", 3)}), "pieces[4]: has a NUL");
-  EXPECT_EQ(FaultWith({.text = "c", .score = std::numeric_limits<float>::infinity()}), "pieces[4]: its score is not finite");
+  EXPECT_EQ(FaultWith({.text = "c", .score = std::numeric_limits<float>::infinity()}),
+            "pieces[4]: its score is not finite");
   EXPECT_EQ(FaultWith({.text = std::string(8000, 'x')}), "pieces[4]: too long");
   EXPECT_EQ(FaultWith({.text = "x", .type = Type::kUnknown}),
             "pieces[4]: a second piece of the type UNKNOWN");

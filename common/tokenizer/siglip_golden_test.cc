@@ -99,8 +99,8 @@ TEST(SiglipGoldenTest, TextsThatAreCut) {
   const Json cuts = Json::parse(ReadGolden("siglip_cuts.json", Folder()));
   EXPECT_GT(cuts.size(), 100u);
   for (const Json& cut : cuts) {
-    const auto encoding = tokenizers.at(cut[0])->Encode(cut[1].get<std::string>(),
-                                                        cut[2].get<size_t>());
+    const auto encoding =
+        tokenizers.at(cut[0])->Encode(cut[1].get<std::string>(), cut[2].get<size_t>());
     ASSERT_TRUE(encoding.ok()) << encoding.status();
     EXPECT_EQ(encoding->ids, cut[3].get<std::vector<int32_t>>()) << cut;
     EXPECT_EQ(encoding->truncated, encoding->full_length > cut[2].get<size_t>()) << cut;
@@ -159,8 +159,7 @@ TEST_F(SiglipFolderTest, NeedsTheTokensBesideTexts) {
 }
 
 TEST_F(SiglipFolderTest, RefusesATokenWithTwoIds) {
-  SetConfig("added_tokens_decoder",
-            {{"1", {{"content", "</s>"}}}, {"300", {{"content", "</s>"}}}});
+  SetConfig("added_tokens_decoder", {{"1", {{"content", "</s>"}}}, {"300", {{"content", "</s>"}}}});
   EXPECT_THAT(FaultOf(), HasSubstr("added token \"</s>\": two ids, 1 and 300"));
   SetConfig("added_tokens_decoder", {{"4194304", {{"content", "<far>"}}}});
   EXPECT_THAT(FaultOf(), HasSubstr("added token \"<far>\": id 4194304"));

@@ -43,8 +43,8 @@ absl::StatusOr<std::unique_ptr<const SiglipPipeline>> SiglipPipeline::Create(
   TERMINUS_ASSIGN_OR_RETURN(SentencePieceFile parsed, ParseSentencePieceFile(file));
   if (!options.legacy) parsed.add_dummy_prefix = false;
   TERMINUS_ASSIGN_OR_RETURN(SentencePiece pieces, SentencePiece::Create(std::move(parsed)));
-  auto made = std::unique_ptr<SiglipPipeline>(
-      new SiglipPipeline(std::move(pieces), std::move(options)));
+  auto made =
+      std::unique_ptr<SiglipPipeline>(new SiglipPipeline(std::move(pieces), std::move(options)));
   TERMINUS_RETURN_IF_ERROR(made->AddSpecial());
   made->unknown_pieces_ = made->pieces_.Encode(made->options_.unk_token).size();
   return made;
@@ -58,17 +58,16 @@ absl::Status SiglipPipeline::AddSpecial() {
                                                      kMaxVocabulary - 1));
     }
     if (!ids_.emplace(token.content, id).second) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("added token \"", token.content, "\": two ids, ", ids_[token.content],
-                       " and ", id, ", supported is one"));
+      return absl::InvalidArgumentError(absl::StrCat("added token \"", token.content,
+                                                     "\": two ids, ", ids_[token.content], " and ",
+                                                     id, ", supported is one"));
     }
   }
   // The next id is the number of different tokens, even if some id above it is taken.
   absl::flat_hash_set<std::string> known;
   for (size_t id = 0; id < pieces_.pieces().size(); ++id) {
     const auto added = options_.added.find(static_cast<int64_t>(id));
-    known.insert(added == options_.added.end() ? pieces_.pieces()[id].text
-                                               : added->second.content);
+    known.insert(added == options_.added.end() ? pieces_.pieces()[id].text : added->second.content);
   }
   for (const auto& [content, id] : ids_) known.insert(content);
   auto next = static_cast<int64_t>(known.size());
@@ -157,8 +156,7 @@ std::vector<std::string> SiglipPipeline::Tokenize(const std::string& text) const
 void SiglipPipeline::Encode(absl::string_view text, std::vector<int32_t>& ids) const {
   const std::vector<std::string> tokens =
       Tokenize(absl::StrCat(kBlank, absl::StrReplaceAll(text, {{kBlank, " "}})));
-  const bool drops_blank =
-      tokens.size() > 1 && tokens[0] == kBlank && special_.contains(tokens[1]);
+  const bool drops_blank = tokens.size() > 1 && tokens[0] == kBlank && special_.contains(tokens[1]);
   for (size_t i = drops_blank ? 1 : 0; i < tokens.size(); ++i) {
     const auto added = ids_.find(tokens[i]);
     ids.push_back(added == ids_.end() ? pieces_.IdOf(tokens[i])

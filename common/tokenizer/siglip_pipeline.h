@@ -32,8 +32,8 @@ struct SiglipOptions {
   std::vector<std::string> special;
 };
 
-// Text → token ids, as SiglipTokenizer of transformers does it on spiece.model. The class is written
-// in Python: tokenizer.json has no effect on the ids. Immutable.
+// Text → token ids, as SiglipTokenizer of transformers does it on spiece.model. The class is
+// written in Python: tokenizer.json has no effect on the ids. Immutable.
 class SiglipPipeline {
  public:
   // `file`: the bytes of spiece.model. INVALID_ARGUMENT names its field, or the token.

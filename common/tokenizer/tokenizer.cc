@@ -99,9 +99,8 @@ absl::StatusOr<std::unique_ptr<const Tokenizer>> Tokenizer::FromSiglip(
   tokenizer->decoder_status_ =
       absl::FailedPreconditionError("SiglipTokenizer is supported for encoders only");
   for (const std::string& token : pipeline->Tokens()) {
-    tokenizer->texts_.push_back({.token = token,
-                                 .known = !token.empty(),
-                                 .special = pipeline->IsSpecial(token)});
+    tokenizer->texts_.push_back(
+        {.token = token, .known = !token.empty(), .special = pipeline->IsSpecial(token)});
   }
   tokenizer->vocabulary_size_ = static_cast<int32_t>(tokenizer->texts_.size());
   tokenizer->siglip_ = std::move(pipeline);

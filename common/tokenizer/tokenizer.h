@@ -31,8 +31,8 @@ struct Encoding {
   std::vector<int32_t> ids;
   // Whether tokens were dropped to stay within the limit.
   bool truncated = false;
-  // Tokens that the whole text takes, special ones included. If it was cut, one more than those of a
-  // text that ends in the token at the end itself.
+  // Tokens that the whole text takes, special ones included. If it was cut, one more than those of
+  // a text that ends in the token at the end itself.
   size_t full_length = 0;
 };
 
@@ -88,8 +88,8 @@ class Tokenizer {
   static absl::StatusOr<std::unique_ptr<const Tokenizer>> FromDocument(
       const nlohmann::json& document, const TokenizerOptions& options);
 
-  // One whose ids `pipeline` makes. `end`: the token behind each text that does not end in it. It has
-  // no decoder.
+  // One whose ids `pipeline` makes. `end`: the token behind each text that does not end in it. It
+  // has no decoder.
   static absl::StatusOr<std::unique_ptr<const Tokenizer>> FromSiglip(
       std::unique_ptr<const SiglipPipeline> pipeline, absl::string_view end, bool truncate_left);
 
@@ -165,8 +165,8 @@ class Tokenizer {
   void EncodePlainWord(absl::string_view word, std::vector<int32_t>& ids) const;
 
   std::unique_ptr<const SiglipPipeline> siglip_;  // in the place of the stages below
-  AddedTokens raw_tokens_;         // looked for in the text as it comes
-  AddedTokens normalized_tokens_;  // looked for in the normalised text
+  AddedTokens raw_tokens_;                        // looked for in the text as it comes
+  AddedTokens normalized_tokens_;                 // looked for in the normalised text
   std::unique_ptr<const Normalizer> normalizer_;
   std::unique_ptr<const PreTokenizer> pre_tokenizer_;
   std::unique_ptr<const Model> model_;

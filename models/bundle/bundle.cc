@@ -93,9 +93,10 @@ absl::Status CheckNoMessages(const text::SentenceConfig& sentence) {
   if (!source) {
     return absl::OkStatus();
   }
-  return absl::InvalidArgumentError(absl::StrCat(
-      source->place, ": without a modules.json, sentence-transformers renders texts as messages "
-      "with it, which is not supported; remove it, or add a modules.json"));
+  return absl::InvalidArgumentError(
+      absl::StrCat(source->place,
+                   ": without a modules.json, sentence-transformers renders texts as messages "
+                   "with it, which is not supported; remove it, or add a modules.json"));
 }
 
 absl::Status LoadTextInto(const BundleManifest& manifest, const nn::Placement& placement,

@@ -169,8 +169,7 @@ TEST_F(DecoderTest, ABundleAloneNeedsNoDimension) {
     EXPECT_EQ(manifest->space.dimension, dimension);
     EXPECT_TRUE(Load(folder_.path()).ok());
   }
-  WriteTestFile(Path("bundle.yaml"),
-                space + "  dimension: -1\ndecoder:\n  path: decoder\n");
+  WriteTestFile(Path("bundle.yaml"), space + "  dimension: -1\ndecoder:\n  path: decoder\n");
   EXPECT_THAT(std::string(ReadManifest(folder_.path()).status().message()),
               HasSubstr("space.dimension: -1"));
   WriteTestFile(Path("bundle.yaml"), space + "text:\n  path: decoder\n");

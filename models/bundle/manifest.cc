@@ -34,9 +34,9 @@ std::string ReadPath(YamlSection& section, const std::string& folder,
 Space ReadSpace(YamlSection section, bool makes_vectors) {
   constexpr int64_t kMaxDimension = 1 << 16;
   Space space{.id = section.String("id"), .logit_scale = section.NumberOr("logit_scale", 1)};
-  space.dimension = static_cast<int>(makes_vectors
-                                         ? section.Int("dimension", 1, kMaxDimension)
-                                         : section.IntOr("dimension", 0, kMaxDimension, 0));
+  space.dimension =
+      static_cast<int>(makes_vectors ? section.Int("dimension", 1, kMaxDimension)
+                                     : section.IntOr("dimension", 0, kMaxDimension, 0));
   if (space.id.size() != 32 ||
       space.id.find_first_not_of("0123456789abcdef") != std::string::npos) {
     section.Fault("id", absl::StrCat("\"", space.id, "\", expected 32 hexadecimal digits"));
