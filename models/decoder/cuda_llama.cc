@@ -148,7 +148,7 @@ CudaLlama::CudaLlama(const LlamaConfig& config, const LmOptions& options, Tensor
       api_(api),
       max_sequences_(options.max_sequences),
       error_(kErrorBytes, 0),
-      slots_(static_cast<size_t>(options.slots)) {}
+      slots_(static_cast<size_t>(options.slots())) {}
 
 absl::StatusOr<std::unique_ptr<CudaLlama>> CudaLlama::Create(const LlamaConfig& config,
                                                              const LmOptions& options,
@@ -209,7 +209,7 @@ absl::Status CudaLlama::Start(const TerminusLlamaModel& model, const LmOptions& 
   if (blocks == 0 && options.kv_bytes > 0) {
     blocks = static_cast<int>(std::max<int64_t>(1, options.kv_bytes / block_bytes));
   }
-  const TerminusLlamaLimits limits = {.slots = options.slots,
+  const TerminusLlamaLimits limits = {.slots = options.slots(),
                                       .max_sequences = options.max_sequences,
                                       .max_tokens = options.max_tokens,
                                       .kv_blocks = blocks,
@@ -223,7 +223,7 @@ absl::Status CudaLlama::Start(const TerminusLlamaModel& model, const LmOptions& 
            .max_context = config_.max_positions,
            .kv_blocks = api_->memory(engine_).kv_blocks,
            .kv_block_bytes = block_bytes,
-           .slots = options.slots,
+           .slots = options.slots(),
            .max_tokens = options.max_tokens,
            .steps_in_flight = 2};
   return absl::OkStatus();

@@ -37,6 +37,7 @@ absl::Status ResolveKv(const LlamaConfig& config, int64_t element_bytes, LmOptio
   if (options->kv_blocks == 0) {
     const int64_t bytes = KvBlockBytes(options->layers.last - options->layers.first,
                                        config.kv_heads, config.head_dim, element_bytes);
+    // Of the reference on a GPU, where nothing is said: as on a CPU.
     const int64_t available = options->kv_bytes > 0 ? options->kv_bytes : kDefaultKvBytes;
     options->kv_blocks = static_cast<int>(std::clamp<int64_t>(available / bytes, 1, kMaxKvBlocks));
   }
@@ -88,6 +89,7 @@ absl::StatusOr<std::unique_ptr<CausalLm>> LoadCausalLm(const std::string& folder
                                                        LmOptions options) {
   TERMINUS_RETURN_IF_ERROR(checkpoint::CheckOnMeta(
       device, [&](at::Device meta) { return LoadCausalLm(folder, meta, options).status(); }));
+  options = ResolveSizes(options, device.is_cuda());
   TERMINUS_ASSIGN_OR_RETURN(const LlamaConfig config, ReadLlamaConfig(folder));
   TERMINUS_RETURN_IF_ERROR(ResolveLayers(config, &options.layers));
   TERMINUS_ASSIGN_OR_RETURN(auto weights, checkpoint::Weights::Open(folder, device, kLlamaNames));
