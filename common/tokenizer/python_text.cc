@@ -63,7 +63,7 @@ std::string PythonLower(absl::string_view text) {
     const size_t from = at;
     if (IsAssigned(NextCodePoint(text, at))) continue;
     AppendLower(text.substr(begin, from - begin), out);
-    out.append(text.substr(from, at - from));
+    out.append(text.data() + from, at - from);
     begin = at;
   }
   AppendLower(text.substr(begin), out);

@@ -68,7 +68,7 @@ TEST(SiglipGoldenTest, HostileTexts) {
   const auto tokenizers = LoadAll();
   ASSERT_EQ(tokenizers.size(), 13u);
   ASSERT_EQ(tokenizers[0].first, "published");
-  for (const Json& line : ReadGoldenLines("siglip_texts.jsonl", 1900u, Folder())) {
+  for (const auto& line : ReadGoldenLines("siglip_texts.jsonl", 1900u, Folder())) {
     std::string text;
     for (int i = line.value("times", 1); i > 0; --i) text += line["text"].get<std::string>();
     const std::string shown = line["text"].dump();
