@@ -31,6 +31,7 @@ FORBIDDEN = {
     "common/batching": [TORCH, WIRE],
     "common/collective": [TORCH, WIRE],
     "common/gpu": [TORCH, WIRE],
+    "common/grammar": [TORCH, WIRE],
     "common/media": [TORCH, WIRE],
     "common/tokenizer": [TORCH, WIRE],
     "common/weights": [TORCH, WIRE],

@@ -35,6 +35,8 @@ inline constexpr char kReasonNoLanguageModel[] = "NO_LANGUAGE_MODEL";
 // The served model makes no vectors: it has no encoder.
 inline constexpr char kReasonNoEncoder[] = "NO_ENCODER";
 inline constexpr char kReasonNoActionHead[] = "NO_ACTION_HEAD";
+// The served model's answers cannot be kept to an output format.
+inline constexpr char kReasonNoOutputFormat[] = "NO_OUTPUT_FORMAT";
 inline constexpr char kReasonInvalidRequest[] = "INVALID_REQUEST";
 inline constexpr char kReasonOverloaded[] = "OVERLOADED";
 inline constexpr char kReasonNoReplica[] = "NO_READY_REPLICA";

@@ -89,6 +89,26 @@ absl::StatusOr<std::unique_ptr<const Decoder>> Decoder::FromJson(const JsonNode&
   return decoder;
 }
 
+std::string Decoder::Staged(std::string token, bool first) const {
+  for (const auto& stage : stages_) token = stage->Apply(std::move(token), first);
+  return token;
+}
+
+std::string Decoder::BytesOf(absl::string_view token, bool first) const {
+  std::string text = Staged(std::string(token), first);
+  if (byte_level_) return BytesOfByteLevel(text).value_or(text);
+  if (byte_fallback_) {
+    if (const auto byte = ByteOfToken(text); byte) return std::string(1, *byte);
+  }
+  return text;
+}
+
+std::string Decoder::stripped() const {
+  std::string all;
+  for (size_t i = 0; i < strip_count_; ++i) all += strip_;
+  return all;
+}
+
 void Decoder::Stream::Push(absl::string_view token, std::string& out) {
   if (!decoder_.chain_.empty()) {
     tokens_.emplace_back(token);
@@ -103,7 +123,7 @@ void Decoder::Stream::Push(absl::string_view token, std::string& out) {
 }
 
 void Decoder::Stream::PushStaged(std::string text, std::string& out) {
-  for (const auto& stage : decoder_.stages_) text = stage->Apply(std::move(text), first_);
+  text = decoder_.Staged(std::move(text), first_);
   first_ = false;
   if (decoder_.byte_level_) {
     // A token with a character that is no byte's stands for itself.

@@ -29,6 +29,17 @@ class Decoder {
   // INVALID_ARGUMENT names what is supported. Null puts blanks between tokens.
   static absl::StatusOr<std::unique_ptr<const Decoder>> FromJson(const JsonNode& section);
 
+  // Whether a token adds bytes of its own to a text, whatever stands behind it: then BytesOf says
+  // which.
+  bool adds_bytes() const { return chain_.empty() && word_suffix_.empty(); }
+
+  // The bytes that a token adds to a text, before the text loses stripped(). They need not be whole
+  // characters. Requires: adds_bytes().
+  std::string BytesOf(absl::string_view token, bool first) const;
+
+  // The beginning of a text is dropped as far as it is a prefix of this.
+  std::string stripped() const;
+
   // A text in the making. Not thread-safe; the decoder must outlive it.
   class Stream {
    public:
@@ -62,6 +73,9 @@ class Decoder {
 
  private:
   friend class DecoderReader;
+
+  // The token behind all stages.
+  std::string Staged(std::string token, bool first) const;
 
   // All stages, where they do not fit a stream; then the rest is not used.
   DecoderChain chain_;

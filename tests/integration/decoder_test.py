@@ -1,16 +1,21 @@
 """Generation, scores and actions through a real cluster: what comes back, and what is refused."""
 
+import collections
+import json
 import pathlib
+import subprocess
 import unittest
 
 import grpc
+import jsonschema
 
-from cluster import Cluster, details_of
+from cluster import BUILD, Cluster, details_of
 from google.rpc import code_pb2
 from terminus.v1 import (action_pb2, action_pb2_grpc, cluster_pb2, content_pb2, generation_pb2, generation_pb2_grpc,
                          retrieval_pb2, retrieval_pb2_grpc)
 
 CLIPS = pathlib.Path(__file__).parents[1] / "golden" / "media" / "video"
+EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden" / "media"
 
 
@@ -103,6 +108,64 @@ class DecoderTest(unittest.TestCase):
             # Greedy: the likeliest was taken.
             self.assertEqual(one.top[0].token_id, one.chosen.token_id)
 
+    SCHEMA = json.dumps({
+        "type": "object",
+        "properties": {"city": {"type": "string", "maxLength": 20}, "people": {"type": "integer", "minimum": 0,
+                                                                               "maximum": 99999999}},
+        "required": ["city", "people"]})
+
+    def test_answers_are_as_a_schema_says(self):
+        request = prompt("Name a city and how many people live there, as JSON.", temperature=0.8, seed=1, choices=3,
+                         max_tokens=120)
+        request.json_schema = self.SCHEMA
+        words, reasons = collections.defaultdict(str), {}
+        for message in self.generation.Generate(request, timeout=60):
+            words[message.delta.choice] += message.delta.text
+            reasons[message.delta.choice] = message.delta.finish_reason or reasons.get(message.delta.choice)
+        ended = [json.loads(words[choice]) for choice in range(3)
+                 if reasons[choice] == generation_pb2.FINISH_REASON_STOP]
+        self.assertTrue(ended, words)
+        for value in ended:
+            self.assertEqual({"city", "people"}, set(value))
+            self.assertIsInstance(value["city"], str)
+            self.assertIsInstance(value["people"], int)
+
+    # The example of docs/generation.md.
+    def test_the_command_keeps_answers_to_a_schema(self):
+        schema = EXAMPLES / "formats" / "person.json"
+        done = subprocess.run([BUILD / "bin" / "terminus", "--address", self.cluster.address, "--json", "generate",
+                               "Invent a person.", "--json-schema", schema, "--max-tokens", "200"],
+                              capture_output=True, timeout=120, check=True)
+        answer = json.loads(done.stdout)
+        self.assertEqual("stop", answer["finish_reason"], answer)
+        jsonschema.validate(json.loads(answer["text"]), json.loads(schema.read_text()))
+
+    def test_answers_match_a_regular_expression(self):
+        request = prompt("Is Paris in France?", temperature=0, max_tokens=20)
+        request.regex = "(Yes|No), [a-z ]{3,20}\\."
+        words, reason, _ = self.generate(request)
+        self.assertEqual(generation_pb2.FINISH_REASON_STOP, reason)
+        self.assertRegex(words, f"^{request.regex}$")
+
+    def test_output_formats_that_cannot_be_compiled_are_named(self):
+        for field, value, word in [("json_schema", "{", "not JSON"), ("json_schema", "[" * 1000, "deep"),
+                                   ("json_schema", '{"not": {}}', '"not"'), ("regex", "(", "parenthesis"),
+                                   ("regex", "a" * (1 << 20), "65536"), ("json_object", False, "false")]:
+            with self.subTest(field=field, word=word):
+                request = prompt("hi")
+                setattr(request, field, value)
+                self.assert_refused(lambda: list(self.generation.Generate(request, timeout=20)), field, word)
+
+    def test_biases_and_least_lengths(self):
+        yes = self.generation.Tokenize(generation_pb2.TokenizeRequest(text="Yes"), timeout=10).token_ids[0]
+        request = prompt("Is Paris in Germany?", temperature=0, max_tokens=1)
+        request.sampling.logit_bias.add(token_id=yes, bias=100)
+        self.assertEqual("Yes", self.generate(request)[0])
+        request = prompt("Say yes.", temperature=0, min_tokens=30, max_tokens=40)
+        self.assertGreaterEqual(self.generate(request)[2].generated_tokens, 30)
+        request = prompt("Say yes.", temperature=0, ignore_eos=True, max_tokens=40)
+        self.assertEqual(40, self.generate(request)[2].generated_tokens)
+
     def test_tokens_and_back(self):
         ids = self.generation.Tokenize(generation_pb2.TokenizeRequest(text="naïve 日本 😀"), timeout=10).token_ids
         back = self.generation.Detokenize(generation_pb2.DetokenizeRequest(token_ids=ids), timeout=10)
@@ -111,6 +174,10 @@ class DecoderTest(unittest.TestCase):
     def test_bad_sampling_is_refused_by_name(self):
         for field, values in {"temperature": dict(temperature=-0.5), "top_p": dict(top_p=2),
                               "min_p": dict(min_p=-1), "repetition_penalty": dict(repetition_penalty=0),
+                              "frequency_penalty": dict(frequency_penalty=3),
+                              "presence_penalty": dict(presence_penalty=float("nan")),
+                              "stop_token_ids[0]": dict(stop_token_ids=[1 << 30]),
+                              "min_tokens": dict(min_tokens=5, max_tokens=4),
                               "stop": dict(stop=["x"] * 10_000), "max_tokens": dict(max_tokens=0),
                               "choices": dict(choices=100), "top_logprobs": dict(top_logprobs=1000)}.items():
             with self.subTest(field):

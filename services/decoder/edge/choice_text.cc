@@ -1,5 +1,7 @@
 #include "services/decoder/edge/choice_text.h"
 
+#include <algorithm>
+
 #include "common/base/check.h"
 #include "common/base/status_macros.h"
 
@@ -25,9 +27,18 @@ absl::Status ChoiceText::Push(const models::sampling::Sampled& token, bool with_
       WriteLogprob(alternative, logprobs->add_top());
     }
   }
+  if (IsEnd(token.chosen.token)) {
+    End(pipeline::EndReason::kStop, delta);
+    return absl::OkStatus();
+  }
   TERMINUS_ASSIGN_OR_RETURN(const std::string text, stream_->Push(token.chosen.token));
   Show(text, delta);
   return absl::OkStatus();
+}
+
+bool ChoiceText::IsEnd(int32_t token) const {
+  return tokens_ > min_tokens_ &&
+         std::find(end_tokens_.begin(), end_tokens_.end(), token) != end_tokens_.end();
 }
 
 void ChoiceText::End(pipeline::EndReason reason, v1::TextDelta& delta) {

@@ -10,10 +10,12 @@ namespace {
 using decoder::testing::ByteCodec;
 
 ChoiceText Make(std::vector<std::string> stops) {
-  return ChoiceText(ByteCodec().NewStream(), std::move(stops));
+  return ChoiceText(ByteCodec().NewStream(), {.strings = std::move(stops)});
 }
 
-models::sampling::Sampled Token(int32_t token) { return {.chosen = {.token = token, .logprob = -1}}; }
+models::sampling::Sampled Token(int32_t token) {
+  return {.chosen = {.token = token, .logprob = -1}};
+}
 
 // Pushes the bytes one by one, until the choice ends; returns the text shown.
 std::string Push(ChoiceText& choice, const std::string& bytes, v1::TextDelta& last) {
@@ -44,6 +46,29 @@ TEST(ChoiceText, AStopStringEndsIt) {
   EXPECT_TRUE(choice.ended());
   EXPECT_EQ(delta.finish_reason(), v1::FINISH_REASON_STOP);
   EXPECT_EQ(choice.tokens(), 7);
+}
+
+TEST(ChoiceText, AnEndTokenEndsItAndIsNotShown) {
+  ChoiceText choice(ByteCodec().NewStream(), {.tokens = {'x', 'y'}});
+  v1::TextDelta delta;
+  EXPECT_EQ(Push(choice, "abyc", delta), "ab");
+  EXPECT_TRUE(choice.ended());
+  EXPECT_EQ(delta.finish_reason(), v1::FINISH_REASON_STOP);
+  EXPECT_EQ(delta.token_ids(0), static_cast<uint32_t>('y'));
+  EXPECT_EQ(choice.tokens(), 3);
+}
+
+TEST(ChoiceText, AnEndTokenCountsOnlyBehindTheLeastLength) {
+  ChoiceText choice(ByteCodec().NewStream(), {.tokens = {'x'}, .min_tokens = 2});
+  v1::TextDelta delta;
+  EXPECT_EQ(Push(choice, "xxxa", delta), "xx");
+  EXPECT_EQ(choice.tokens(), 3);
+}
+
+TEST(ChoiceText, AnEndTokenShowsWhatWasHeldBack) {
+  ChoiceText choice(ByteCodec().NewStream(), {.strings = {"END"}, .tokens = {'x'}});
+  v1::TextDelta delta;
+  EXPECT_EQ(Push(choice, "THE ENx", delta), "THE EN");
 }
 
 TEST(ChoiceText, TheEndShowsWhatWasHeldBack) {

@@ -156,8 +156,9 @@ grpc::ServerWriteReactor<v1::GenerateResponse>* DecoderService::Generate(
   if (!bundle.ok()) {
     return fail(bundle.status());
   }
-  absl::StatusOr<GenerateWish> wish =
-      CheckGenerate(*request, (*bundle)->model->settings, RandomSeed(), options_.max_text_bytes);
+  absl::StatusOr<GenerateWish> wish = CheckGenerate(
+      *request, (*bundle)->model->settings, RandomSeed(),
+      {.max_text_bytes = options_.max_text_bytes, .vocab_size = (*bundle)->model->vocab_size});
   if (!wish.ok()) {
     return fail(wish.status());
   }

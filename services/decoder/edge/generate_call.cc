@@ -9,6 +9,7 @@
 #include "common/base/errors.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/status.h"
+#include "services/decoder/edge/grammar_constraint.h"
 
 namespace terminus::services::decoder::edge {
 namespace {
@@ -42,11 +43,55 @@ void GenerateCall::Prepare() {
     Fail(generation.status());
     return;
   }
+  prepared_ = *std::move(generation);
+  if (wish_.format.has_value()) {
+    CompileFormat();
+  } else {
+    Submit();
+  }
+}
+
+void GenerateCall::CompileFormat() {
+  const auto& grammars = parts_.bundle->model->grammars;
+  if (!grammars.ok()) {
+    Fail(FormatError(grammars.status(), wish_.format->kind));
+    return;
+  }
+  const uint64_t compilation = (*grammars)->Compile(
+      *wish_.format, request_context_.deadline,
+      [self = shared_from_this()](const grammar::Compiled& compiled) mutable {
+        base::ThreadPool& pool = *self->parts_.pool;
+        // Moved on: the compiler's thread must not hold the call last, because the call may hold
+        // the compiler last. The pool has room for one task of every call that got a place.
+        TERMINUS_CHECK(
+            pool.TrySchedule([self = std::move(self), compiled] { self->OnCompiled(compiled); }));
+      });
+  bool cancelled = false;
+  {
+    base::MutexLock lock(mutex_);
+    compilation_ = compilation;
+    cancelled = cancelled_;
+  }
+  if (cancelled) {
+    (*grammars)->Cancel(compilation);
+  }
+}
+
+void GenerateCall::OnCompiled(const grammar::Compiled& compiled) {
+  if (!compiled.ok()) {
+    Fail(FormatError(compiled.status(), wish_.format->kind));
+    return;
+  }
+  prepared_.constraint = ConstraintsOf(*compiled);
+  Submit();
+}
+
+void GenerateCall::Submit() {
   {
     base::MutexLock lock(mutex_);
     // Under the lock, so that a cancellation comes before or after, but not between.
     if (!cancelled_) {
-      generation_ = parts_.bundle->model->engine->Submit(*std::move(generation));
+      generation_ = parts_.bundle->model->engine->Submit(std::move(prepared_));
       return;
     }
   }
@@ -72,11 +117,15 @@ absl::StatusOr<pipeline::Generation> GenerateCall::MakeGeneration() {
   generation.sampling = wish_.sampling;
   generation.choices = wish_.choices;
   TERMINUS_ASSIGN_OR_RETURN(generation.max_tokens, MaxTokens(static_cast<int>(tokens), context));
+  generation.ignore_eos = wish_.ignore_eos;
   generation.arrival = arrival_;
   generation.deadline = request_context_.deadline;
   generation.sink = shared_from_this();
   for (int i = 0; i < wish_.choices; ++i) {
-    choices_.emplace_back(model.codec->NewStream(), wish_.stops);
+    choices_.emplace_back(model.codec->NewStream(),
+                          ChoiceText::Ends{.strings = wish_.stops,
+                                           .tokens = wish_.stop_tokens,
+                                           .min_tokens = wish_.sampling.min_tokens});
   }
   return generation;
 }
@@ -253,6 +302,8 @@ void GenerateCall::Abandon() {
   usage_.reset();
   if (generation_.has_value()) {
     parts_.bundle->model->engine->Cancel(*generation_);
+  } else if (compilation_.has_value()) {
+    (*parts_.bundle->model->grammars)->Cancel(*compilation_);
   }
 }
 

@@ -18,6 +18,7 @@
 #include "absl/types/optional.h"
 #include "common/base/mutex.h"
 #include "common/base/thread_pool.h"
+#include "common/grammar/grammar_cache.h"
 #include "common/rpc/context.h"
 #include "services/decoder/edge/choice_text.h"
 #include "services/decoder/edge/edge_metrics.h"
@@ -41,7 +42,8 @@ struct CallParts {
 
 // One Generate call.
 //
-// Threads: the pool tokenises the prompt; the engine's thread leaves tokens here; the pool turns
+// Threads: the pool tokenises the prompt; the model's compiler, on threads of its own, compiles the
+// output format; the engine's thread leaves tokens here; the pool turns
 // them into text, in one task at a time; gRPC's threads write. A choice whose reader is
 // kMaxUnsentTokens tokens behind is paused until the reader has caught up. Tokens that gather in
 // the meantime go out in one delta, so that a choice never holds more than that many and those of
@@ -91,9 +93,14 @@ class GenerateCall final : public grpc::ServerWriteReactor<v1::GenerateResponse>
 
   GenerateCall(CallParts parts, grpc::CallbackServerContext* context, GenerateWish wish);
 
-  // On the pool: tokenises the prompt and submits it to the engine.
+  // On the pool: tokenises the prompt, has the output format compiled if there is one, and submits
+  // the generation to the engine.
   void Prepare();
   absl::StatusOr<pipeline::Generation> MakeGeneration();
+  void CompileFormat();
+  // On the pool: the format is compiled.
+  void OnCompiled(const grammar::Compiled& compiled);
+  void Submit();
   // Tokens that the answer has at most.
   absl::StatusOr<int> MaxTokens(int prompt_tokens, int context) const;
   void Fail(const absl::Status& status);
@@ -121,6 +128,8 @@ class GenerateCall final : public grpc::ServerWriteReactor<v1::GenerateResponse>
   const GenerateWish wish_;
   // Belongs to Prepare, then to Drain.
   std::vector<ChoiceText> choices_;
+  // Belongs to Prepare and what follows it, until it is submitted.
+  pipeline::Generation prepared_;
   // Belongs to Drain: not OK once a token could not be made text of.
   absl::Status text_status_;
 
@@ -133,6 +142,8 @@ class GenerateCall final : public grpc::ServerWriteReactor<v1::GenerateResponse>
 
   base::Mutex mutex_;
   absl::optional<uint64_t> generation_ ABSL_GUARDED_BY(mutex_);
+  // The format's compilation, from its start on.
+  absl::optional<uint64_t> compilation_ ABSL_GUARDED_BY(mutex_);
   std::vector<Event> events_ ABSL_GUARDED_BY(mutex_);
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   // What each choice gained since its last delta was sent.

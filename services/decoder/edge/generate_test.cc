@@ -96,6 +96,35 @@ TEST_F(GenerateTest, StopsBeforeAStopString) {
   ExpectNothingLeft();
 }
 
+TEST_F(GenerateTest, AStopTokenEndsItBehindTheLeastLength) {
+  Start({});
+  const std::string whole = Expected("tell me", 60);
+  auto request = Ask("tell me", 60);
+  v1::SamplingParameters& sampling = *request.mutable_request()->mutable_sampling();
+  sampling.add_stop_token_ids(static_cast<unsigned char>(whole[20]));
+  const Answer first = Generate(request);
+  ASSERT_TRUE(first.status.ok()) << first.status;
+  EXPECT_EQ(first.text.at(0), whole.substr(0, whole.find(whole[20])));
+  EXPECT_EQ(first.finish.at(0), v1::FINISH_REASON_STOP);
+  sampling.set_min_tokens(20);
+  EXPECT_EQ(Generate(request).text.at(0), whole.substr(0, 20));
+  ExpectNothingLeft();
+}
+
+TEST_F(GenerateTest, EndOfSequenceTokensCanBeIgnored) {
+  Setup setup;
+  setup.model.eos_token = ByteCodec::kEos;
+  setup.model.eos_period = 8;
+  Start(setup);
+  auto request = Ask("hello", 60);
+  request.mutable_request()->mutable_sampling()->set_ignore_eos(true);
+  const Answer answer = Generate(request);
+  ASSERT_TRUE(answer.status.ok()) << answer.status;
+  EXPECT_EQ(answer.tokens.at(0).size(), 60u);
+  EXPECT_THAT(answer.tokens.at(0), ::testing::Contains(ByteCodec::kEos));
+  EXPECT_EQ(answer.finish.at(0), v1::FINISH_REASON_LENGTH);
+}
+
 TEST_F(GenerateTest, WhatMightHaveBecomeAStopStringIsShownAtTheEnd) {
   Start({});
   const std::string whole = Expected("tell me", 30);

@@ -3,6 +3,8 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/statusor.h"
+#include "common/grammar/compiler.h"
 #include "models/decoder/generation_settings.h"
 #include "services/decoder/edge/text_codec.h"
 #include "services/decoder/pipeline/engine.h"
@@ -14,6 +16,11 @@ struct ServedModel {
   std::unique_ptr<const TextCodec> codec;
   // The folder's settings, for the fields that a request leaves unset.
   models::decoder::GenerationSettings settings;
+  // The model gives ids below it.
+  int vocab_size = 0;
+  // Compiles the output formats of requests; or why the model's answers cannot have any.
+  absl::StatusOr<std::unique_ptr<grammar::Compiler>> grammars =
+      absl::FailedPreconditionError("the model was loaded without output formats");
   std::unique_ptr<pipeline::Engine> engine;
 };
 

@@ -7,10 +7,13 @@
 #include "common/base/errors.h"
 #include "common/base/status_macros.h"
 #include "common/tokenizer/utf8.h"
-#include "services/decoder/pipeline/generation.h"
+#include "services/decoder/edge/check_sampling.h"
 
 namespace terminus::services::decoder::edge {
 namespace {
+
+// More than any context holds.
+constexpr auto kMostTokens = static_cast<uint32_t>(std::numeric_limits<int32_t>::max());
 
 absl::Status Invalid(absl::string_view field, absl::string_view message) {
   return base::FieldError(base::kReasonInvalidRequest, field, message);
@@ -84,58 +87,41 @@ absl::StatusOr<std::vector<ChatMessage>> CheckMessages(const v1::GenerateRequest
   return messages;
 }
 
-absl::Status CheckStops(const v1::SamplingParameters& sampling) {
-  if (sampling.stop_size() > kMaxStops) {
-    return Invalid("sampling.stop", absl::StrCat(sampling.stop_size(), " stop strings, at most ",
-                                                 kMaxStops, " are taken"));
+// What the answer has to be; nothing where it may be anything.
+absl::StatusOr<absl::optional<grammar::Source>> FormatOf(const v1::GenerateRequest& request) {
+  absl::optional<grammar::Source> source;
+  absl::string_view field;
+  switch (request.output_format_case()) {
+    case v1::GenerateRequest::kJsonSchema:
+      field = "json_schema";
+      source = {grammar::Source::Kind::kJsonSchema, request.json_schema()};
+      break;
+    case v1::GenerateRequest::kJsonObject:
+      field = "json_object";
+      source = {grammar::Source::Kind::kJsonObject, ""};
+      if (!request.json_object()) {
+        return Invalid(field, "false: leave it out where the answer may be anything");
+      }
+      break;
+    case v1::GenerateRequest::kRegex:
+      field = "regex";
+      source = {grammar::Source::Kind::kRegex, request.regex()};
+      break;
+    case v1::GenerateRequest::OUTPUT_FORMAT_NOT_SET:
+      return source;
   }
-  for (int i = 0; i < sampling.stop_size(); ++i) {
-    const size_t size = sampling.stop(i).size();
-    if (size == 0 || size > kMaxStopBytes) {
-      return Invalid(absl::StrCat("sampling.stop[", i, "]"),
-                     absl::StrCat(size, " bytes, expected 1 to ", kMaxStopBytes));
-    }
+  // The format alone says where an answer may end, and it ends there.
+  if (request.sampling().ignore_eos()) {
+    return Invalid("sampling.ignore_eos", absl::StrCat("not together with ", field));
   }
-  return absl::OkStatus();
-}
-
-// All comparisons are written so that NaN fails them.
-absl::Status CheckSampling(const v1::SamplingParameters& sampling) {
-  if (sampling.has_temperature() &&
-      !(sampling.temperature() >= 0 && sampling.temperature() <= kMaxTemperature)) {
-    return Invalid("sampling.temperature",
-                   absl::StrCat(sampling.temperature(), ", expected 0 to ", kMaxTemperature));
+  if (request.sampling().min_tokens() > 0) {
+    return Invalid("sampling.min_tokens", absl::StrCat("not together with ", field));
   }
-  if (sampling.has_top_p() && !(sampling.top_p() > 0 && sampling.top_p() <= 1)) {
-    return Invalid("sampling.top_p",
-                   absl::StrCat(sampling.top_p(), ", expected more than 0 and at most 1"));
-  }
-  if (sampling.has_min_p() && !(sampling.min_p() >= 0 && sampling.min_p() <= 1)) {
-    return Invalid("sampling.min_p", absl::StrCat(sampling.min_p(), ", expected 0 to 1"));
-  }
-  if (sampling.has_repetition_penalty() &&
-      !(sampling.repetition_penalty() > 0 &&
-        sampling.repetition_penalty() <= kMaxRepetitionPenalty)) {
-    return Invalid("sampling.repetition_penalty",
-                   absl::StrCat(sampling.repetition_penalty(),
-                                ", expected more than 0 and at most ", kMaxRepetitionPenalty));
-  }
-  if (sampling.has_max_tokens() && sampling.max_tokens() == 0) {
-    return Invalid("sampling.max_tokens", "0, expected at least 1");
-  }
-  if (sampling.has_top_logprobs() && sampling.top_logprobs() > models::sampling::kMaxTopLogprobs) {
-    return Invalid("sampling.top_logprobs",
-                   absl::StrCat(sampling.top_logprobs(), ", at most ", models::sampling::kMaxTopLogprobs));
-  }
-  if (sampling.choices() > static_cast<uint32_t>(pipeline::kMaxChoices)) {
-    return Invalid("sampling.choices",
-                   absl::StrCat(sampling.choices(), ", at most ", pipeline::kMaxChoices));
-  }
-  return CheckStops(sampling);
+  return source;
 }
 
 models::sampling::Parameters ParametersOf(const v1::SamplingParameters& request,
-                                  const models::decoder::GenerationSettings& settings) {
+                                          const models::decoder::GenerationSettings& settings) {
   models::sampling::Parameters parameters;
   const float otherwise = settings.sample ? settings.temperature : 0;
   parameters.temperature = request.has_temperature() ? request.temperature() : otherwise;
@@ -144,6 +130,13 @@ models::sampling::Parameters ParametersOf(const v1::SamplingParameters& request,
   parameters.min_p = request.has_min_p() ? request.min_p() : settings.min_p;
   parameters.repetition_penalty =
       request.has_repetition_penalty() ? request.repetition_penalty() : settings.repetition_penalty;
+  parameters.frequency_penalty = request.frequency_penalty();
+  parameters.presence_penalty = request.presence_penalty();
+  for (const v1::LogitBias& one : request.logit_bias()) {
+    parameters.logit_bias.push_back(
+        {.token = static_cast<int32_t>(one.token_id()), .bias = one.bias()});
+  }
+  parameters.min_tokens = static_cast<int32_t>(std::min(request.min_tokens(), kMostTokens));
   if (request.has_top_logprobs()) {
     parameters.top_logprobs = static_cast<int32_t>(request.top_logprobs());
   }
@@ -152,9 +145,8 @@ models::sampling::Parameters ParametersOf(const v1::SamplingParameters& request,
 
 void SetLengths(const v1::SamplingParameters& request,
                 const models::decoder::GenerationSettings& settings, GenerateWish& wish) {
-  constexpr auto kMost = static_cast<uint32_t>(std::numeric_limits<int>::max());
   wish.max_tokens = request.has_max_tokens()
-                        ? static_cast<int>(std::min<uint32_t>(request.max_tokens(), kMost))
+                        ? static_cast<int>(std::min(request.max_tokens(), kMostTokens))
                         : settings.max_new_tokens;
   wish.max_length = wish.max_tokens > 0 ? 0 : settings.max_length;
 }
@@ -163,15 +155,16 @@ void SetLengths(const v1::SamplingParameters& request,
 
 absl::StatusOr<GenerateWish> CheckGenerate(const v1::DecoderGenerateRequest& request,
                                            const models::decoder::GenerationSettings& settings,
-                                           uint64_t random_seed, int64_t max_text_bytes) {
+                                           uint64_t random_seed, const RequestLimits& limits) {
   GenerateWish wish;
-  TERMINUS_ASSIGN_OR_RETURN(wish.messages, CheckMessages(request.request(), max_text_bytes));
+  TERMINUS_ASSIGN_OR_RETURN(wish.messages, CheckMessages(request.request(), limits.max_text_bytes));
   if (request.soft_tokens_size() > 0) {
     return base::FieldError(base::kReasonUnsupportedModality, "soft_tokens",
                             "the served language model takes text only");
   }
   const v1::SamplingParameters& sampling = request.request().sampling();
-  TERMINUS_RETURN_IF_ERROR(CheckSampling(sampling));
+  TERMINUS_RETURN_IF_ERROR(CheckSampling(sampling, limits.vocab_size));
+  TERMINUS_ASSIGN_OR_RETURN(wish.format, FormatOf(request.request()));
   wish.sampling = ParametersOf(sampling, settings);
   wish.sampling.seed = sampling.has_seed() ? sampling.seed() : random_seed;
   wish.choices = std::max(1, static_cast<int>(sampling.choices()));
@@ -180,6 +173,8 @@ absl::StatusOr<GenerateWish> CheckGenerate(const v1::DecoderGenerateRequest& req
   if (sampling.stop_size() > 0) {
     wish.stops.assign(sampling.stop().begin(), sampling.stop().end());
   }
+  wish.stop_tokens.assign(sampling.stop_token_ids().begin(), sampling.stop_token_ids().end());
+  wish.ignore_eos = sampling.ignore_eos();
   wish.special_tokens_in_messages = request.request().allow_special_tokens_in_messages();
   return wish;
 }

@@ -11,7 +11,7 @@
 namespace terminus::services::decoder::edge {
 namespace {
 
-constexpr int64_t kMaxTextBytes = 1000;
+constexpr RequestLimits kLimits = {.max_text_bytes = 1000, .vocab_size = 500};
 
 v1::DecoderGenerateRequest Good() {
   v1::DecoderGenerateRequest request;
@@ -34,7 +34,7 @@ absl::StatusOr<GenerateWish> Check(const v1::DecoderGenerateRequest& request) {
   settings.stop_strings = {"own"};
   settings.max_new_tokens = 7;
   settings.max_length = 100;
-  return CheckGenerate(request, settings, 99, kMaxTextBytes);
+  return CheckGenerate(request, settings, 99, kLimits);
 }
 
 // Reason and field of what a change to a good request leads to.
@@ -85,19 +85,19 @@ TEST(CheckGenerate, AFolderThatDoesNotSampleIsGreedyWhateverItsTemperature) {
   settings.temperature = 0.7f;
   settings.top_p = 0.5f;
   v1::DecoderGenerateRequest request = Good();
-  auto wish = CheckGenerate(request, settings, 1, kMaxTextBytes);
+  auto wish = CheckGenerate(request, settings, 1, kLimits);
   ASSERT_TRUE(wish.ok()) << wish.status();
   EXPECT_EQ(wish->sampling.temperature, 0);
   EXPECT_EQ(wish->max_tokens, 0);
   request.mutable_request()->mutable_sampling()->set_top_p(0.9f);
-  EXPECT_EQ(CheckGenerate(request, settings, 1, kMaxTextBytes)->sampling.temperature, 0);
+  EXPECT_EQ(CheckGenerate(request, settings, 1, kLimits)->sampling.temperature, 0);
   request.mutable_request()->mutable_sampling()->set_temperature(0.3f);
-  wish = CheckGenerate(request, settings, 1, kMaxTextBytes);
+  wish = CheckGenerate(request, settings, 1, kLimits);
   EXPECT_EQ(wish->sampling.temperature, 0.3f);
   EXPECT_EQ(wish->sampling.top_k, 50u);
   EXPECT_EQ(wish->sampling.top_p, 0.9f);
   settings.max_length = 30;
-  EXPECT_EQ(CheckGenerate(request, settings, 1, kMaxTextBytes)->max_length, 30);
+  EXPECT_EQ(CheckGenerate(request, settings, 1, kLimits)->max_length, 30);
 }
 
 TEST(CheckGenerate, TheRequestsOwnParametersComeFirst) {
@@ -129,6 +129,92 @@ TEST(CheckGenerate, TheRequestsOwnParametersComeFirst) {
   EXPECT_EQ(wish->stops, (std::vector<std::string>{std::string(256, 's')}));
 }
 
+TEST(CheckGenerate, PenaltiesBiasesAndEnds) {
+  v1::DecoderGenerateRequest request = Good();
+  v1::SamplingParameters& sampling = *request.mutable_request()->mutable_sampling();
+  sampling.set_frequency_penalty(-2);
+  sampling.set_presence_penalty(2);
+  v1::LogitBias* bias = sampling.add_logit_bias();
+  bias->set_token_id(499);
+  bias->set_bias(-100);
+  sampling.set_max_tokens(5);
+  sampling.set_min_tokens(5);
+  sampling.set_ignore_eos(true);
+  sampling.add_stop_token_ids(0);
+  sampling.add_stop_token_ids(499);
+  const auto wish = Check(request);
+  ASSERT_TRUE(wish.ok()) << wish.status();
+  EXPECT_EQ(wish->sampling.frequency_penalty, -2);
+  EXPECT_EQ(wish->sampling.presence_penalty, 2);
+  ASSERT_EQ(wish->sampling.logit_bias.size(), 1u);
+  EXPECT_EQ(wish->sampling.logit_bias[0], (models::sampling::LogitBias{499, -100}));
+  EXPECT_EQ(wish->sampling.min_tokens, 5);
+  EXPECT_TRUE(wish->ignore_eos);
+  EXPECT_EQ(wish->stop_tokens, (std::vector<int32_t>{0, 499}));
+  EXPECT_FALSE(wish->format.has_value());
+}
+
+TEST(CheckGenerate, OutputFormats) {
+  v1::DecoderGenerateRequest request = Good();
+  request.mutable_request()->set_json_schema("{}");
+  EXPECT_EQ(*Check(request)->format, (grammar::Source{grammar::Source::Kind::kJsonSchema, "{}"}));
+  request.mutable_request()->set_regex("a+");
+  EXPECT_EQ(*Check(request)->format, (grammar::Source{grammar::Source::Kind::kRegex, "a+"}));
+  request.mutable_request()->set_json_object(true);
+  EXPECT_EQ(*Check(request)->format, (grammar::Source{grammar::Source::Kind::kJsonObject, ""}));
+  request.mutable_request()->set_json_object(false);
+  EXPECT_EQ(base::Field(Check(request).status()), "json_object");
+}
+
+TEST(CheckGenerate, FieldsThatExcludeEachOtherAreNamed) {
+  using Request = v1::DecoderGenerateRequest;
+  EXPECT_EQ(SamplingFault([](v1::SamplingParameters& s) {
+              s.set_max_tokens(4);
+              s.set_min_tokens(5);
+            }),
+            Invalid("sampling.min_tokens"));
+  EXPECT_EQ(FaultOf([](Request& r) {
+              r.mutable_request()->set_json_schema("{}");
+              r.mutable_request()->mutable_sampling()->set_ignore_eos(true);
+            }),
+            Invalid("sampling.ignore_eos"));
+  EXPECT_EQ(FaultOf([](Request& r) {
+              r.mutable_request()->set_regex("a");
+              r.mutable_request()->mutable_sampling()->set_min_tokens(1);
+            }),
+            Invalid("sampling.min_tokens"));
+}
+
+TEST(CheckGenerate, BiasesAndEndTokensAreBounded) {
+  using Sampling = v1::SamplingParameters;
+  const auto add = [](Sampling& s, uint32_t token, float bias) {
+    s.add_logit_bias()->set_token_id(token);
+    s.mutable_logit_bias(s.logit_bias_size() - 1)->set_bias(bias);
+  };
+  EXPECT_EQ(SamplingFault([&](Sampling& s) { add(s, 500, 1); }),
+            Invalid("sampling.logit_bias[0].token_id"));
+  EXPECT_EQ(SamplingFault([&](Sampling& s) {
+              add(s, 3, 1);
+              add(s, 4, 1);
+              add(s, 3, 2);
+            }),
+            Invalid("sampling.logit_bias[2].token_id"));
+  for (const float bias : {-100.5f, 101.0f, std::nanf(""), INFINITY}) {
+    EXPECT_EQ(SamplingFault([&](Sampling& s) { add(s, 3, bias); }),
+              Invalid("sampling.logit_bias[0].bias"));
+  }
+  EXPECT_EQ(SamplingFault([&](Sampling& s) {
+              for (uint32_t i = 0; i < 301; ++i) add(s, i, 1);
+            }),
+            Invalid("sampling.logit_bias"));
+  EXPECT_EQ(SamplingFault([](Sampling& s) { s.add_stop_token_ids(500); }),
+            Invalid("sampling.stop_token_ids[0]"));
+  EXPECT_EQ(SamplingFault([](Sampling& s) {
+              for (uint32_t i = 0; i < 65; ++i) s.add_stop_token_ids(i);
+            }),
+            Invalid("sampling.stop_token_ids"));
+}
+
 TEST(CheckGenerate, SamplingOutOfBoundsIsNamed) {
   using Sampling = v1::SamplingParameters;
   for (const float temperature : {-0.1f, 10.5f, std::nanf(""), INFINITY}) {
@@ -144,6 +230,12 @@ TEST(CheckGenerate, SamplingOutOfBoundsIsNamed) {
   for (const float penalty : {0.0f, -1.0f, 10.5f, std::nanf(""), INFINITY}) {
     EXPECT_EQ(SamplingFault([&](Sampling& s) { s.set_repetition_penalty(penalty); }),
               Invalid("sampling.repetition_penalty"));
+  }
+  for (const float penalty : {-2.1f, 2.1f, std::nanf(""), -INFINITY}) {
+    EXPECT_EQ(SamplingFault([&](Sampling& s) { s.set_frequency_penalty(penalty); }),
+              Invalid("sampling.frequency_penalty"));
+    EXPECT_EQ(SamplingFault([&](Sampling& s) { s.set_presence_penalty(penalty); }),
+              Invalid("sampling.presence_penalty"));
   }
   EXPECT_EQ(SamplingFault([](Sampling& s) { s.set_max_tokens(0); }),
             Invalid("sampling.max_tokens"));

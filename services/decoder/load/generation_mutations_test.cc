@@ -15,10 +15,10 @@
 #include "common/base/temp_folder.h"
 #include "models/bundle/decoder.h"
 #include "models/checkpoint/fake_checkpoint.h"
+#include "models/sampling/candidates.h"
 #include "models/settings/generation_config.h"
 #include "services/decoder/edge/validate.h"
 #include "services/decoder/load/load_model.h"
-#include "models/sampling/candidates.h"
 #include "services/decoder/testing/service_fixture.h"
 
 namespace terminus::services::decoder::load {
@@ -123,7 +123,9 @@ class GenerationMutations : public decoder::testing::ServiceFixture {
   // Of the first token.
   absl::StatusOr<std::map<int, double>> Distribution(const json& test, size_t prompt,
                                                      models::bundle::DecoderModel& model) {
-    const auto wish = edge::CheckGenerate(Request(test, prompt), model.generation, 1, 1 << 20);
+    const auto wish =
+        edge::CheckGenerate(Request(test, prompt), model.generation, 1,
+                            {.max_text_bytes = 1 << 20, .vocab_size = model.lm->vocab_size()});
     const std::vector<int32_t> tokens = Golden()["prompts"][prompt];
     std::vector<int32_t> positions(tokens.size());
     std::iota(positions.begin(), positions.end(), 0);
@@ -143,7 +145,7 @@ class GenerationMutations : public decoder::testing::ServiceFixture {
     std::vector<float> row(logits->values.begin(), logits->values.end());
     const int longest = wish->max_tokens > 0 ? size + wish->max_tokens : wish->max_length;
     models::sampling::ProcessLogits(
-        model.generation.rules, wish->sampling.repetition_penalty,
+        model.generation.rules, wish->sampling,
         {.tokens = tokens, .length = size, .prompt_length = size, .max_length = longest},
         absl::MakeSpan(row));
     if (longest > 0 && longest <= size) {
@@ -154,17 +156,16 @@ class GenerationMutations : public decoder::testing::ServiceFixture {
     }
     const models::sampling::Candidates candidates =
         models::sampling::FindCandidates(row,
-                                 {.temperature = wish->sampling.temperature,
-                                  .top_k = wish->sampling.top_k,
-                                  .top_p = wish->sampling.top_p,
-                                  .min_p = wish->sampling.min_p},
-                                 model.generation.rules);
-    double total = 0;
-    for (const double weight : candidates.weights) total += weight;
+                                         {.temperature = wish->sampling.temperature,
+                                          .top_k = wish->sampling.top_k,
+                                          .top_p = wish->sampling.top_p,
+                                          .min_p = wish->sampling.min_p},
+                                         model.generation.rules);
+    const auto total = static_cast<double>(models::sampling::Total(candidates));
     std::map<int, double> probabilities;
     for (size_t i = 0; i < candidates.tokens.size(); ++i) {
       if (candidates.weights[i] > 0) {
-        probabilities[candidates.tokens[i]] = candidates.weights[i] / total;
+        probabilities[candidates.tokens[i]] = static_cast<double>(candidates.weights[i]) / total;
       }
     }
     return probabilities;

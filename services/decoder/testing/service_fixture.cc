@@ -5,6 +5,9 @@
 #include <thread>
 #include <utility>
 
+#include "common/base/status_macros.h"
+#include "common/grammar/compiler.h"
+#include "common/grammar/vocabulary.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/status.h"
 #include "services/decoder/testing/thread_stage.h"
@@ -19,10 +22,28 @@ ToyLm::Options ServiceFixture::LetterModel() {
           .first_special = 'z' + 1};
 }
 
+namespace {
+
+absl::StatusOr<std::unique_ptr<grammar::Compiler>> MakeCompiler(int vocab_size) {
+  std::vector<std::string> bytes(static_cast<size_t>(vocab_size));
+  for (size_t byte = 0; byte < 256; ++byte) {
+    bytes[byte] = std::string(1, static_cast<char>(byte));
+  }
+  TERMINUS_ASSIGN_OR_RETURN(std::shared_ptr<const grammar::Vocabulary> vocabulary,
+                            grammar::Vocabulary::FromBytes(std::move(bytes), {ByteCodec::kEos}));
+  return std::make_unique<grammar::Compiler>(grammar::Compiler::Options{}, std::move(vocabulary),
+                                             grammar::CompileLimits{.time = absl::Seconds(1)});
+}
+
+}  // namespace
+
 void ServiceFixture::Start(Setup setup) {
   model_ = setup.model;
   auto model = std::make_unique<edge::ServedModel>();
   model->codec = std::make_unique<ByteCodec>(setup.unreadable_token);
+  model->vocab_size = model_.vocab_size;
+  model->grammars =
+      setup.formats ? MakeCompiler(model_.vocab_size) : absl::FailedPreconditionError("no formats");
   model->engine = std::make_unique<pipeline::Engine>(
       pipeline::Engine::Options{.limits = setup.limits, .eos_token_ids = {ByteCodec::kEos}},
       ToyStage(model_, {.slots = 64, .max_tokens = 1024, .steps_in_flight = 2}), engine_metrics_);

@@ -38,6 +38,8 @@ class ServiceFixture : public ::testing::Test {
     edge::ServiceOptions service;
     // No text can be made of it.
     int32_t unreadable_token = -1;
+    // Answers can be kept to output formats.
+    bool formats = true;
   };
 
   // Bytes are tokens; the likely ones are the first, so that texts are short to read in a failure.
