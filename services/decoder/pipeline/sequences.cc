@@ -53,12 +53,10 @@ void Sequences::AddSoftTokens(const Generation& generation) {
     SoftUse& use = soft_tokens_[hash];
     ++use.generations;
     use.tokens = span.tokens;
-    // The stage has them still if it has not been told to drop them.
-    const auto dropped = std::find(dropped_soft_tokens_.begin(), dropped_soft_tokens_.end(), hash);
-    if (dropped != dropped_soft_tokens_.end()) {
-      dropped_soft_tokens_.erase(dropped);
-      use.sent = true;
-    }
+    // They are sent again, which replaces what the stage may still have.
+    dropped_soft_tokens_.erase(
+        std::remove(dropped_soft_tokens_.begin(), dropped_soft_tokens_.end(), hash),
+        dropped_soft_tokens_.end());
   }
 }
 
@@ -139,6 +137,12 @@ void Sequences::Apply(const StepResult& result, absl::Time now) {
   TERMINUS_CHECK(!steps_.empty() && steps_.front().id == result.step);
   const Step step = std::move(steps_.front());
   steps_.pop_front();
+  if (!result.tokens.ok()) {
+    // The soft tokens of its plan may be lost.
+    for (auto& [hash, use] : soft_tokens_) {
+      use.sent = false;
+    }
+  }
   size_t row = 0;
   for (const InStep& entry : step.entries) {
     const absl::StatusOr<models::sampling::Sampled>* sampled = nullptr;

@@ -409,12 +409,22 @@ TEST_F(SoftSequencesTest, RowsTravelOnceAndAreDroppedAfterTheirLastUser) {
   AddImage(5);
   const auto third = Plan();
   EXPECT_THAT(third.dropped_soft_tokens, IsEmpty());
-  EXPECT_THAT(third.soft_tokens, IsEmpty());
+  EXPECT_EQ(third.soft_tokens.size(), 1u);
   sequences_->Cancel(2, now_, now_);
   AddImage(6);
   const auto fourth = Plan();
   EXPECT_THAT(fourth.dropped_soft_tokens, ElementsAre(5));
   ASSERT_EQ(fourth.soft_tokens.size(), 1u);
+}
+
+TEST_F(SoftSequencesTest, RowsTravelAgainAfterAFailedStep) {
+  Start(16, {.token_budget = 16});
+  AddImage(5);
+  const auto first = Plan();
+  const auto other = AddImage(5);
+  sequences_->Apply({.step = first.step, .tokens = absl::InternalError("refused")}, now_);
+  EXPECT_FALSE(other->done);
+  EXPECT_EQ(Plan().soft_tokens.size(), 1u);
 }
 
 TEST_F(SoftSequencesTest, TheSameImageSharesAPrefixAndAnotherDoesNot) {
