@@ -83,8 +83,10 @@ void WriteFolder(const json& config, const std::string& folder) {
 
 std::unique_ptr<CausalLm> Load(const std::string& folder, ComputeDType dtype) {
   auto lm = LoadCausalLm(folder, at::Device(at::kCUDA, 0),
-                         {.kv_blocks = kBlocks, .dtype = dtype, .max_sequences = 64,
-                          .max_tokens = 1024});
+                         {.kv_blocks = kBlocks,
+                          .max_sequences = 64,
+                          .max_tokens = 1024,
+                          .dtype = dtype});
   EXPECT_TRUE(lm.ok()) << lm.status();
   return lm.ok() ? *std::move(lm) : nullptr;
 }
