@@ -13,7 +13,6 @@ endif()
 
 file(GLOB xgrammar_sources ${xgrammar_dir}/cpp/*.cc ${xgrammar_dir}/cpp/converter_ext/*.cc
      ${xgrammar_dir}/cpp/support/*.cc)
-list(REMOVE_ITEM xgrammar_sources ${xgrammar_dir}/cpp/testing.cc)
 # As C++20, where strings too are code of whoever uses them, and so allocate by the library's
 # operators.
 add_library(xgrammar_objects OBJECT ${xgrammar_sources})
