@@ -225,7 +225,7 @@ def main():
     described = folders()
     made = {name: load(folder, target) for name, folder in described.items()}
     for name, folder in described.items():
-        folder["vocabulary"] = max(len(made[name]), *(i + 1 for i in made[name].added_tokens_decoder))
+        folder["vocabulary"] = max(made[name].vocab_size, *(i + 1 for i in made[name].added_tokens_decoder))
         folder["end"] = made[name].eos_token_id
     written = []
     for text, times in texts(more):
