@@ -1,4 +1,4 @@
-"""Tokenizers beside the library `tokenizers`: the same texts, one thread each, in turn, every id compared."""
+"""Tokenizers beside the library `tokenizers`: the same texts, one thread each, in turn."""
 
 import json
 import os
@@ -33,8 +33,8 @@ def _vocabularies(options, folder):
 
 def _measure(name, path, options, folder):
     result = os.path.join(folder, "result.json")
-    # Fails when an id or a decoded text differs: then there is no figure.
-    subprocess.run([environment.python(), os.path.join(PEERS, "tokenizers_compare.py"), path,
+    # Fails when the numbers of tokens differ: then there is no figure.
+    subprocess.run([environment.python(), os.path.join(PEERS, "time_tokenizers.py"), path,
                     os.path.join(options.binaries, "tokenizer_bench"), str(LINES), "--rounds", str(options.rounds),
                     "--result", result], check=True, env=environment.variables(1))
     with open(result) as file:

@@ -75,7 +75,9 @@ include(GoogleTest)
 # LibTorch headers cost some 20 s a translation unit; one precompiled header serves every user.
 function(terminus_use_torch target scope)
   if(NOT TARGET terminus_torch_pch)
-    file(WRITE ${PROJECT_BINARY_DIR}/pch/torch_pch.cc "// Carries the precompiled header.\n")
+    # Written only where it differs: what uses the header is built again when it is.
+    file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/pch/torch_pch.cc
+         CONTENT "// Carries the precompiled header.\n")
     add_library(terminus_torch_pch STATIC ${PROJECT_BINARY_DIR}/pch/torch_pch.cc)
     target_link_libraries(terminus_torch_pch PUBLIC torch::cpu Threads::Threads)
     target_precompile_headers(terminus_torch_pch PRIVATE <ATen/ATen.h>)

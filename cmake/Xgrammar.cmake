@@ -13,7 +13,6 @@ endif()
 
 file(GLOB xgrammar_sources ${xgrammar_dir}/cpp/*.cc ${xgrammar_dir}/cpp/converter_ext/*.cc
      ${xgrammar_dir}/cpp/support/*.cc)
-list(REMOVE_ITEM xgrammar_sources ${xgrammar_dir}/cpp/testing.cc)
 # As C++20, where strings too are code of whoever uses them, and so allocate by the library's
 # operators.
 add_library(xgrammar_objects OBJECT ${xgrammar_sources})
@@ -22,8 +21,8 @@ target_include_directories(xgrammar_objects SYSTEM PRIVATE
   ${xgrammar_includes} ${xgrammar_dir}/3rdparty/picojson)
 set(xgrammar_definitions XGRAMMAR_ENABLE_CPPTRACE=0 XGRAMMAR_ENABLE_INTERNAL_CHECK=0)
 target_compile_definitions(xgrammar_objects PRIVATE ${xgrammar_definitions} XGRAMMAR_LOG_CUSTOMIZE=1)
-# Not ours to mend.
-target_compile_options(xgrammar_objects PRIVATE -w)
+# Warnings are not ours to mend. Unique symbols could not be hidden.
+target_compile_options(xgrammar_objects PRIVATE -w $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-gnu-unique>)
 
 # One object, in which only the library's own names are seen from outside.
 find_program(TERMINUS_LD NAMES ld.bfd REQUIRED)

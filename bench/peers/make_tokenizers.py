@@ -1,9 +1,9 @@
-"""Makes a tokenizer.json of each kind for tokenizers_compare.py.
+"""Makes a tokenizer.json of each kind for time_tokenizers.py.
 
     make_tokenizers.py FOLDER [VOCABULARY...]
 
-Without vocabularies: small ones of each kind, trained with the library `tokenizers` on the lines of
-tokenizers_compare.py. A VOCABULARY is what a package ships: bpe_simple_vocab_16e6.txt.gz of the wheel of
+Without vocabularies: small ones of each kind, trained with the library `tokenizers` on mixed
+lines. A VOCABULARY is what a package ships: bpe_simple_vocab_16e6.txt.gz of the wheel of
 open-clip-torch, or a ggml-vocab-*.gguf of the source distribution of llama-cpp-python whose model is SentencePiece's
 BPE ("llama") or unigram ("t5"). Prints the files that it wrote.
 """
@@ -17,7 +17,8 @@ import sys
 import tokenizers
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from tokenizers_compare import WORDS, lines
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "tests" / "golden" / "tokenizer"))
+from mixed_lines import WORDS, lines  # noqa: E402
 
 CLIP_SPLIT = (r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+")
 BYTES = [f"<0x{byte:02X}>" for byte in range(256)]

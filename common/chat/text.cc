@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "common/tokenizer/python_text.h"
 #include "common/tokenizer/utf8.h"
 
 namespace terminus::chat {
@@ -88,10 +89,6 @@ std::vector<size_t> CharacterOffsets(absl::string_view text) {
   return offsets;
 }
 
-bool IsSpace(char32_t c) {
-  return (c >= 0x09 && c <= 0x0d) || (c >= 0x1c && c <= 0x20) || c == 0x85 || c == 0xa0 ||
-         c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
-         c == 0x205f || c == 0x3000;
-}
+bool IsSpace(char32_t c) { return tokenizer::IsPythonSpace(c); }
 
 }  // namespace terminus::chat

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
+#include "common/tokenizer/python_text.h"
 #include "common/tokenizer/utf8.h"
 
 namespace terminus::chat {
@@ -99,11 +100,7 @@ std::string Upper(absl::string_view text) {
   return FromUtf8(text).toUpper(icu::Locale::getRoot()).toUTF8String(out);
 }
 
-std::string Lower(absl::string_view text) {
-  if (IsAscii(text)) return absl::AsciiStrToLower(text);
-  std::string out;
-  return FromUtf8(text).toLower(icu::Locale::getRoot()).toUTF8String(out);
-}
+std::string Lower(absl::string_view text) { return tokenizer::PythonLower(text); }
 
 std::string Casefolded(absl::string_view text) {
   if (IsAscii(text)) return absl::AsciiStrToLower(text);

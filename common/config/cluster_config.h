@@ -107,14 +107,14 @@ struct DecoderConfig {
   std::string device = "auto";
   // Compute threads of LibTorch; 0: all cores.
   int threads = 0;
-  // Sequences decoded together; more wait in order of arrival.
-  int max_sequences = 8;
+  // Sequences decoded together; more wait in order of arrival. 0: 8 on a CPU, 512 on a GPU.
+  int max_sequences = 0;
   // Generate calls inside, those that wait included; one more is refused.
   int max_requests = 256;
-  // Tokens of one step, prompts' and decoded ones together. 0: 128 on a CPU, 2048 on a GPU.
+  // Tokens of one step, prompts' and decoded ones together. 0: 128 on a CPU, 8192 on a GPU.
   int token_budget = 0;
-  // Memory for keys and values.
-  int64_t kv_bytes = 512LL << 20;
+  // Memory for keys and values. 0: 512 MiB on a CPU; on a GPU what is left of 0.9 of its memory.
+  int64_t kv_bytes = 0;
   int64_t max_message_bytes = 64 << 20;
   // Text of one request.
   int64_t max_text_bytes = 1 << 20;

@@ -137,18 +137,20 @@ std::vector<Key> DecoderKeys() {
       {"decoder.threads", TERMINUS_MEMBER(decoder.threads), "Compute threads. 0: all cores.", 0,
        1024},
       {"decoder.max_sequences", TERMINUS_MEMBER(decoder.max_sequences),
-       "Sequences decoded together; more wait in order of arrival.", 1, 1024},
+       "Sequences decoded together; more wait in order of arrival. 0: 8 on a CPU, 512 on a GPU.", 0,
+       1024},
       {"decoder.max_requests", TERMINUS_MEMBER(decoder.max_requests),
        "Generate calls inside, those that wait included. One more is refused.", 1, 65536},
       {"decoder.token_budget", TERMINUS_MEMBER(decoder.token_budget),
        "Tokens of one step, prompts' and decoded ones together; long prompts are computed in "
        "chunks "
-       "of what decoding leaves. 0: 128 on a CPU, 2048 on a GPU. At least max_sequences are taken.",
+       "of what decoding leaves. 0: 128 on a CPU, 8192 on a GPU. At least max_sequences are taken.",
        0, 65536},
       {"decoder.kv_bytes", TERMINUS_MEMBER(decoder.kv_bytes),
        "Memory for keys and values. If it does not hold the model's whole context, the context is "
-       "as long as what it holds.",
-       1 << 20},
+       "as long as what it holds. 0: 512 MiB on a CPU; on a GPU what is left of nine tenths of its "
+       "memory.",
+       0},
       {"decoder.max_message_bytes", TERMINUS_MEMBER(decoder.max_message_bytes),
        "Largest gRPC message.", 1024, INT32_MAX},
       {"decoder.max_text_bytes", TERMINUS_MEMBER(decoder.max_text_bytes),

@@ -14,6 +14,8 @@ namespace {
 
 // Clusters of this many bytes and more are taken character by character.
 constexpr size_t kLongCluster = 6;
+// No place of a replacement.
+constexpr uint32_t kNowhere = 0xffffffff;
 
 constexpr std::array<char, 128> kAscii = [] {
   std::array<char, 128> characters = {};
@@ -37,52 +39,80 @@ bool IsContinuation(char byte) { return (static_cast<unsigned char>(byte) & 0xc0
 
 }  // namespace
 
+absl::StatusOr<CharsmapRules> CharsmapRules::FromBytes(absl::string_view bytes) {
+  // The size of the double array, itself, and the replacements.
+  constexpr size_t kUnit = sizeof(uint32_t);
+  const uint32_t size = bytes.size() < kUnit ? 0 : LittleEndian(bytes);
+  if (size == 0 || size % kUnit != 0 || size > bytes.size() - kUnit) {
+    return absl::InvalidArgumentError("its double array is cut off or empty");
+  }
+  bytes.remove_prefix(kUnit);
+  std::vector<uint32_t> units(size / kUnit);
+  for (uint32_t& unit : units) {
+    unit = LittleEndian(bytes);
+    bytes.remove_prefix(kUnit);
+  }
+  if (!IsValidUtf8(bytes)) return absl::InvalidArgumentError("its replacements are not UTF-8");
+  return CharsmapRules(std::move(units), std::string(bytes));
+}
+
+template <typename Function>
+void CharsmapRules::ForEachRule(absl::string_view text, const Function& on_match) const {
+  uint32_t node = Offset(units_[0]);
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    node ^= byte;
+    if (byte == 0 || node >= units_.size() || Label(units_[node]) != byte) return;
+    const uint32_t unit = units_[node];
+    node ^= Offset(unit);
+    if (!HasLeaf(unit)) continue;
+    if (!on_match(i + 1, node < units_.size() ? Value(units_[node]) : kNowhere)) return;
+  }
+}
+
+absl::optional<absl::string_view> CharsmapRules::ReplacementAt(uint32_t begin) const {
+  if (begin >= replacements_.size() || IsContinuation(replacements_[begin])) return absl::nullopt;
+  const size_t end = std::min(replacements_.find('\0', begin), replacements_.size());
+  return absl::string_view(replacements_).substr(begin, end - begin);
+}
+
+absl::optional<absl::string_view> CharsmapRules::Shortest(absl::string_view text) const {
+  absl::optional<absl::string_view> found;
+  ForEachRule(text, [&](size_t /*length*/, uint32_t begin) {
+    found = ReplacementAt(begin);
+    return false;
+  });
+  return found;
+}
+
+absl::optional<CharsmapRules::Match> CharsmapRules::Longest(absl::string_view text) const {
+  size_t longest = 0;
+  uint32_t place = kNowhere;
+  ForEachRule(text, [&](size_t length, uint32_t begin) {
+    longest = length;
+    place = begin;
+    return true;
+  });
+  const auto replacement = ReplacementAt(place);
+  if (!replacement) return absl::nullopt;
+  return Match{.length = longest, .replacement = *replacement};
+}
+
 absl::StatusOr<std::unique_ptr<const Normalizer>> Charsmap::FromJson(const JsonNode& section) {
   const JsonNode node = section.Member("precompiled_charsmap");
   TERMINUS_ASSIGN_OR_RETURN(const std::string encoded, node.String());
   std::string bytes;
   if (!absl::Base64Unescape(encoded, &bytes)) return node.Error("this is not base64");
-  // The size of the double array, itself, and the replacements.
-  absl::string_view rest = bytes;
-  constexpr size_t kUnit = sizeof(uint32_t);
-  const uint32_t size = rest.size() < kUnit ? 0 : LittleEndian(rest);
-  if (size == 0 || size % kUnit != 0 || size > rest.size() - kUnit) {
-    return node.Error("its double array is cut off or empty");
-  }
-  rest.remove_prefix(kUnit);
-  std::vector<uint32_t> units(size / kUnit);
-  for (uint32_t& unit : units) {
-    unit = LittleEndian(rest);
-    rest.remove_prefix(kUnit);
-  }
-  if (!IsValidUtf8(rest)) return node.Error("its replacements are not UTF-8");
-  return std::unique_ptr<const Normalizer>(new Charsmap(std::move(units), std::string(rest)));
+  auto rules = CharsmapRules::FromBytes(bytes);
+  if (!rules.ok()) return node.Error(rules.status().message());
+  return std::unique_ptr<const Normalizer>(new Charsmap(*std::move(rules)));
 }
 
-Charsmap::Charsmap(std::vector<uint32_t> units, std::string replacements)
-    : units_(std::move(units)), replacements_(std::move(replacements)) {
+Charsmap::Charsmap(CharsmapRules rules) : rules_(std::move(rules)) {
   for (size_t c = 0; c < ascii_.size(); ++c) {
     const absl::string_view itself(&kAscii[c], 1);
-    ascii_[c] = Find(itself).value_or(itself);
+    ascii_[c] = rules_.Shortest(itself).value_or(itself);
   }
-}
-
-absl::optional<absl::string_view> Charsmap::Find(absl::string_view text) const {
-  uint32_t node = Offset(units_[0]);
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    node ^= byte;
-    if (byte == 0 || node >= units_.size() || Label(units_[node]) != byte) return absl::nullopt;
-    const uint32_t unit = units_[node];
-    node ^= Offset(unit);
-    if (!HasLeaf(unit)) continue;
-    const uint32_t begin = node < units_.size() ? Value(units_[node]) : 0xffffffff;
-    // Of a damaged file.
-    if (begin >= replacements_.size() || IsContinuation(replacements_[begin])) return absl::nullopt;
-    const size_t end = std::min(replacements_.find('\0', begin), replacements_.size());
-    return absl::string_view(replacements_).substr(begin, end - begin);
-  }
-  return absl::nullopt;
 }
 
 void Charsmap::Normalize(absl::string_view text, std::string& out) const {
@@ -97,7 +127,7 @@ void Charsmap::Normalize(absl::string_view text, std::string& out) const {
     }
     const size_t end = GraphemeEnd(text, at);
     if (end - at < kLongCluster) {
-      if (const auto replacement = Find(text.substr(at, end - at)); replacement) {
+      if (const auto replacement = rules_.Shortest(text.substr(at, end - at)); replacement) {
         append(*replacement);
         at = end;
         continue;
@@ -107,7 +137,7 @@ void Charsmap::Normalize(absl::string_view text, std::string& out) const {
       const size_t from = at;
       NextCodePoint(text, at);
       const absl::string_view character = text.substr(from, at - from);
-      append(Find(character).value_or(character));
+      append(rules_.Shortest(character).value_or(character));
     }
   }
 }

@@ -52,7 +52,7 @@ bool PadsLeft(ReferenceClass reference_class) {
 }
 
 bool KeepsFile(ReferenceClass reference_class) {
-  return reference_class == ReferenceClass::kBackend || reference_class == ReferenceClass::kSiglip;
+  return reference_class == ReferenceClass::kBackend;
 }
 
 absl::optional<TokensAround> NamesAround(ReferenceClass reference_class) {

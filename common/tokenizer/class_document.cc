@@ -173,6 +173,13 @@ absl::Status RebuildXlmRoberta(const ClassOptions& options, json& document) {
   return SetModel("Unigram", {{"unk_id", 3U}, {"byte_fallback", false}}, document);
 }
 
+// Takes keys without effect on ids out of a section, and those in it.
+void DropOffsets(json& section) {
+  if (section.is_object()) section.erase("trim_offsets");
+  if (!section.is_structured()) return;
+  for (json& part : section) DropOffsets(part);
+}
+
 }  // namespace
 
 absl::Status RebuildDocument(ReferenceClass reference_class, const ClassOptions& options,
@@ -199,6 +206,15 @@ absl::Status RebuildDocument(ReferenceClass reference_class, const ClassOptions&
       return RebuildXlmRoberta(options, document);
   }
   return absl::OkStatus();
+}
+
+json StagesOf(const json& document) {
+  json sections = json::object();
+  for (const char* section : {"normalizer", "pre_tokenizer"}) {
+    sections[section] = document.value(section, json());
+    DropOffsets(sections[section]);
+  }
+  return sections;
 }
 
 void LowerFirst(json& document) {

@@ -15,7 +15,7 @@ struct ClassOptions {
   bool tokenize_chinese_chars = true;
   absl::optional<bool> strip_accents;  // as do_lower_case without a value
   bool add_prefix_space = false;
-  bool legacy = false;
+  bool legacy = true;
   std::string unk_token;
 };
 
@@ -24,6 +24,10 @@ struct ClassOptions {
 // model is not of the class's kind.
 absl::Status RebuildDocument(ReferenceClass reference_class, const ClassOptions& options,
                              nlohmann::json& document);
+
+// The sections "normalizer" and "pre_tokenizer" of a document, without the keys that have no effect
+// on ids, for a comparison.
+nlohmann::json StagesOf(const nlohmann::json& document);
 
 // Puts "Lowercase" in front of the normalizer, unless that is or has such a stage.
 void LowerFirst(nlohmann::json& document);

@@ -65,37 +65,49 @@ void Tokenizer::EncodePart(absl::string_view part, Work& work) const {
       [&](int32_t id) { work.ids.push_back(id); });
 }
 
+std::vector<int32_t> Tokenizer::EncodeText(absl::string_view text,
+                                           const EncodeOptions& options) const {
+  Work work{.text = text,
+            .limits = {.split_all = split_special_tokens_, .plain_text = options.plain_text}};
+  work.ids.reserve(text.size() / 4 + post_processor_.added());  // English has about 4 bytes a token
+  if (siglip_ != nullptr) {
+    siglip_->Encode(text, work.ids);
+    return std::move(work.ids);
+  }
+  raw_tokens_.Split(
+      text, work.limits, [&](absl::string_view part) { EncodePart(part, work); },
+      [&](int32_t id) { work.ids.push_back(id); });
+  return std::move(work.ids);
+}
+
 absl::StatusOr<Encoding> Tokenizer::Encode(absl::string_view text,
                                            const EncodeOptions& options) const {
   TERMINUS_RETURN_IF_ERROR(CheckUtf8(text));
   TERMINUS_RETURN_IF_ERROR(CheckRanges(options.plain_text, text.size()));
+  if (siglip_ != nullptr && !options.plain_text.empty()) {
+    return absl::InvalidArgumentError("SiglipTokenizer: text of messages is not supported");
+  }
   static const PostProcessor kNoTemplate;
-  const auto& [before, after] = options.add_special_tokens ? post_processor_ : kNoTemplate;
+  const auto& [before, after, once] = options.add_special_tokens ? post_processor_ : kNoTemplate;
   const size_t template_tokens = before.size() + after.size();
   if (options.max_tokens < template_tokens) {
     return absl::InvalidArgumentError(absl::StrCat("limit of ", options.max_tokens,
                                                    " tokens: expected at least the ",
                                                    template_tokens, " that every text gets"));
   }
-  Work work{.text = text,
-            .limits = {.split_all = split_special_tokens_, .plain_text = options.plain_text}};
-  work.ids.reserve(text.size() / 4 + template_tokens);  // English has about 4 bytes a token
-  work.ids = before;
-  raw_tokens_.Split(
-      text, work.limits, [&](absl::string_view part) { EncodePart(part, work); },
-      [&](int32_t id) { work.ids.push_back(id); });
-
-  Encoding encoding{.ids = std::move(work.ids)};
+  Encoding encoding{.ids = EncodeText(text, options)};
   std::vector<int32_t>& ids = encoding.ids;
-  encoding.full_length = ids.size() + after.size();
+  encoding.full_length = ids.size() + template_tokens;
   if (encoding.full_length > options.max_tokens) {
     encoding.truncated = true;
-    const size_t dropped = encoding.full_length - options.max_tokens;
-    const auto end =
-        truncate_left_ ? ids.begin() + static_cast<int64_t>(before.size() + dropped) : ids.end();
-    ids.erase(end - static_cast<int64_t>(dropped), end);
+    const auto dropped = static_cast<int64_t>(encoding.full_length - options.max_tokens);
+    const auto begin = truncate_left_ ? ids.begin() : ids.end() - dropped;
+    ids.erase(begin, begin + dropped);
   }
-  ids.insert(ids.end(), after.begin(), after.end());
+  ids.insert(ids.begin(), before.begin(), before.end());
+  const bool ends_already = once && !ids.empty() && ids.back() == after.back();
+  if (!ends_already) ids.insert(ids.end(), after.begin(), after.end());
+  if (!encoding.truncated) encoding.full_length = ids.size();
   return encoding;
 }
 

@@ -1,22 +1,18 @@
 #include "common/tokenizer/folder.h"
 
-#include <cmath>
-#include <filesystem>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/errors.h"
-#include "common/base/file.h"
 #include "common/base/status_macros.h"
 #include "common/settings/collector.h"
-#include "common/settings/json_file.h"
 #include "common/tokenizer/class_defaults.h"
 #include "common/tokenizer/class_document.h"
+#include "common/tokenizer/folder_config.h"
 #include "common/tokenizer/folder_settings.h"
 #include "common/tokenizer/library_json.h"
-#include "common/tokenizer/limits.h"
-#include "common/tokenizer/siglip_check.h"
+#include "common/tokenizer/siglip_pipeline.h"
 #include "common/tokenizer/token_arguments.h"
 
 namespace terminus::tokenizer {
@@ -24,10 +20,6 @@ namespace {
 
 using nlohmann::json;
 using nlohmann::ordered_json;
-using settings::JsonFile;
-
-// transformers' answer for "no limit" is about 1e30. Whatever is above this says nothing.
-constexpr double kNoLength = 1e15;
 
 absl::StatusOr<ordered_json> ParseObject(const absl::optional<std::string>& text,
                                          const std::string& path) {
@@ -37,23 +29,6 @@ absl::StatusOr<ordered_json> ParseObject(const absl::optional<std::string>& text
     return absl::InvalidArgumentError(absl::StrCat(path, ": not a JSON object"));
   }
   return object;
-}
-
-// Takes keys without effect on ids out of a section, and those in it.
-void DropOffsets(json& section) {
-  if (section.is_object()) section.erase("trim_offsets");
-  if (!section.is_structured()) return;
-  for (json& part : section) DropOffsets(part);
-}
-
-// The stages of a document that decide the ids, for a comparison.
-json SectionsOf(const json& document) {
-  json sections = json::object();
-  for (const char* section : {"normalizer", "pre_tokenizer"}) {
-    sections[section] = document.value(section, json());
-    DropOffsets(sections[section]);
-  }
-  return sections;
 }
 
 absl::optional<std::string> StringIn(const ordered_json& object, const char* key) {
@@ -126,7 +101,11 @@ class Maker {
       return base::Annotate(chosen.status(), files_.folder);
     }
     result_.reference_class = *chosen;
-    if (!KeepsFile(*chosen)) {
+    if (*chosen == ReferenceClass::kSiglip) {
+      file_tokens_ = document_.value("added_tokens", json());
+      document_ = json::object();
+      if (tokens_.file_tokens != nullptr) tokens_.file_tokens = &file_tokens_;
+    } else if (!KeepsFile(*chosen)) {
       TERMINUS_ASSIGN_OR_RETURN(json nearest, ParseJson(files_.tokenizer));
       document_ = std::move(nearest);
       if (tokens_.file_tokens != nullptr) tokens_.file_tokens = &document_["added_tokens"];
@@ -167,67 +146,21 @@ class Maker {
   }
 
   absl::Status ReadConfig() {
-    json checked = json::object();
-    if (tokens_.tokenizer_config.is_object()) {
-      const settings::Table& table = ConfigTable(result_.reference_class);
-      for (const auto& [key, value] : tokens_.tokenizer_config.items()) {
-        // Free names, read with the tokens.
-        if (table.Find(key) == nullptr && absl::EndsWith(key, "_token")) continue;
-        checked[key] = value;
-      }
-    }
-    TERMINUS_ASSIGN_OR_RETURN(JsonFile file,
-                              JsonFile::Parse(Path("tokenizer_config.json"), checked.dump(),
-                                              &ConfigTable(result_.reference_class)));
-    ReadSides(file);
-    ReadLength(file);
-    options_in_.split_special_tokens = file.BoolOr("split_special_tokens", false);
-    result_.model_input_names = {"input_ids", "attention_mask"};
-    if (result_.reference_class == ReferenceClass::kBert) {
-      result_.model_input_names = {"input_ids", "token_type_ids", "attention_mask"};
-    }
-    if (const json* names = file.Find("model_input_names"); names != nullptr) {
-      result_.model_input_names.clear();
-      if (!names->is_array()) file.Fault("model_input_names", "expected a list of strings");
-      for (const json& name : *names) {
-        if (name.is_string()) result_.model_input_names.push_back(name.get<std::string>());
-      }
-    }
-    ReadClassOptions(file);
-    CheckDecoding(file);
-    return file.status();
-  }
-
-  void ReadSides(JsonFile& file) {
-    const auto side_of = [&](const char* key, const char* section, bool left) {
-      const json part = document_.value(section, json());
-      if (part.is_object() && part.value("direction", json()).is_string()) {
-        left = part["direction"] == "Left";
-      }
-      const std::string side = file.StringOr(key, left ? "left" : "right");
-      if (side != "left" && side != "right") {
-        file.Fault(key, absl::StrCat("\"", side, "\", expected \"left\" or \"right\""));
-      }
-      return side == "left" ? Side::kLeft : Side::kRight;
-    };
-    result_.padding_side = side_of("padding_side", "padding", PadsLeft(result_.reference_class));
-    result_.truncation_side = side_of("truncation_side", "truncation", false);
-    options_in_.truncate_left = result_.truncation_side == Side::kLeft;
-  }
-
-  void ReadLength(JsonFile& file) {
-    const char* const key = tokens_.tokenizer_config.is_object() &&
-                                    tokens_.tokenizer_config.contains("model_max_length")
-                                ? "model_max_length"
-                                : "max_len";
-    double length = file.NumberOr(key, kNoLength);
-    if (result_.reference_class == ReferenceClass::kSiglip && length == kNoLength) length = 64;
-    if (length >= kNoLength) return;
-    if (length < 1 || length != std::floor(length)) {
-      file.Fault(key, absl::StrCat(length, ", expected a whole number from 1"));
-      return;
-    }
-    result_.model_max_length = static_cast<int64_t>(length);
+    TERMINUS_ASSIGN_OR_RETURN(FolderConfig config,
+                              ReadFolderConfig({.path = Path("tokenizer_config.json"),
+                                                .config = tokens_.tokenizer_config,
+                                                .document = document_,
+                                                .reference_class = result_.reference_class,
+                                                .decodes = options_.decodes}));
+    result_.padding_side = config.padding_side;
+    result_.truncation_side = config.truncation_side;
+    result_.model_max_length = config.model_max_length;
+    result_.model_input_names = std::move(config.model_input_names);
+    options_in_.truncate_left = config.truncation_side == Side::kLeft;
+    options_in_.split_special_tokens = config.split_special_tokens;
+    class_options_ = std::move(config.class_options);
+    if (Named("unk_token")) class_options_.unk_token = Named("unk_token")->content;
+    return absl::OkStatus();
   }
 
   const absl::optional<TokenArgument>& Named(absl::string_view name) const {
@@ -236,56 +169,12 @@ class Maker {
     return found == arguments_.named.end() ? kNone : found->second;
   }
 
-  void ReadClassOptions(JsonFile& file) {
-    const ReferenceClass reference_class = result_.reference_class;
-    if (reference_class == ReferenceClass::kBert) {
-      class_options_.do_lower_case = file.BoolOr("do_lower_case", true);
-      class_options_.tokenize_chinese_chars = file.BoolOr("tokenize_chinese_chars", true);
-      if (file.Has("strip_accents")) {
-        class_options_.strip_accents = file.BoolOr("strip_accents", false);
-      }
-    }
-    if (reference_class == ReferenceClass::kSiglip) {
-      class_options_.do_lower_case = file.BoolOr("do_lower_case", true);
-    }
-    if (reference_class == ReferenceClass::kGpt2 || reference_class == ReferenceClass::kQwen2) {
-      class_options_.add_prefix_space = file.BoolOr("add_prefix_space", false);
-    }
-    if (reference_class == ReferenceClass::kLlama) {
-      class_options_.add_prefix_space = file.BoolOr("add_prefix_space", true);
-      class_options_.legacy = file.BoolOr("legacy", false);
-    }
-    if (reference_class == ReferenceClass::kXlmRoberta) {
-      // This class takes null for false.
-      class_options_.add_prefix_space =
-          file.BoolOr("add_prefix_space", !file.json().contains("add_prefix_space"));
-    }
-    if (Named("unk_token")) class_options_.unk_token = Named("unk_token")->content;
-  }
-
-  void CheckDecoding(JsonFile& file) const {
-    if (!options_.decodes) return;
-    constexpr char kForce[] =
-        "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output";
-    if (result_.reference_class == ReferenceClass::kClip) {
-      file.Fault("tokenizer_class", "CLIPTokenizer is supported for encoders only");
-    }
-    const bool cleans = file.BoolOr("clean_up_tokenization_spaces", false);
-    const bool forced = file.BoolOr(kForce, false);
-    const json model = document_.value("model", json::object());
-    const bool is_bpe =
-        model.is_object() && (model.value("type", json()) == "BPE" ||
-                              (!model.contains("type") && model.contains("merges")));
-    if (cleans && (forced || !is_bpe)) {
-      file.Fault(is_bpe ? kForce : "clean_up_tokenization_spaces",
-                 "true, supported is false where text is generated");
-    }
-  }
-
   absl::Status Build() {
     const ReferenceClass reference_class = result_.reference_class;
+    NameSpecialTokens();
+    if (reference_class == ReferenceClass::kSiglip) return BuildSiglip();
     TERMINUS_RETURN_IF_ERROR(SetTokens());
-    const json sections = SectionsOf(document_);
+    const json sections = StagesOf(document_);
     absl::Status status = RebuildDocument(reference_class, class_options_, document_);
     if (!status.ok()) return base::Annotate(status, Path("tokenizer.json"));
     WarnOfSections(sections);
@@ -297,15 +186,62 @@ class Maker {
     auto tokenizer = Tokenizer::FromDocument(document_, options_in_);
     if (!tokenizer.ok()) return base::Annotate(tokenizer.status(), Path("tokenizer.json"));
     result_.tokenizer = *std::move(tokenizer);
-    if (reference_class == ReferenceClass::kSiglip) {
-      status = CheckSiglip(document_, class_options_.do_lower_case);
-      if (!status.ok()) return base::Annotate(status, Path("tokenizer.json"));
-    }
     WarnOfIds();
     return absl::OkStatus();
   }
 
-  // The tokens that are added, and the special ones by name.
+  // SiglipTokenizer takes no more than added tokens from tokenizer.json, and those only where
+  // tokenizer_config.json has none.
+  absl::Status BuildSiglip() {
+    // sentence-transformers sets the argument of this class for its own do_lower_case.
+    SiglipOptions options{.do_lower_case = class_options_.do_lower_case || options_.lower_case,
+                          .legacy = class_options_.legacy,
+                          .split_special_tokens = options_in_.split_special_tokens,
+                          .special = SpecialContents()};
+    for (const char* name : {"unk_token", "eos_token"}) {
+      if (Named(name)) continue;
+      return Fault(absl::StrCat("tokenizer_config.json: ", name,
+                                ": null, expected a token; SiglipTokenizer puts it beside texts"));
+    }
+    if (!files_.spiece_model) {
+      return Fault(
+          "spiece.model: missing; SiglipTokenizer reads it. Where tokenizer.json is to "
+          "count, tokenizer_class is PreTrainedTokenizerFast");
+    }
+    options.unk_token = Named("unk_token")->content;
+    for (const auto& [id, token] : arguments_.by_id) options.added[id] = token.Description();
+    auto pipeline = SiglipPipeline::Create(*files_.spiece_model, std::move(options));
+    if (!pipeline.ok()) return base::Annotate(pipeline.status(), Path("spiece.model"));
+    TERMINUS_ASSIGN_OR_RETURN(
+        result_.tokenizer, Tokenizer::FromSiglip(*std::move(pipeline), Named("eos_token")->content,
+                                                 result_.truncation_side == Side::kLeft));
+    return absl::OkStatus();
+  }
+
+  // The special tokens, those with names first, in the order of transformers.
+  std::vector<std::string> SpecialContents() const {
+    std::vector<std::string> contents;
+    for (const absl::string_view name : kTokenNames) {
+      if (Named(name)) contents.push_back(Named(name)->content);
+    }
+    for (const auto& [name, token] : arguments_.model_specific) contents.push_back(token.content);
+    for (const TokenArgument& token : arguments_.extra) contents.push_back(token.content);
+    return contents;
+  }
+
+  void NameSpecialTokens() {
+    for (const auto& [name, token] : arguments_.named) {
+      if (token) result_.special_tokens[name] = token->content;
+    }
+    for (const auto& [name, token] : arguments_.model_specific) {
+      result_.special_tokens[name] = token.content;
+    }
+    for (const TokenArgument& token : arguments_.extra) {
+      result_.extra_special_tokens.push_back(token.content);
+    }
+  }
+
+  // The tokens that are added.
   absl::Status SetTokens() {
     const ReferenceClass reference_class = result_.reference_class;
     std::vector<std::string> in_file;
@@ -319,26 +255,12 @@ class Maker {
     }
     options_in_.more_tokens.push_back(TokensToAdd(arguments_, in_file));
     options_in_.refresh_tokens = reference_class == ReferenceClass::kSiglip2;
-    for (const auto& [name, token] : arguments_.named) {
-      if (token) result_.special_tokens[name] = token->content;
-    }
-    for (const auto& [name, token] : arguments_.model_specific) {
-      result_.special_tokens[name] = token.content;
-    }
-    std::vector<TokenDescription> all_special;
-    const auto add_special = [&](const std::string& content) {
-      all_special.push_back({.content = content, .special = true});
-    };
-    for (const absl::string_view name : kTokenNames) {
-      if (Named(name)) add_special(Named(name)->content);
-    }
-    for (const auto& [name, token] : arguments_.model_specific) add_special(token.content);
-    for (const TokenArgument& token : arguments_.extra) {
-      result_.extra_special_tokens.push_back(token.content);
-      add_special(token.content);
-    }
     // This class adds them once more, without properties.
     if (reference_class == ReferenceClass::kQwen2) {
+      std::vector<TokenDescription> all_special;
+      for (std::string& content : SpecialContents()) {
+        all_special.push_back({.content = std::move(content), .special = true});
+      }
       options_in_.more_tokens.push_back(std::move(all_special));
     }
     return SetTemplate();
@@ -371,7 +293,7 @@ class Maker {
 
   // Stages that a class makes by itself, although the file has others.
   void WarnOfSections(const json& before) const {
-    const json after = SectionsOf(document_);
+    const json after = StagesOf(document_);
     for (const auto& [section, stages] : before.items()) {
       if (stages == after[section]) continue;
       settings::Warn(absl::StrCat(
@@ -396,54 +318,18 @@ class Maker {
   const FolderOptions& options_;
   ordered_json config_;
   TokenFiles tokens_;
-  json document_;
+  json document_;     // null sections where the class does not read them
+  json file_tokens_;  // of such a class
   TokenArguments arguments_;
   ClassOptions class_options_;
   TokenizerOptions options_in_;
   FolderTokenizer result_;
 };
 
-absl::StatusOr<absl::optional<std::string>> ReadIfThere(const std::string& path) {
-  if (!std::filesystem::exists(path)) return absl::optional<std::string>();
-  TERMINUS_ASSIGN_OR_RETURN(std::string text, base::ReadFile(path, kMaxFileBytes));
-  return absl::optional<std::string>(std::move(text));
-}
-
 }  // namespace
-
-std::string FolderTokenizer::Special(const std::string& name) const {
-  const auto found = special_tokens.find(name);
-  return found == special_tokens.end() ? "" : found->second;
-}
 
 absl::StatusOr<FolderTokenizer> LoadFiles(const FolderFiles& files, const FolderOptions& options) {
   return Maker(files, options).Make();
-}
-
-absl::StatusOr<FolderTokenizer> LoadFolder(const std::string& folder,
-                                           const FolderOptions& options) {
-  FolderFiles files{.folder = folder};
-  TERMINUS_ASSIGN_OR_RETURN(files.tokenizer,
-                            base::ReadFile(folder + "/tokenizer.json", kMaxFileBytes));
-  TERMINUS_ASSIGN_OR_RETURN(files.tokenizer_config, ReadIfThere(folder + "/tokenizer_config.json"));
-  TERMINUS_ASSIGN_OR_RETURN(files.special_tokens_map,
-                            ReadIfThere(folder + "/special_tokens_map.json"));
-  TERMINUS_ASSIGN_OR_RETURN(files.added_tokens, ReadIfThere(folder + "/added_tokens.json"));
-  TERMINUS_ASSIGN_OR_RETURN(files.config, ReadIfThere(folder + "/config.json"));
-  return LoadFiles(files, options);
-}
-
-absl::StatusOr<std::unique_ptr<const Tokenizer>> Tokenizer::Load(const std::string& path) {
-  const std::filesystem::path file(path);
-  if (file.filename() == "tokenizer.json") {
-    const std::string parent = file.has_parent_path() ? file.parent_path().string() : ".";
-    TERMINUS_ASSIGN_OR_RETURN(FolderTokenizer folder, LoadFolder(parent, FolderOptions{}));
-    return std::move(folder.tokenizer);
-  }
-  TERMINUS_ASSIGN_OR_RETURN(const std::string json, base::ReadFile(path, kMaxFileBytes));
-  auto tokenizer = FromJson(json);
-  if (!tokenizer.ok()) return base::Annotate(tokenizer.status(), path);
-  return tokenizer;
 }
 
 }  // namespace terminus::tokenizer

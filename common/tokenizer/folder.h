@@ -9,14 +9,13 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
+#include "common/tokenizer/folder_config.h"
 #include "common/tokenizer/reference_class.h"
 #include "common/tokenizer/tokenizer.h"
 
 // A model folder's tokenizer: tokenizer.json together with the files beside it, which may change
 // what it does. Ids and texts are those of transformers' AutoTokenizer, or the folder is refused.
 namespace terminus::tokenizer {
-
-enum class Side { kRight, kLeft };
 
 struct FolderTokenizer {
   std::unique_ptr<const Tokenizer> tokenizer;
@@ -52,6 +51,7 @@ struct FolderFiles {
   absl::optional<std::string> special_tokens_map = {};
   absl::optional<std::string> added_tokens = {};
   absl::optional<std::string> config = {};
+  absl::optional<std::string> spiece_model = {};
 };
 
 // Reads the files of a folder. INVALID_ARGUMENT and NOT_FOUND name the file, and the key in it.

@@ -177,6 +177,8 @@ constexpr Table kLlama = {.file = "tokenizer_config.json",
 
 constexpr Key kSiglipKeys[] = {
     Used("do_lower_case", "lowers the case"),
+    Used("legacy", "whether the blank that spiece.model puts in front counts"),
+    NoEffect("max_len", "the class always has a model_max_length"),
     Fixed("sp_model_kwargs", "[{}]", "arguments of SentencePiece"),
 };
 constexpr Table kSiglip = {.file = "tokenizer_config.json",

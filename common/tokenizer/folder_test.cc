@@ -139,29 +139,6 @@ TEST_F(FolderTest, ATokenizerFileCountsWithThoseBesideIt) {
   EXPECT_THAT((*tokenizer)->Encode("<more>")->ids, ElementsAre(700));
 }
 
-TEST_F(FolderTest, SiglipTokenizerNeedsItsNormalizer) {
-  Json document = ReadGoldenJson("unigram.json");
-  Write("config.json", {{"model_type", "siglip"}});
-  Write("tokenizer.json", document);
-  EXPECT_THAT(FaultOf(), HasSubstr("tokenizer.json: normalizer: makes \"a!b\" of \"a!b\", while "
-                                   "SiglipTokenizer makes \"ab\""));
-  const auto replace = [](const char* pattern, const char* content) {
-    return Json{{"type", "Replace"}, {"pattern", {{"Regex", pattern}}}, {"content", content}};
-  };
-  document["normalizer"] = {{"type", "Sequence"},
-                            {"normalizers",
-                             {{{"type", "Lowercase"}},
-                              replace(R"([!-/:-@\[-`{-~])", ""),
-                              replace(R"(\s+)", " "),
-                              {{"type", "Strip"}, {"strip_left", true}, {"strip_right", true}}}}};
-  Write("tokenizer.json", document);
-  const auto folder = Load();
-  ASSERT_TRUE(folder.ok()) << folder.status();
-  EXPECT_EQ(folder->model_max_length, 64);
-  Write("tokenizer_config.json", {{"do_lower_case", false}});
-  EXPECT_THAT(FaultOf(), HasSubstr("makes \"aab\" of \"aAb\""));
-}
-
 TEST_F(FolderTest, WarnsOfStagesThatAClassReplaces) {
   Json document = ReadGoldenJson("bpe.json");
   document["pre_tokenizer"] = {{"type", "Sequence"},

@@ -138,12 +138,6 @@ TEST(TokenizerGoldenTest, FullVocabularyOfTheDefaultBundle) {
   for (const Json& line : ReadTexts()) ExpectSame(**tokenizer, line, "full");
 }
 
-uint64_t Fnv1a(absl::string_view bytes) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const char byte : bytes) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
-  return hash;
-}
-
 TEST(TokenizerGoldenTest, EveryCodePoint) {
   constexpr char32_t kBlock = 0x4000;
   const Json golden = ReadGoldenJson("code_points.json");

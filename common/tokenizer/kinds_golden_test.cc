@@ -25,24 +25,10 @@ std::map<std::string, Json> Documents() {
   std::map<std::string, Json> documents;
   const Json variants = ReadGoldenJson("kinds.json");
   for (const auto& [name, variant] : variants.items()) {
-    Json document = ReadGoldenJson(variant.at(0));
-    for (const auto& [section, value] : variant.at(1).items()) {
-      if (section == "model") {
-        document[section].update(value);
-      } else {
-        document[section] = value;
-      }
-    }
-    documents[name] = std::move(document);
+    documents[name] = ReadVariant(variant);
   }
   EXPECT_GE(documents.size(), 16u);
   return documents;
-}
-
-std::string Fnv1a(absl::string_view bytes) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const char byte : bytes) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
-  return absl::StrFormat("%016x", hash);
 }
 
 std::string DecodeOneByOne(const Tokenizer& tokenizer, absl::Span<const int32_t> ids,
@@ -71,7 +57,7 @@ TEST(TokenizerKindsGoldenTest, TextsThereAndBack) {
           << name << ": " << text;
       const auto decoded = (*tokenizer)->Decode(encoding->ids, /*skip_special_tokens=*/true);
       ASSERT_TRUE(decoded.ok()) << decoded.status();
-      EXPECT_EQ(Fnv1a(*decoded), line.at(name).at(1).get<std::string>())
+      EXPECT_EQ(absl::StrFormat("%016x", Fnv1a(*decoded)), line.at(name).at(1).get<std::string>())
           << name << ": " << *decoded;
       EXPECT_EQ(DecodeOneByOne(**tokenizer, encoding->ids, true), *decoded) << name;
     }

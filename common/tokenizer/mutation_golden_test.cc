@@ -64,6 +64,7 @@ absl::StatusOr<FolderTokenizer> Load(const Json& files, bool generates) {
   texts.special_tokens_map = text_of("special_tokens_map.json");
   texts.added_tokens = text_of("added_tokens.json");
   texts.config = text_of("config.json");
+  if (files.contains("spiece.model")) texts.spiece_model = ReadGolden(files["spiece.model"]);
   return LoadFiles(texts, {.decodes = generates});
 }
 

@@ -14,6 +14,8 @@ class JsonNode;
 struct PostProcessor {
   std::vector<int32_t> before;
   std::vector<int32_t> after;
+  // Whether a text that ends in the token `after` already does not get it once more.
+  bool once = false;
 
   size_t added() const { return before.size() + after.size(); }
 };

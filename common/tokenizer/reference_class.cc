@@ -45,6 +45,7 @@ constexpr Registration kRegistrations[] = {
     {"qwen3", ReferenceClass::kQwen2},
     {"siglip", ReferenceClass::kSiglip},
     {"siglip_text_model", absl::nullopt},
+    {"smollm3", absl::nullopt},
 };
 
 absl::StatusOr<ReferenceClass> FindClass(const std::string& name) {

@@ -18,10 +18,6 @@ constexpr char kMap[] = "special_tokens_map.json";
 constexpr char kAdded[] = "added_tokens.json";
 constexpr char kFile[] = "tokenizer.json";
 
-absl::Status Fault(absl::string_view file, absl::string_view key, absl::string_view message) {
-  return absl::InvalidArgumentError(absl::StrCat(file, ": ", key, ": ", message));
-}
-
 bool IsNamed(absl::string_view key) {
   return std::find(kTokenNames.begin(), kTokenNames.end(), key) != kTokenNames.end();
 }
@@ -31,58 +27,6 @@ bool IsEmpty(const Json& value) {
   return value.is_null() || (value.is_boolean() && !value.get<bool>()) ||
          (value.is_string() && value.get_ref<const std::string&>().empty()) ||
          (value.is_structured() && value.empty());
-}
-
-bool IsTokenObject(const Json& value) {
-  return value.is_object() && value.value("__type", Json()) == "AddedToken";
-}
-
-// An object with a token's properties. `marked`: it may say that it is one by "__type".
-template <typename Value>
-absl::StatusOr<TokenArgument> ReadObject(const Value& object, bool marked, absl::string_view file,
-                                         const std::string& key) {
-  TokenArgument token;
-  token.plain_string = false;
-  bool has_content = false;
-  for (const auto& [name, value] : object.items()) {
-    if (name == "content") {
-      if (!value.is_string()) return Fault(file, key + ".content", "expected a string");
-      token.content = value.template get<std::string>();
-      has_content = true;
-      continue;
-    }
-    if (name == "id" || (marked && name == "__type")) continue;
-    if (name == "normalized" && value.is_null()) continue;
-    if (!value.is_boolean()) {
-      return Fault(file, absl::StrCat(key, ".", name), "expected true or false");
-    }
-    const bool on = value.template get<bool>();
-    if (name == "single_word") {
-      token.single_word = on;
-    } else if (name == "lstrip") {
-      token.lstrip = on;
-    } else if (name == "rstrip") {
-      token.rstrip = on;
-    } else if (name == "special") {
-      token.special = on;
-    } else if (name == "normalized") {
-      token.normalized = on;
-    } else {
-      return Fault(file, absl::StrCat(key, ".", name),
-                   "not supported; a token has content, single_word, lstrip, rstrip, normalized "
-                   "and special");
-    }
-  }
-  if (!has_content) return Fault(file, key + ".content", "missing");
-  return token;
-}
-
-// A special token of tokenizer_config.json: a string, or an object that says that it is a token.
-absl::StatusOr<TokenArgument> ReadToken(const Json& value, absl::string_view file,
-                                        const std::string& key) {
-  if (value.is_string()) return TokenArgument{.content = value.get<std::string>()};
-  if (IsTokenObject(value)) return ReadObject(value, /*marked=*/true, file, key);
-  return Fault(file, key, "expected a string, or an object with \"__type\": \"AddedToken\"");
 }
 
 // Builds the arguments as PreTrainedTokenizerBase._from_pretrained does it.
@@ -137,14 +81,15 @@ class Reader {
 
   absl::Status ReadDecoder() {
     const Json& decoder = Argument("added_tokens_decoder");
-    if (!decoder.is_object()) return Fault(kConfig, "added_tokens_decoder", "expected an object");
+    if (!decoder.is_object())
+      return TokenFault(kConfig, "added_tokens_decoder", "expected an object");
     for (const auto& [id, value] : decoder.items()) {
       const std::string key = absl::StrCat("added_tokens_decoder.", id);
       int64_t number = 0;
-      if (!absl::SimpleAtoi(id, &number)) return Fault(kConfig, key, "expected an id");
-      if (!value.is_object()) return Fault(kConfig, key, "expected an object");
+      if (!absl::SimpleAtoi(id, &number)) return TokenFault(kConfig, key, "expected an id");
+      if (!value.is_object()) return TokenFault(kConfig, key, "expected an object");
       TERMINUS_ASSIGN_OR_RETURN(TokenArgument token,
-                                ReadObject(value, IsTokenObject(value), kConfig, key));
+                                ReadTokenObject(value, IsTokenObject(value), kConfig, key));
       Keep(number, std::move(token));
     }
     return absl::OkStatus();
@@ -160,7 +105,7 @@ class Reader {
     for (const auto& [key, value] : files_.special_tokens_map.items()) {
       const bool is_extra = key == "extra_special_tokens";
       if (value.is_object() && !is_extra) {
-        TERMINUS_RETURN_IF_ERROR(ReadObject(value, /*marked=*/false, kMap, key).status());
+        TERMINUS_RETURN_IF_ERROR(ReadTokenObject(value, /*marked=*/false, kMap, key).status());
         Json token = value;
         token["__type"] = "AddedToken";
         token["special"] = true;
@@ -183,11 +128,11 @@ class Reader {
     Json merged = Json::array();
     for (const Json* list : {&Argument("extra_special_tokens"), &more}) {
       if (list->is_null()) continue;
-      if (!list->is_array()) return Fault(kMap, "extra_special_tokens", "expected a list");
+      if (!list->is_array()) return TokenFault(kMap, "extra_special_tokens", "expected a list");
       for (Json token : *list) {
         if (token.is_object() && list == &more) {
           if (token.contains("__type")) {
-            return Fault(kMap, "extra_special_tokens.__type", "not supported");
+            return TokenFault(kMap, "extra_special_tokens.__type", "not supported");
           }
           token["__type"] = "AddedToken";
           token["special"] = true;
@@ -218,7 +163,7 @@ class Reader {
       if (token.is_string()) special.insert(token.get<std::string>());
     }
     for (const auto& [content, id] : files_.added_tokens.items()) {
-      if (!id.is_number_unsigned()) return Fault(kAdded, content, "expected an id");
+      if (!id.is_number_unsigned()) return TokenFault(kAdded, content, "expected an id");
       TokenArgument token{.content = content, .plain_string = false};
       token.special = special.contains(content);
       token.normalized = !token.special;
@@ -229,15 +174,16 @@ class Reader {
 
   absl::Status ReadFileTokens() {
     if (files_.file_tokens == nullptr || files_.file_tokens->is_null()) return absl::OkStatus();
-    if (!files_.file_tokens->is_array()) return Fault(kFile, "added_tokens", "expected an array");
+    if (!files_.file_tokens->is_array())
+      return TokenFault(kFile, "added_tokens", "expected an array");
     for (const nlohmann::json& entry : *files_.file_tokens) {
       const std::string key = "added_tokens";
       const auto id = entry.is_object() ? entry.find("id") : entry.end();
       if (!entry.is_object() || id == entry.end() || !id->is_number_unsigned()) {
-        return Fault(kFile, key, "expected objects, each with an id");
+        return TokenFault(kFile, key, "expected objects, each with an id");
       }
       TERMINUS_ASSIGN_OR_RETURN(TokenArgument token,
-                                ReadObject(entry, /*marked=*/false, kFile, key));
+                                ReadTokenObject(Json(entry), /*marked=*/false, kFile, key));
       Keep(id->get<int64_t>(), std::move(token));
     }
     return absl::OkStatus();
@@ -279,7 +225,7 @@ class Reader {
   absl::Status ReadModelSpecific() {
     const Json& specific = Argument("model_specific_special_tokens");
     if (!specific.is_null() && !specific.is_object()) {
-      return Fault(kConfig, "model_specific_special_tokens", "expected an object");
+      return TokenFault(kConfig, "model_specific_special_tokens", "expected an object");
     }
     for (const auto& [key, value] : arguments_.items()) {
       if (IsNamed(key) || !absl::EndsWith(key, "_token")) continue;
@@ -301,7 +247,7 @@ class Reader {
                                                                   : "additional_special_tokens";
     const Json& extra = Argument(key);
     if (extra.is_null()) return absl::OkStatus();
-    if (!extra.is_array()) return Fault(kConfig, key, "expected a list");
+    if (!extra.is_array()) return TokenFault(kConfig, key, "expected a list");
     for (const Json& value : extra) {
       TERMINUS_ASSIGN_OR_RETURN(TokenArgument token, ReadToken(value, kConfig, key));
       result_.extra.push_back(std::move(token));
@@ -318,15 +264,6 @@ class Reader {
 };
 
 }  // namespace
-
-TokenDescription TokenArgument::Description() const {
-  return {.content = content,
-          .single_word = single_word,
-          .lstrip = lstrip,
-          .rstrip = rstrip,
-          .normalized = normalized.value_or(!special),
-          .special = special};
-}
 
 absl::StatusOr<TokenArguments> ReadTokenArguments(const TokenFiles& files) {
   return Reader(files).Read();

@@ -12,23 +12,10 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
 #include "common/tokenizer/added_vocabulary.h"
+#include "common/tokenizer/token_argument.h"
 
 // The tokens that the files beside tokenizer.json name, as transformers hands them to a tokenizer.
 namespace terminus::tokenizer {
-
-// A token as Python holds it: a string alone, or with properties, of which one may be unset.
-struct TokenArgument {
-  std::string content;
-  bool plain_string = true;
-  bool single_word = false;
-  bool lstrip = false;
-  bool rstrip = false;
-  bool special = false;
-  absl::optional<bool> normalized = {};  // unset: the contrary of `special`
-
-  TokenDescription Description() const;
-  friend bool operator==(const TokenArgument&, const TokenArgument&) = default;
-};
 
 // The special tokens with names of their own, in the order in which they are added.
 inline constexpr std::array<absl::string_view, 7> kTokenNames = {

@@ -87,6 +87,26 @@ absl::StatusOr<std::unique_ptr<const Tokenizer>> Tokenizer::FromDocument(
   return tokenizer;
 }
 
+absl::StatusOr<std::unique_ptr<const Tokenizer>> Tokenizer::FromSiglip(
+    std::unique_ptr<const SiglipPipeline> pipeline, absl::string_view end, bool truncate_left) {
+  const absl::optional<int32_t> end_id = pipeline->IdOf(end);
+  if (!end_id) {
+    return absl::InvalidArgumentError(absl::StrCat("no token \"", end, "\" to put behind texts"));
+  }
+  auto tokenizer = std::unique_ptr<Tokenizer>(new Tokenizer);
+  tokenizer->post_processor_ = {.before = {}, .after = {*end_id}, .once = true};
+  tokenizer->truncate_left_ = truncate_left;
+  tokenizer->decoder_status_ =
+      absl::FailedPreconditionError("SiglipTokenizer is supported for encoders only");
+  for (const std::string& token : pipeline->Tokens()) {
+    tokenizer->texts_.push_back(
+        {.token = token, .known = !token.empty(), .special = pipeline->IsSpecial(token)});
+  }
+  tokenizer->vocabulary_size_ = static_cast<int32_t>(tokenizer->texts_.size());
+  tokenizer->siglip_ = std::move(pipeline);
+  return tokenizer;
+}
+
 absl::Status Tokenizer::ReadStages(const JsonNode& root, bool decodes) {
   TERMINUS_ASSIGN_OR_RETURN(normalizer_, MakeNormalizer(root.Member("normalizer")));
   const JsonNode section = root.Member("pre_tokenizer");
@@ -186,6 +206,7 @@ void Tokenizer::ReadTexts(const JsonNode& vocabulary) {
 }
 
 absl::optional<int32_t> Tokenizer::TokenId(absl::string_view token) const {
+  if (siglip_ != nullptr) return siglip_->IdOf(token);
   const auto added = added_ids_.find(token);
   return added != added_ids_.end() ? absl::make_optional(added->second) : model_->IdOf(token);
 }

@@ -22,6 +22,7 @@
 #include "common/tokenizer/normalizer.h"
 #include "common/tokenizer/post_processor.h"
 #include "common/tokenizer/pre_tokenizer.h"
+#include "common/tokenizer/siglip_pipeline.h"
 
 namespace terminus::tokenizer {
 
@@ -30,7 +31,8 @@ struct Encoding {
   std::vector<int32_t> ids;
   // Whether tokens were dropped to stay within the limit.
   bool truncated = false;
-  // Tokens that the whole text takes, special ones included.
+  // Tokens that the whole text takes, special ones included. If it was cut, one more than those of
+  // a text that ends in the token at the end itself.
   size_t full_length = 0;
 };
 
@@ -86,13 +88,19 @@ class Tokenizer {
   static absl::StatusOr<std::unique_ptr<const Tokenizer>> FromDocument(
       const nlohmann::json& document, const TokenizerOptions& options);
 
+  // One whose ids `pipeline` makes. `end`: the token behind each text that does not end in it. It
+  // has no decoder.
+  static absl::StatusOr<std::unique_ptr<const Tokenizer>> FromSiglip(
+      std::unique_ptr<const SiglipPipeline> pipeline, absl::string_view end, bool truncate_left);
+
   // Reads a file. One of the name tokenizer.json counts together with the files beside it, as
   // LoadFolder (folder.h) reads a folder for an encoder. Errors name the file.
   static absl::StatusOr<std::unique_ptr<const Tokenizer>> Load(const std::string& path);
 
   // Encodes one text. Special tokens that the text spells out outside `plain_text` are recognised,
   // and count as text. INVALID_ARGUMENT with the reason INVALID_UTF8 for bytes that are not UTF-8,
-  // or when the limit is less than the template alone takes, or for ranges out of order.
+  // or when the limit is less than the template alone takes, or for ranges out of order, or for any
+  // range where transformers works on spiece.model.
   absl::StatusOr<Encoding> Encode(absl::string_view text, const EncodeOptions& options) const;
   absl::StatusOr<Encoding> Encode(absl::string_view text, size_t max_tokens = kNoLimit) const {
     return Encode(text, {.max_tokens = max_tokens});
@@ -147,6 +155,8 @@ class Tokenizer {
   // Fills texts_ with the model's tokens. The vocabulary is one that the model took.
   void ReadTexts(const JsonNode& vocabulary);
 
+  // The ids of a text without the template's.
+  std::vector<int32_t> EncodeText(absl::string_view text, const EncodeOptions& options) const;
   // A part of the text without raw tokens, and the plain bytes in it.
   void EncodePart(absl::string_view part, Work& work) const;
   // The same of normalised text.
@@ -154,8 +164,9 @@ class Tokenizer {
   // A word that must not become a special token.
   void EncodePlainWord(absl::string_view word, std::vector<int32_t>& ids) const;
 
-  AddedTokens raw_tokens_;         // looked for in the text as it comes
-  AddedTokens normalized_tokens_;  // looked for in the normalised text
+  std::unique_ptr<const SiglipPipeline> siglip_;  // in the place of the stages below
+  AddedTokens raw_tokens_;                        // looked for in the text as it comes
+  AddedTokens normalized_tokens_;                 // looked for in the normalised text
   std::unique_ptr<const Normalizer> normalizer_;
   std::unique_ptr<const PreTokenizer> pre_tokenizer_;
   std::unique_ptr<const Model> model_;

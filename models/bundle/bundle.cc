@@ -15,8 +15,10 @@
 #include "common/tokenizer/folder.h"
 #include "models/bundle/device.h"
 #include "models/bundle/preprocessor_file.h"
+#include "models/bundle/template_source.h"
 #include "models/bundle/tower.h"
 #include "models/checkpoint/weights.h"
+#include "models/text/families.h"
 #include "models/text/text_encoder.h"
 #include "models/vision/families.h"
 #include "models/vision/vision_encoder.h"
@@ -77,6 +79,26 @@ double ToleranceOf(const nn::Placement& placement) {
   return placement.dtype == at::kFloat ? 0 : 0.03;
 }
 
+// With a modules.json, texts are messages only if its Transformer says so. Without one,
+// sentence-transformers makes each text a message as soon as the tokenizer has a chat template.
+absl::Status CheckNoMessages(const text::SentenceConfig& sentence) {
+  if (sentence.has_modules) {
+    return absl::OkStatus();
+  }
+  TERMINUS_ASSIGN_OR_RETURN(const text::TextPlan plan, text::ReadTextPlan(sentence));
+  if (!plan.plain_sentences) {
+    return absl::OkStatus();
+  }
+  TERMINUS_ASSIGN_OR_RETURN(const auto source, ReadTemplateSource(sentence.encoder_folder));
+  if (!source) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat(source->place,
+                   ": without a modules.json, sentence-transformers renders texts as messages "
+                   "with it, which is not supported; remove it, or add a modules.json"));
+}
+
 absl::Status LoadTextInto(const BundleManifest& manifest, const nn::Placement& placement,
                           TextModel* model) {
   const std::string& path = manifest.text->path;
@@ -84,6 +106,7 @@ absl::Status LoadTextInto(const BundleManifest& manifest, const nn::Placement& p
   TERMINUS_RETURN_IF_ERROR(CheckDimension(manifest, path, encoder->dimension()));
   const text::SentenceConfig& sentence = encoder->sentence_config();
   const std::string& folder = sentence.encoder_folder;
+  TERMINUS_RETURN_IF_ERROR(CheckNoMessages(sentence));
   TERMINUS_ASSIGN_OR_RETURN(tokenizer::FolderTokenizer tokenizer,
                             tokenizer::LoadFolder(folder, {.lower_case = sentence.lower_case}));
   model->embedding_rows = encoder->vocabulary_size();

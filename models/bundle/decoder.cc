@@ -51,6 +51,7 @@ absl::Status LoadInto(const std::string& folder, const decoder::LmOptions& optio
     TERMINUS_ASSIGN_OR_RETURN(device, ResolveDevice(options.device));
   }
   model->device = device.str();
+  model->options = decoder::ResolveSizes(options, device.is_cuda());
   TERMINUS_ASSIGN_OR_RETURN(model->lm, decoder::LoadCausalLm(folder, device, options));
   TERMINUS_ASSIGN_OR_RETURN(const auto config, decoder::ReadLlamaConfig(folder));
   TERMINUS_ASSIGN_OR_RETURN(tokenizer::FolderTokenizer tokenizer,

@@ -27,6 +27,8 @@ struct DecoderModel {
   decoder::GenerationSettings generation;
   // Where it computes: "cpu" or "cuda:N".
   std::string device;
+  // As it was loaded, without zeros that stand for something.
+  decoder::LmOptions options;
 };
 
 // FAILED_PRECONDITION when the manifest has no decoder section.

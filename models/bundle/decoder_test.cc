@@ -156,6 +156,27 @@ TEST_F(DecoderTest, GoldensDecide) {
               AllOf(HasSubstr("golden.json"), HasSubstr("decoder.prompts[0]")));
 }
 
+// A language model makes no vectors, which a dimension would be of.
+TEST_F(DecoderTest, ABundleAloneNeedsNoDimension) {
+  std::string space = kSpace;
+  space.erase(space.find("  dimension"));
+  const std::pair<const char*, int> cases[] = {
+      {"", 0}, {"  dimension: 0\n", 0}, {"  dimension: 64\n", 64}};
+  for (const auto& [line, dimension] : cases) {
+    WriteTestFile(Path("bundle.yaml"), space + line + "decoder:\n  path: decoder\n");
+    const auto manifest = ReadManifest(folder_.path());
+    ASSERT_TRUE(manifest.ok()) << manifest.status();
+    EXPECT_EQ(manifest->space.dimension, dimension);
+    EXPECT_TRUE(Load(folder_.path()).ok());
+  }
+  WriteTestFile(Path("bundle.yaml"), space + "  dimension: -1\ndecoder:\n  path: decoder\n");
+  EXPECT_THAT(std::string(ReadManifest(folder_.path()).status().message()),
+              HasSubstr("space.dimension: -1"));
+  WriteTestFile(Path("bundle.yaml"), space + "text:\n  path: decoder\n");
+  EXPECT_THAT(std::string(ReadManifest(folder_.path()).status().message()),
+              HasSubstr("space.dimension: missing"));
+}
+
 TEST_F(DecoderTest, PlainFolderIsServedAlone) {
   const auto manifest = ReadManifest(Path("decoder"));
   ASSERT_TRUE(manifest.ok()) << manifest.status();

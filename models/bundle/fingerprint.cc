@@ -25,7 +25,9 @@ absl::StatusOr<std::string> Fingerprint(const std::string& folder) {
   for (auto it = fs::recursive_directory_iterator(folder, error);
        !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
     const std::string extension = it->path().extension().string();
-    if (it->is_regular_file() && (extension == ".json" || extension == ".safetensors")) {
+    const bool counts = extension == ".json" || extension == ".safetensors" ||
+                        it->path().filename() == "spiece.model";
+    if (it->is_regular_file() && counts) {
       names.push_back(fs::relative(it->path(), folder).string());
     }
   }

@@ -30,10 +30,13 @@ std::string ReadPath(YamlSection& section, const std::string& folder,
   return path;
 }
 
-Space ReadSpace(YamlSection section) {
-  Space space{.id = section.String("id"),
-              .dimension = static_cast<int>(section.Int("dimension", 1, 1 << 16)),
-              .logit_scale = section.NumberOr("logit_scale", 1)};
+// `makes_vectors`: a language model alone makes none, and needs no dimension.
+Space ReadSpace(YamlSection section, bool makes_vectors) {
+  constexpr int64_t kMaxDimension = 1 << 16;
+  Space space{.id = section.String("id"), .logit_scale = section.NumberOr("logit_scale", 1)};
+  space.dimension =
+      static_cast<int>(makes_vectors ? section.Int("dimension", 1, kMaxDimension)
+                                     : section.IntOr("dimension", 0, kMaxDimension, 0));
   if (space.id.size() != 32 ||
       space.id.find_first_not_of("0123456789abcdef") != std::string::npos) {
     section.Fault("id", absl::StrCat("\"", space.id, "\", expected 32 hexadecimal digits"));
@@ -93,7 +96,8 @@ absl::StatusOr<BundleManifest> ReadBundle(const std::string& folder) {
   YamlSection root = file.root();
   root.Int("format", 1, 1);
   BundleManifest manifest{.folder = folder, .name = root.String("name")};
-  manifest.space = ReadSpace(root.Child("space"));
+  const bool makes_vectors = root.Has("text") || root.Has("vision") || root.Has("video");
+  manifest.space = ReadSpace(root.Child("space"), makes_vectors || !root.Has("decoder"));
   if (root.Has("text")) {
     manifest.text = TextSection{.path = ReadPathOnly(root.Child("text"), folder)};
   }

@@ -10,7 +10,7 @@ namespace terminus::models::bundle {
 // The space that all vectors of a bundle lie in. Only vectors with the same id may be compared.
 struct Space {
   std::string id;     // 32 hexadecimal digits.
-  int dimension = 0;  // 0: of a language model's folder, which makes no vectors.
+  int dimension = 0;  // 0: of a language model alone, which makes no vectors.
   double logit_scale = 1;
 };
 

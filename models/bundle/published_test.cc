@@ -20,6 +20,7 @@ namespace terminus::models::bundle {
 namespace {
 
 using nlohmann::json;
+using testing::HasSubstr;
 using testing::IsEmpty;
 
 constexpr char kFolder[] = "tests/golden/settings/published";
@@ -67,6 +68,32 @@ TEST(PublishedConfigs, AreAcceptedWithoutAWarning) {
     const terminus::settings::Collector collector;
     EXPECT_EQ(ReadConfigs(folder.path(), files["config.json"]), absl::OkStatus());
     EXPECT_THAT(collector.warnings(), IsEmpty());
+  }
+}
+
+// A family whose layers look like Llama's and are not: its name is what is wrong, whatever else its
+// file has.
+TEST(PublishedConfigs, OtherFamiliesAreRefusedByName) {
+  const json factors = std::vector<double>(48, 1.05);
+  const json phi3 = {
+      {"architectures", {"Phi3ForCausalLM"}},
+      {"auto_map", {{"AutoConfig", "configuration_phi3.Phi3Config"}}},
+      {"hidden_size", 3072},
+      {"intermediate_size", 8192},
+      {"max_position_embeddings", 131072},
+      {"model_type", "phi3"},
+      {"num_attention_heads", 32},
+      {"num_hidden_layers", 32},
+      {"original_max_position_embeddings", 4096},
+      {"rope_scaling", {{"long_factor", factors}, {"short_factor", factors}, {"type", "longrope"}}},
+      {"sliding_window", 262144},
+      {"vocab_size", 32064}};
+  const base::TempFolder folder;
+  checkpoint::WriteTestFile(folder.path() + "/config.json", phi3.dump());
+  for (const absl::Status& status :
+       {ReadConfigs(folder.path(), phi3), decoder::ReadLlamaConfig(folder.path()).status()}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(status.message()), HasSubstr("model_type: \"phi3\""));
   }
 }
 

@@ -197,6 +197,35 @@ TEST_F(SentenceFolderRefusals, DenseAndNormalize) {
               HasSubstr("module_input_name"));
 }
 
+// sentence-transformers would make each text a message.
+TEST(SentenceFolderTemplates, AreRefusedWithoutModules) {
+  const json golden = ReadFolders();
+  json variant = golden["variants"][0];
+  variant["files"].erase("modules.json");
+  const auto error_with = [&](const char* file, const json& content) {
+    json changed = variant;
+    changed["files"][file] = content;
+    const base::TempFolder folder;
+    WriteFolder(golden, changed, folder.path());
+    return std::string(Load(folder.path()).status().message());
+  };
+  const json config =
+      golden["tokenizers"][variant["tokenizer"].get<std::string>()]["tokenizer_config.json"];
+  const auto config_with = [&](const json& chat_template) {
+    json changed = config;
+    changed["chat_template"] = chat_template;
+    return error_with("tokenizer_config.json", changed);
+  };
+  EXPECT_EQ(config_with(nullptr), "");
+  EXPECT_THAT(config_with("{{ messages }}"),
+              HasSubstr("tokenizer_config.json, chat_template: without a modules.json, "
+                        "sentence-transformers renders texts as messages with it"));
+  EXPECT_THAT(error_with("chat_template.jinja", "{{ messages }}"),
+              HasSubstr("chat_template.jinja: without a modules.json"));
+  variant["files"]["modules.json"] = golden["variants"][0]["files"]["modules.json"];
+  EXPECT_EQ(error_with("chat_template.jinja", "{{ messages }}"), "");
+}
+
 TEST(SentenceFolderLimits, TheLeastCountsAndHasAName) {
   const json golden = ReadFolders();
   const auto limit = [&](const json& transformer, int tokenizer) {

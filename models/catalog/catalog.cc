@@ -27,6 +27,7 @@ constexpr Family kFamilies[] = {
     {.type = "mistral", .generate = true},
     {.type = "qwen2", .generate = true},
     {.type = "qwen3", .text = true, .needs_modules = true, .note = "Qwen3-Embedding"},
+    {.type = "qwen3", .generate = true},
     {.type = "resnet", .image = true, .note = "ResNetModel or ResNetForImageClassification"},
     {.type = "siglip",
      .text = true,
@@ -37,6 +38,7 @@ constexpr Family kFamilies[] = {
      .text = true,
      .note = "SiglipTextModel, with tokenizer_config.json"},
     {.type = "siglip_vision_model", .image = true, .note = "SiglipVisionModel"},
+    {.type = "smollm3", .generate = true},
     {.type = "vit", .image = true, .note = "ViTModel, with or without a head"},
 };
 

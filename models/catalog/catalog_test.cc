@@ -24,14 +24,22 @@ TEST(CatalogTest, FindsFamilies) {
   EXPECT_EQ(TypeOf({{"model_type", "llama"}}), "llama");
 }
 
+// A Qwen3 encodes texts only with word of how to pool.
+TEST(CatalogTest, ModulesTellEncodersFromLanguageModels) {
+  const json qwen3 = {{"model_type", "qwen3"}};
+  const auto encoder = FindFamily(qwen3, /*has_modules=*/true);
+  ASSERT_TRUE(encoder.ok()) << encoder.status();
+  EXPECT_TRUE((*encoder)->text && !(*encoder)->generate);
+  const auto language_model = FindFamily(qwen3, /*has_modules=*/false);
+  ASSERT_TRUE(language_model.ok()) << language_model.status();
+  EXPECT_TRUE((*language_model)->generate && !(*language_model)->text);
+}
+
 TEST(CatalogTest, RefusesOthers) {
   EXPECT_EQ(TypeOf({{"model_type", "efficientnet_lite"}}), "");
   EXPECT_EQ(TypeOf({{"architecture", "bert"}}), "");
   EXPECT_EQ(TypeOf({{"model_type", 3}}), "");
   EXPECT_EQ(TypeOf(json::array()), "");
-  // Only with word of how to pool.
-  EXPECT_EQ(TypeOf({{"model_type", "qwen3"}}), "");
-  EXPECT_EQ(TypeOf({{"model_type", "qwen3"}}, /*has_modules=*/true), "qwen3");
   // A sentence-transformers folder is one of a text encoder.
   EXPECT_EQ(TypeOf({{"model_type", "llama"}}, /*has_modules=*/true), "");
   EXPECT_THAT(std::string(FindFamily({{"model_type", "mamba"}}, false).status().message()),

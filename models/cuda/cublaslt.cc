@@ -49,7 +49,7 @@ LtProblem::LtProblem(const TerminusCudaMatmul& args)
     : operation_(MakeOperation(args)),
       weight_(MakeLayout(args.fp8 ? CUDA_R_8F_E4M3 : CUDA_R_16BF, args.in, args.out)),
       x_(MakeLayout(args.fp8 ? CUDA_R_8F_E4M3 : CUDA_R_16BF, args.in, args.rows)),
-      y_(MakeLayout(CUDA_R_16BF, args.out, args.rows)) {}
+      y_(MakeLayout(args.float_y ? CUDA_R_32F : CUDA_R_16BF, args.out, args.rows)) {}
 
 LtProblem::Layout LtProblem::MakeLayout(cudaDataType_t type, int64_t rows, int64_t columns) {
   cublasLtMatrixLayout_t layout = nullptr;

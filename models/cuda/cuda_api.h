@@ -7,7 +7,7 @@
 extern "C" {
 
 // Raised with every change of the table; the loader refuses another version.
-#define TERMINUS_CUDA_API_VERSION 4
+#define TERMINUS_CUDA_API_VERSION 5
 
 // Where a kernel's result goes: as bfloat16 to `bf16`, or, for a product in FP8 behind it, as E4M3
 // of the value times `scale`, at most 448 in size, to `fp8`. One of the two is null.
@@ -54,6 +54,11 @@ struct TerminusCudaMatmul {
   const float* x_scale;  // FP8 only: one on the device.
   const float* weight_scale;
   TerminusCudaActivation activation;
+  // y is float32; not beside a bias, a residual, an activation or FP8.
+  bool float_y;
+  // 0, or a number of rows whose choice of an algorithm this product takes too, not below `rows`:
+  // then ever new numbers of rows need no trials.
+  int64_t tuned_rows;
   // Of the caller's, TERMINUS_CUDA_WORKSPACE_BYTES, its own until the product is done.
   void* workspace;
 };

@@ -16,6 +16,15 @@ __device__ __forceinline__ void WaitForBefore() {
 #endif
 }
 
+// Lets the blocks of the kernel behind, if LaunchBehind launched it, come onto the device as soon as
+// all blocks of this one have called it: for kernels that begin with work of their own, such as
+// reading weights.
+__device__ __forceinline__ void LetNextStart() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
 // Launches a kernel whose blocks may come onto the device while the last ones of the kernel before
 // it in the stream are still at work (programmatic dependent launch, on Hopper): the gap between
 // two short kernels is most of what they take. The kernel calls WaitForBefore.

@@ -28,7 +28,8 @@ constexpr size_t kMaxChoices = 4096;
 using Event = std::unique_ptr<CUevent_st, Destroy<cudaEventDestroy>>;
 
 // Device, sizes, and what there is besides the product.
-using Key = std::tuple<int, int64_t, int64_t, int64_t, bool, bool, bool, TerminusCudaActivation>;
+using Key =
+    std::tuple<int, int64_t, int64_t, int64_t, bool, bool, bool, bool, TerminusCudaActivation>;
 
 // How a product is computed: by cuBLASLt's algorithm or, without one, by LaunchGemmActivation.
 using Choice = std::optional<cublasLtMatmulAlgo_t>;
@@ -151,8 +152,9 @@ cudaError_t Matmul(const TerminusCudaMatmul& args, cudaStream_t stream) {
     return error;
   }
   const LtProblem problem(args);
-  const Key key(device, args.rows, args.in, args.out, args.fp8, args.bias != nullptr,
-                args.residual != nullptr, args.activation);
+  const Key key(device, args.tuned_rows > 0 ? args.tuned_rows : args.rows, args.in, args.out,
+                args.fp8, args.bias != nullptr, args.residual != nullptr, args.float_y,
+                args.activation);
   std::optional<Choice> choice = ProcessChoices().Find(key);
   if (!choice) {
     cudaStreamCaptureStatus capturing;
@@ -168,7 +170,17 @@ cudaError_t Matmul(const TerminusCudaMatmul& args, cudaStream_t stream) {
       choice = candidates.front();
     }
   }
-  return choice ? Run(problem, args, *choice, stream) : cudaErrorNotSupported;
+  if (!choice) {
+    return cudaErrorNotSupported;
+  }
+  cudaError_t error = Run(problem, args, *choice, stream);
+  if (error == cudaErrorNotSupported && args.tuned_rows > args.rows) {
+    // What was chosen for more rows may not take these.
+    if (const auto candidates = problem.Candidates(); !candidates.empty()) {
+      error = Run(problem, args, candidates.front(), stream);
+    }
+  }
+  return error;
 }
 
 }  // namespace terminus::models::cuda

@@ -1,8 +1,7 @@
 #include "models/decoder/aten_llama.h"
 
-#include <cmath>
+#include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "common/base/check.h"
 #include "common/base/status_macros.h"
 #include "models/decoder/kv_pages.h"
@@ -16,18 +15,123 @@ at::Tensor ToDevice(const std::vector<int64_t>& values, const at::TensorOptions&
   return at::tensor(values, at::kLong).to(options.device());
 }
 
-at::Tensor Project(const at::Tensor& x, const at::Tensor& weight,
-                   const std::optional<at::Tensor>& bias) {
-  return at::linear(x, weight, bias);
-}
-
-// x [tokens, heads, head_dim]; the halves of a head are pairs.
-at::Tensor Rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
-  const auto halves = x.chunk(2, -1);
-  return x * cos + at::cat({-halves[1], halves[0]}, -1) * sin;
-}
-
 }  // namespace
+
+class AtenLlama::Loader {
+ public:
+  Loader(const AtenLlama& lm, checkpoint::Weights& weights) : lm_(lm), weights_(weights) {}
+
+  at::Tensor LoadNorm(const NormSpec& norm) const {
+    return lm_.LoadTensor(norm.name + ".weight", {norm.width}, weights_);
+  }
+
+  Product LoadLinear(const LinearSpec& linear) const {
+    std::vector<at::Tensor> weights;
+    std::vector<at::Tensor> biases;
+    for (const LinearSpec::Part& part : linear.parts) {
+      weights.push_back(lm_.LoadTensor(part.name + ".weight", {part.out, linear.in}, weights_));
+      if (linear.bias) {
+        biases.push_back(lm_.LoadTensor(part.name + ".bias", {part.out}, weights_));
+      }
+    }
+    return {.weight = at::cat(weights),
+            .bias = linear.bias ? std::optional(at::cat(biases)) : std::nullopt};
+  }
+
+ private:
+  const AtenLlama& lm_;
+  checkpoint::Weights& weights_;
+};
+
+class AtenLlama::Ops {
+ public:
+  // x [tokens, hidden]
+  Ops(AtenLlama& lm, const Step& step, at::Tensor x) : lm_(lm), step_(step), x_(std::move(x)) {}
+
+  // The residual stream.
+  const at::Tensor& x() const { return x_; }
+
+  void Norm(const at::Tensor& norm) { normed_ = lm_.Norm(x_, norm); }
+
+  void ProjectQkv(const Product& product) {
+    const auto parts =
+        Apply(product, normed_)
+            .split_with_sizes({lm_.config_.q_size(), lm_.config_.kv_size(), lm_.config_.kv_size()},
+                              1);
+    const auto heads = [&](const at::Tensor& part) {
+      return part.unflatten(1, {-1, lm_.config_.head_dim});
+    };
+    queries_ = heads(parts[0]);
+    keys_ = heads(parts[1]);
+    values_ = heads(parts[2]);
+  }
+
+  void PrepareHeads(const HeadSteps<at::Tensor>& steps, int layer) {
+    if (steps.query_norm != nullptr) {
+      queries_ = lm_.Norm(queries_, *steps.query_norm);
+      keys_ = lm_.Norm(keys_, *steps.key_norm);
+    }
+    if (steps.rope) {
+      queries_ = AtenRope::Rotate(queries_, step_.angles);
+      keys_ = AtenRope::Rotate(keys_, step_.angles);
+    }
+    Cache& cache = lm_.cache_[layer];
+    cache.keys.index_copy_(0, step_.slots, keys_);
+    cache.values.index_copy_(0, step_.slots, values_);
+  }
+
+  void Attend(const LayerAttention& attention, int layer) {
+    const Cache& cache = lm_.cache_[layer];
+    std::vector<at::Tensor> outs;
+    for (size_t s = 0; s < step_.rows.size(); ++s) {
+      const auto split = [](const at::Tensor& part) { return part.transpose(0, 1).unsqueeze(0); };
+      const int64_t first = step_.input->query_indptr[s];
+      const int64_t last = step_.input->query_indptr[s + 1];
+      const at::Tensor out = at::scaled_dot_product_attention(
+          split(queries_.slice(0, first, last)), split(cache.keys.index_select(0, step_.rows[s])),
+          split(cache.values.index_select(0, step_.rows[s])),
+          Mask(step_.positions.slice(0, first, last), step_.rows[s].size(0), attention.window),
+          /*dropout_p=*/0.0, /*is_causal=*/false, lm_.config_.attention_scale(),
+          /*enable_gqa=*/true);
+      outs.push_back(out.squeeze(0).transpose(0, 1).flatten(1));
+    }
+    attended_ = at::cat(outs);
+  }
+
+  void AddAttended(const Product& product, const at::Tensor& norm) {
+    x_ = x_ + Apply(product, attended_);
+    Norm(norm);
+  }
+
+  void ProjectGated(const Product& product) {
+    const auto parts = Apply(product, normed_).chunk(2, 1);
+    inner_ = at::silu(parts[0]) * parts[1];
+  }
+
+  void AddInner(const Product& product, const at::Tensor* next) {
+    x_ = x_ + Apply(product, inner_);
+    if (next != nullptr) {
+      Norm(*next);
+    }
+  }
+
+ private:
+  static at::Tensor Apply(const Product& product, const at::Tensor& x) {
+    return at::linear(x, product.weight, product.bias);
+  }
+
+  // [queries, length]: which tokens of a sequence those at `positions` see.
+  static at::Tensor Mask(const at::Tensor& positions, int64_t length, int window) {
+    const at::Tensor query = positions.unsqueeze(1);
+    const at::Tensor key = at::arange(length, positions.options()).unsqueeze(0);
+    const at::Tensor causal = key <= query;
+    return window > 0 ? causal.logical_and(key > query - window) : causal;
+  }
+
+  AtenLlama& lm_;
+  const Step& step_;
+  at::Tensor x_, normed_, queries_, keys_, values_, attended_, inner_;
+};
 
 AtenLlama::AtenLlama(const LlamaConfig& config, const LmOptions& options, at::Device device,
                      checkpoint::Weights& weights)
@@ -36,9 +140,13 @@ AtenLlama::AtenLlama(const LlamaConfig& config, const LmOptions& options, at::De
           options.dtype == ComputeDType::kBFloat16 ? at::kBFloat16 : at::kFloat)),
       first_layer_(options.layers.first),
       kv_blocks_(options.kv_blocks),
-      frequencies_(at::tensor(RopeFrequencies(config.rope, config.head_dim)).to(device)) {
+      rope_(config, device) {
+  const Loader loader(*this, weights);
+  const std::vector<int64_t> cache = {static_cast<int64_t>(kv_blocks_) * kKvBlockTokens,
+                                      config.kv_heads, config.head_dim};
   for (int i = options.layers.first; i < options.layers.last; ++i) {
-    layers_.push_back(LoadLayer(i, weights));
+    layers_.push_back(LoadLlamaLayer(DescribeLayer(config, i), loader));
+    cache_.push_back({.keys = at::zeros(cache, options_), .values = at::zeros(cache, options_)});
   }
   const LlamaTables tables = FindTables(config, weights);
   const std::vector<int64_t> shape = {config.vocab_size, config.hidden_size};
@@ -46,7 +154,7 @@ AtenLlama::AtenLlama(const LlamaConfig& config, const LmOptions& options, at::De
     embedding_ = LoadTensor(tables.embedding, shape, weights);
   }
   if (last_stage()) {
-    final_norm_ = LoadTensor("norm.weight", {config.hidden_size}, weights);
+    final_norm_ = loader.LoadNorm(DescribeFinalNorm(config));
     head_ = first_stage() && tables.head == tables.embedding
                 ? embedding_
                 : LoadTensor(tables.head, shape, weights);
@@ -58,38 +166,6 @@ at::Tensor AtenLlama::LoadTensor(const std::string& name, at::IntArrayRef shape,
   return weights.GetAsStored(name, shape).to(options_);
 }
 
-AtenLlama::Projection AtenLlama::Load(const std::string& name, int64_t in, int64_t out, bool bias,
-                                      checkpoint::Weights& weights) const {
-  Projection projection{.weight = LoadTensor(name + ".weight", {out, in}, weights)};
-  if (bias) {
-    projection.bias = LoadTensor(name + ".bias", {out}, weights);
-  }
-  return projection;
-}
-
-AtenLlama::Layer AtenLlama::LoadLayer(int index, checkpoint::Weights& weights) const {
-  const std::string layer = absl::StrCat("layers.", index, ".");
-  const std::string attention = layer + "self_attn.";
-  const std::string mlp = layer + "mlp.";
-  const int hidden = config_.hidden_size;
-  const int q = config_.q_size();
-  const int kv = config_.kv_size();
-  const int inner = config_.intermediate_size;
-  const std::vector<int64_t> kv_shape = {static_cast<int64_t>(kv_blocks_) * kKvBlockTokens,
-                                         config_.kv_heads, config_.head_dim};
-  return {.attention_norm = LoadTensor(layer + "input_layernorm.weight", {hidden}, weights),
-          .q = Load(attention + "q_proj", hidden, q, config_.qkv_bias, weights),
-          .k = Load(attention + "k_proj", hidden, kv, config_.qkv_bias, weights),
-          .v = Load(attention + "v_proj", hidden, kv, config_.qkv_bias, weights),
-          .attention_out = Load(attention + "o_proj", q, hidden, config_.output_bias, weights),
-          .mlp_norm = LoadTensor(layer + "post_attention_layernorm.weight", {hidden}, weights),
-          .gate = Load(mlp + "gate_proj", hidden, inner, config_.mlp_bias, weights),
-          .up = Load(mlp + "up_proj", hidden, inner, config_.mlp_bias, weights),
-          .down = Load(mlp + "down_proj", inner, hidden, config_.mlp_bias, weights),
-          .keys = at::zeros(kv_shape, options_),
-          .values = at::zeros(kv_shape, options_)};
-}
-
 int64_t AtenLlama::kv_block_bytes() const {
   return KvBlockBytes(static_cast<int>(layers_.size()), config_.kv_heads, config_.head_dim,
                       static_cast<int64_t>(options_.dtype().itemsize()));
@@ -97,12 +173,8 @@ int64_t AtenLlama::kv_block_bytes() const {
 
 AtenLlama::Step AtenLlama::Prepare(const StepInput& input) const {
   Step step{.input = &input};
-  std::vector<int64_t> positions(input.positions.begin(), input.positions.end());
-  const at::Tensor angles =
-      ToDevice(positions, options_).to(at::kFloat).unsqueeze(1) * frequencies_.unsqueeze(0);
-  const at::Tensor both = at::cat({angles, angles}, -1).unsqueeze(1);
-  step.cos = both.cos().to(options_);
-  step.sin = both.sin().to(options_);
+  step.positions = ToDevice({input.positions.begin(), input.positions.end()}, options_);
+  step.angles = rope_.At(step.positions, options_.dtype().toScalarType());
   std::vector<int64_t> slots;
   for (size_t s = 0; s + 1 < input.query_indptr.size(); ++s) {
     const int64_t queries = input.query_indptr[s + 1] - input.query_indptr[s];
@@ -114,10 +186,6 @@ AtenLlama::Step AtenLlama::Prepare(const StepInput& input) const {
     }
     slots.insert(slots.end(), rows.end() - queries, rows.end());
     step.rows.push_back(ToDevice(rows, options_));
-    step.masks.push_back(
-        queries == 1
-            ? at::Tensor()
-            : at::ones({queries, length}, options_.dtype(at::kBool)).tril(length - queries));
   }
   step.slots = ToDevice(slots, options_);
   return step;
@@ -130,28 +198,15 @@ at::Tensor AtenLlama::Norm(const at::Tensor& x, const at::Tensor& weight) const 
   return (wide * scale).to(options_) * weight;
 }
 
-// x [tokens, hidden] → [tokens, q_size].
-at::Tensor AtenLlama::Attend(const Layer& layer, const Step& step, const at::Tensor& x) const {
-  const auto heads = [&](const Projection& projection, int count) {
-    return Project(x, projection.weight, projection.bias).view({-1, count, config_.head_dim});
-  };
-  const at::Tensor q = Rotate(heads(layer.q, config_.heads), step.cos, step.sin);
-  at::Tensor keys = layer.keys;
-  at::Tensor values = layer.values;
-  keys.index_copy_(0, step.slots, Rotate(heads(layer.k, config_.kv_heads), step.cos, step.sin));
-  values.index_copy_(0, step.slots, heads(layer.v, config_.kv_heads));
-  std::vector<at::Tensor> outs;
-  for (size_t s = 0; s < step.rows.size(); ++s) {
-    const auto split = [](const at::Tensor& part) { return part.transpose(0, 1).unsqueeze(0); };
-    const std::optional<at::Tensor> mask =
-        step.masks[s].defined() ? std::optional<at::Tensor>(step.masks[s]) : std::nullopt;
-    const at::Tensor out = at::scaled_dot_product_attention(
-        split(q.slice(0, step.input->query_indptr[s], step.input->query_indptr[s + 1])),
-        split(keys.index_select(0, step.rows[s])), split(values.index_select(0, step.rows[s])),
-        mask, /*dropout_p=*/0.0, /*is_causal=*/false, /*scale=*/std::nullopt, /*enable_gqa=*/true);
-    outs.push_back(out.squeeze(0).transpose(0, 1).reshape({-1, config_.q_size()}));
+at::Tensor AtenLlama::Embed(const StepInput& input) const {
+  if (first_stage()) {
+    return embedding_.index_select(
+        0, ToDevice({input.token_ids.begin(), input.token_ids.end()}, options_));
   }
-  return at::cat(outs);
+  const int64_t tokens = static_cast<int64_t>(input.token_ids.size());
+  return at::from_blob(const_cast<float*>(input.hidden_states.data()),
+                       {tokens, config_.hidden_size}, at::kFloat)
+      .to(options_, /*non_blocking=*/false, /*copy=*/true);
 }
 
 absl::StatusOr<at::Tensor> AtenLlama::Run(const StepInput& input) {
@@ -160,29 +215,13 @@ absl::StatusOr<at::Tensor> AtenLlama::Run(const StepInput& input) {
                                              .kv_blocks = kv_blocks_,
                                              .hidden_size = config_.hidden_size,
                                              .first_stage = first_stage()}));
-  const int64_t tokens = static_cast<int64_t>(input.token_ids.size());
-  if (tokens == 0) {
+  if (input.token_ids.empty()) {
     return at::empty({0, config_.hidden_size}, options_);
   }
-  at::Tensor x;
-  if (first_stage()) {
-    x = embedding_.index_select(
-        0, ToDevice({input.token_ids.begin(), input.token_ids.end()}, options_));
-  } else {
-    x = at::from_blob(const_cast<float*>(input.hidden_states.data()), {tokens, config_.hidden_size},
-                      at::kFloat)
-            .to(options_, /*non_blocking=*/false, /*copy=*/true);
-  }
   const Step step = Prepare(input);
-  for (const Layer& layer : layers_) {
-    const at::Tensor attended = Attend(layer, step, Norm(x, layer.attention_norm));
-    x = x + Project(attended, layer.attention_out.weight, layer.attention_out.bias);
-    const at::Tensor normed = Norm(x, layer.mlp_norm);
-    const at::Tensor inner = at::silu(Project(normed, layer.gate.weight, layer.gate.bias)) *
-                             Project(normed, layer.up.weight, layer.up.bias);
-    x = x + Project(inner, layer.down.weight, layer.down.bias);
-  }
-  return x;
+  Ops ops(*this, step, Embed(input));
+  RunLlamaLayers(config_, first_layer_, layers_, ops);
+  return ops.x();
 }
 
 absl::StatusOr<Logits> AtenLlama::Forward(const StepInput& input) {
@@ -191,7 +230,7 @@ absl::StatusOr<Logits> AtenLlama::Forward(const StepInput& input) {
   const at::Tensor wanted =
       ToDevice({input.logits_tokens.begin(), input.logits_tokens.end()}, options_);
   const at::Tensor rows = Norm(x.index_select(0, wanted), final_norm_);
-  out_ = Project(rows, head_, std::nullopt).to(at::kCPU, at::kFloat).contiguous();
+  out_ = at::linear(rows, head_).to(at::kCPU, at::kFloat).contiguous();
   return Logits{.rows = static_cast<int>(input.logits_tokens.size()),
                 .vocab_size = config_.vocab_size,
                 .values = absl::MakeConstSpan(out_.const_data_ptr<float>(), out_.numel())};

@@ -8,15 +8,17 @@
 
 #include "absl/status/statusor.h"
 #include "models/checkpoint/weights.h"
+#include "models/decoder/aten_rope.h"
 #include "models/decoder/causal_lm.h"
+#include "models/decoder/llama_architecture.h"
 #include "models/decoder/llama_config.h"
 #include "models/decoder/lm_options.h"
 
 namespace terminus::models::decoder {
 
-// The Llama family by LibTorch's operators, on any device it knows: what GPUs run, and the slow
-// reference of CpuLlama. Computes in the dtype of the weights, keys and values included; pages are
-// gathered for each attention.
+// The Llama family by LibTorch's operators, on any device it knows: the slow reference of the other
+// back ends. Computes in the dtype of the weights, keys and values included; KV blocks are gathered
+// for each attention.
 class AtenLlama : public CausalLm {
  public:
   // As CpuLlama's.
@@ -37,51 +39,49 @@ class AtenLlama : public CausalLm {
   int64_t kv_block_bytes() const override;
 
  private:
-  struct Projection {
+  struct Product {
     at::Tensor weight;  // [out, in]
     std::optional<at::Tensor> bias;
   };
+  using Layer = LlamaLayer<at::Tensor, Product>;
 
-  struct Layer {
-    at::Tensor attention_norm;
-    Projection q, k, v, attention_out;
-    at::Tensor mlp_norm;
-    Projection gate, up, down;
-    at::Tensor keys;  // [blocks · kKvBlockTokens, kv_heads, head_dim]
+  // The cache of one layer: [blocks · kKvBlockTokens, kv_heads, head_dim] each.
+  struct Cache {
+    at::Tensor keys;
     at::Tensor values;
   };
 
   // A step's indices, on the device.
   struct Step {
     const StepInput* input;
-    at::Tensor cos;  // [tokens, 1, head_dim]
-    at::Tensor sin;
-    at::Tensor slots;  // [tokens]: row of `keys` and `values` of each new token.
+    AtenRope::Angles angles;
+    at::Tensor slots;      // [tokens]: row of the cache of each new token.
+    at::Tensor positions;  // [tokens]
     // [length] of each sequence: rows of all its tokens, in order.
     std::vector<at::Tensor> rows;
-    // [queries, length] of each sequence with more than one new token: what each may see.
-    std::vector<at::Tensor> masks;
   };
 
-  Projection Load(const std::string& name, int64_t in, int64_t out, bool bias,
-                  checkpoint::Weights& weights) const;
-  Layer LoadLayer(int index, checkpoint::Weights& weights) const;
+  class Loader;
+  // See LlamaOps.
+  class Ops;
+
   at::Tensor LoadTensor(const std::string& name, at::IntArrayRef shape,
                         checkpoint::Weights& weights) const;
 
   // → the residual stream behind the last layer, [tokens, hidden].
   absl::StatusOr<at::Tensor> Run(const StepInput& input);
+  at::Tensor Embed(const StepInput& input) const;
   Step Prepare(const StepInput& input) const;
-  at::Tensor Attend(const Layer& layer, const Step& step, const at::Tensor& x) const;
   at::Tensor Norm(const at::Tensor& x, const at::Tensor& weight) const;
 
   LlamaConfig config_;
   at::TensorOptions options_;  // Of the weights.
   int first_layer_;
   int kv_blocks_;
-  at::Tensor frequencies_;  // [head_dim / 2], float32
-  at::Tensor embedding_;    // [vocab, hidden]
+  AtenRope rope_;
+  at::Tensor embedding_;  // [vocab, hidden]
   std::vector<Layer> layers_;
+  std::vector<Cache> cache_;  // Of each layer.
   at::Tensor final_norm_;
   at::Tensor head_;  // [vocab, hidden]
   at::Tensor out_;   // float32 on the host: what the last step made.

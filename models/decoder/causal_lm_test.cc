@@ -28,7 +28,8 @@ using testing::HasSubstr;
 
 using Ids = std::vector<int32_t>;
 
-constexpr int kBlocks = 64;
+// Room for the longest prompt of a golden beside the others.
+constexpr int kBlocks = 128;
 
 // A sequence in the model's cache.
 struct Sequence {
@@ -271,7 +272,10 @@ std::string NameOf(const testing::TestParamInfo<std::tuple<Kind, const char*>>& 
 INSTANTIATE_TEST_SUITE_P(
     Models, GoldenTest,
     testing::Combine(testing::Values(Kind::kCpu, Kind::kCpuGeneric, Kind::kAten),
-                     testing::Values("llama_tied", "llama3_scaled", "qwen2", "mistral")),
+                     testing::Values("llama_tied", "llama3_scaled", "llama_linear", "llama_dynamic",
+                                     "llama_yarn", "llama_longrope", "mistral", "mistral_window",
+                                     "qwen2", "qwen2_window", "qwen3_window", "qwen3_biased",
+                                     "smollm2", "smollm3", "smollm3_window")),
     NameOf);
 
 class CausalLmTest : public testing::Test {

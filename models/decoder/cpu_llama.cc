@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <thread>
+#include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "common/base/check.h"
 #include "common/base/status_macros.h"
 #include "models/decoder/llama_tensors.h"
@@ -28,31 +29,9 @@ absl::Span<const T> SpanOf(const at::Tensor& tensor) {
   return {reinterpret_cast<const T*>(tensor.const_data_ptr()), static_cast<size_t>(tensor.numel())};
 }
 
-// Rows of `tensor` behind `row`; its dtype decides.
-void Place(const at::Tensor& tensor, int64_t row, int which, PanelWeight* weight) {
-  if (tensor.scalar_type() == at::kBFloat16) {
-    weight->SetRows(SpanOf<kernels::BFloat16>(tensor), row, which);
-  } else {
-    weight->SetRows(SpanOf<float>(tensor.to(at::kFloat)), row, which);
-  }
-}
-
 std::vector<float> ToVector(const at::Tensor& tensor) {
   const auto values = SpanOf<float>(tensor);
   return {values.begin(), values.end()};
-}
-
-// The biases of several matrices one behind the other; empty if the model has none.
-std::vector<float> LoadBias(bool wanted, const std::vector<std::pair<std::string, int>>& names,
-                            checkpoint::Weights& weights) {
-  std::vector<float> bias;
-  if (wanted) {
-    for (const auto& [name, size] : names) {
-      const std::vector<float> part = ToVector(weights.Get(name + ".bias", {size}));
-      bias.insert(bias.end(), part.begin(), part.end());
-    }
-  }
-  return bias;
 }
 
 const float* OrNull(const std::vector<float>& bias) { return bias.empty() ? nullptr : bias.data(); }
@@ -74,12 +53,151 @@ int Threads(const LmOptions& options) {
 
 }  // namespace
 
+// Puts the tensors of a checkpoint where products and norms read them.
+class CpuLlama::Loader {
+ public:
+  Loader(kernels::Isa isa, WeightType type, std::shared_ptr<kernels::PanelArena> arena,
+         checkpoint::Weights& weights)
+      : isa_(isa), type_(type), arena_(std::move(arena)), weights_(weights) {}
+
+  std::vector<float> LoadNorm(const NormSpec& norm) const {
+    return ToVector(weights_.Get(norm.name + ".weight", {norm.width}));
+  }
+
+  Product LoadLinear(const LinearSpec& linear) const {
+    // Of a pair, each part has all of the outputs.
+    const int64_t out = linear.gated ? linear.parts[0].out : linear.out();
+    PanelWeight weight(isa_, type_, linear.in, out, /*paired=*/linear.gated, arena_);
+    std::vector<float> bias;
+    int64_t row = 0;
+    int which = 0;
+    for (const LinearSpec::Part& part : linear.parts) {
+      Place(part.name + ".weight", part.out, row, which, &weight);
+      if (linear.bias) {
+        const auto values = ToVector(weights_.Get(part.name + ".bias", {part.out}));
+        bias.insert(bias.end(), values.begin(), values.end());
+      }
+      linear.gated ? which += 1 : row += part.out;
+    }
+    return {.weight = std::move(weight), .bias = std::move(bias)};
+  }
+
+  std::unique_ptr<PanelWeight> LoadMatrix(const std::string& name, int64_t in, int64_t out) const {
+    auto weight = std::make_unique<PanelWeight>(isa_, type_, in, out, /*paired=*/false, arena_);
+    Place(name, out, 0, 0, weight.get());
+    return weight;
+  }
+
+ private:
+  // Copies the tensor's `out` rows behind `row`; its dtype decides.
+  void Place(const std::string& name, int64_t out, int64_t row, int which,
+             PanelWeight* weight) const {
+    const at::Tensor tensor = weights_.GetAsStored(name, {out, weight->in()});
+    if (tensor.scalar_type() == at::kBFloat16) {
+      weight->SetRows(SpanOf<kernels::BFloat16>(tensor), row, which);
+    } else {
+      weight->SetRows(SpanOf<float>(tensor.to(at::kFloat)), row, which);
+    }
+  }
+
+  kernels::Isa isa_;
+  WeightType type_;
+  std::shared_ptr<kernels::PanelArena> arena_;
+  checkpoint::Weights& weights_;
+};
+
+class CpuLlama::Ops {
+ public:
+  Ops(CpuLlama& lm, Member& member, const Step& step) : lm_(lm), member_(member), step_(step) {}
+
+  void Norm(const std::vector<float>& norm) {
+    const int64_t hidden = lm_.config_.hidden_size;
+    member_.ForEach(step_.tokens, kTokenGrain, [&](int64_t begin, int64_t end) {
+      kernels::RmsNorm(step_.x + begin * hidden, norm.data(), lm_.config_.rms_norm_eps, end - begin,
+                       hidden, step_.normed + begin * hidden);
+    });
+  }
+
+  void ProjectQkv(const Product& product) { Project(product, step_.normed, step_.qkv); }
+
+  void PrepareHeads(const HeadSteps<std::vector<float>>& steps, int layer) {
+    const kernels::PagedAttentionArgs args = lm_.AttentionArgs(step_, layer);
+    member_.ForEach(step_.tokens, kTokenGrain, [&](int64_t begin, int64_t end) {
+      for (int64_t t = begin; t < end; ++t) {
+        PrepareToken(steps, args.kv, step_.qkv + t * args.q_stride, t);
+      }
+    });
+  }
+
+  void Attend(const LayerAttention& attention, int layer) {
+    kernels::PagedAttentionArgs args = lm_.AttentionArgs(step_, layer);
+    args.window = attention.window;
+    member_.ForEach(static_cast<int64_t>(step_.units.size()), 1, [&](int64_t begin, int64_t) {
+      lm_.attention_[member_.index()].Run(args, step_.units[begin]);
+    });
+  }
+
+  void AddAttended(const Product& product, const std::vector<float>& norm) {
+    Add(product, step_.attended);
+    Norm(norm);
+  }
+
+  void ProjectGated(const Product& product) { Project(product, step_.normed, step_.inner); }
+
+  void AddInner(const Product& product, const std::vector<float>* next) {
+    Add(product, step_.inner);
+    if (next != nullptr) {
+      Norm(*next);
+    }
+  }
+
+ private:
+  void PrepareToken(const HeadSteps<std::vector<float>>& steps, const kernels::KvPages& kv,
+                    float* qkv, int64_t token) const {
+    const LlamaConfig& config = lm_.config_;
+    const int64_t half = config.head_dim / 2;
+    float* keys = qkv + config.q_size();
+    if (steps.query_norm != nullptr) {
+      kernels::RmsNorm(qkv, steps.query_norm->data(), config.rms_norm_eps, config.heads,
+                       config.head_dim, qkv);
+      kernels::RmsNorm(keys, steps.key_norm->data(), config.rms_norm_eps, config.kv_heads,
+                       config.head_dim, keys);
+    }
+    if (steps.rope) {
+      // Keys follow the queries.
+      kernels::RotateHeads(qkv, config.heads + config.kv_heads, config.head_dim,
+                           step_.cos + token * half, step_.sin + token * half);
+    }
+    kernels::WriteKv(kv, keys, keys + config.kv_size(), step_.pages[token],
+                     step_.input->positions[token] % kKvBlockTokens);
+  }
+
+  void Project(const Product& product, const float* x, float* y) {
+    Multiply(member_, {.weight = &product.weight,
+                       .x = x,
+                       .bias = OrNull(product.bias),
+                       .y = y,
+                       .rows = step_.tokens});
+  }
+
+  // Onto the residual stream.
+  void Add(const Product& product, const float* x) {
+    Multiply(member_, {.weight = &product.weight,
+                       .x = x,
+                       .bias = OrNull(product.bias),
+                       .y = step_.x,
+                       .rows = step_.tokens,
+                       .accumulate = true});
+  }
+
+  CpuLlama& lm_;
+  Member& member_;
+  const Step& step_;
+};
+
 CpuLlama::CpuLlama(const LlamaConfig& config, const LmOptions& options, kernels::Isa isa,
                    checkpoint::Weights& weights)
     : config_(config),
-      isa_(isa),
-      dtype_(options.dtype),
-      arena_(std::make_shared<kernels::PanelArena>()),
       first_layer_(options.layers.first),
       rope_frequencies_(RopeFrequencies(config.rope, config.head_dim)),
       kv_(options.layers.last - options.layers.first, options.kv_blocks, config.kv_heads,
@@ -87,8 +205,10 @@ CpuLlama::CpuLlama(const LlamaConfig& config, const LmOptions& options, kernels:
       team_(Threads(options)),
       attention_(team_.size(),
                  kernels::PagedAttention(isa, config.heads, config.kv_heads, config.head_dim)) {
+  const Loader loader(isa, TypeFor(options.dtype), std::make_shared<kernels::PanelArena>(),
+                      weights);
   for (int i = options.layers.first; i < options.layers.last; ++i) {
-    layers_.push_back(LoadLayer(i, weights));
+    layers_.push_back(LoadLlamaLayer(DescribeLayer(config, i), loader));
   }
   const LlamaTables tables = FindTables(config, weights);
   if (first_stage()) {
@@ -98,51 +218,9 @@ CpuLlama::CpuLlama(const LlamaConfig& config, const LmOptions& options, kernels:
     }
   }
   if (last_stage()) {
-    final_norm_ = ToVector(weights.Get("norm.weight", {config.hidden_size}));
-    head_ = std::make_unique<PanelWeight>(
-        LoadMatrix(tables.head, config.hidden_size, config.vocab_size, weights));
+    final_norm_ = loader.LoadNorm(DescribeFinalNorm(config));
+    head_ = loader.LoadMatrix(tables.head, config.hidden_size, config.vocab_size);
   }
-}
-
-PanelWeight CpuLlama::LoadMatrix(const std::string& name, int64_t in, int64_t out,
-                                 checkpoint::Weights& weights) const {
-  PanelWeight weight(isa_, TypeFor(dtype_), in, out, /*paired=*/false, arena_);
-  Place(weights.GetAsStored(name, {out, in}), 0, 0, &weight);
-  return weight;
-}
-
-CpuLlama::Layer CpuLlama::LoadLayer(int index, checkpoint::Weights& weights) const {
-  const std::string layer = absl::StrCat("layers.", index, ".");
-  const std::string attention = layer + "self_attn.";
-  const std::string mlp = layer + "mlp.";
-  const int hidden = config_.hidden_size;
-  const int q = config_.q_size();
-  const int kv = config_.kv_size();
-  const int inner = config_.intermediate_size;
-  PanelWeight qkv(isa_, TypeFor(dtype_), hidden, q + 2 * kv, /*paired=*/false, arena_);
-  Place(weights.GetAsStored(attention + "q_proj.weight", {q, hidden}), 0, 0, &qkv);
-  Place(weights.GetAsStored(attention + "k_proj.weight", {kv, hidden}), q, 0, &qkv);
-  Place(weights.GetAsStored(attention + "v_proj.weight", {kv, hidden}), q + kv, 0, &qkv);
-  PanelWeight gate_up(isa_, TypeFor(dtype_), hidden, inner, /*paired=*/true, arena_);
-  Place(weights.GetAsStored(mlp + "gate_proj.weight", {inner, hidden}), 0, 0, &gate_up);
-  Place(weights.GetAsStored(mlp + "up_proj.weight", {inner, hidden}), 0, 1, &gate_up);
-  return {
-      .attention_norm = ToVector(weights.Get(layer + "input_layernorm.weight", {hidden})),
-      .qkv = std::move(qkv),
-      .qkv_bias = LoadBias(
-          config_.qkv_bias,
-          {{attention + "q_proj", q}, {attention + "k_proj", kv}, {attention + "v_proj", kv}},
-          weights),
-      .attention_out = LoadMatrix(attention + "o_proj.weight", q, hidden, weights),
-      .attention_out_bias =
-          LoadBias(config_.output_bias, {{attention + "o_proj", hidden}}, weights),
-      .mlp_norm = ToVector(weights.Get(layer + "post_attention_layernorm.weight", {hidden})),
-      .gate_up = std::move(gate_up),
-      .gate_up_bias = LoadBias(config_.mlp_bias,
-                               {{mlp + "gate_proj", inner}, {mlp + "up_proj", inner}}, weights),
-      .down = LoadMatrix(mlp + "down_proj.weight", inner, hidden, weights),
-      .down_bias = LoadBias(config_.mlp_bias, {{mlp + "down_proj", hidden}}, weights),
-  };
 }
 
 CpuLlama::Step CpuLlama::Prepare(const StepInput& input) {
@@ -184,30 +262,31 @@ CpuLlama::Step CpuLlama::Prepare(const StepInput& input) {
   return step;
 }
 
-kernels::PagedAttentionArgs CpuLlama::AttentionArgs(const Step& step, size_t layer) const {
+kernels::PagedAttentionArgs CpuLlama::AttentionArgs(const Step& step, int layer) const {
   return {.q = step.qkv,
           .q_stride = config_.q_size() + 2 * config_.kv_size(),
           .out = step.attended,
-          .kv = kv_.layer(static_cast<int64_t>(layer)),
+          .kv = kv_.layer(layer),
           .query_indptr = step.input->query_indptr,
           .page_indptr = step.input->kv.indptr,
           .page_indices = step.input->kv.indices,
           .last_page_len = step.input->kv.last_page_len,
           .heads = config_.heads,
-          .scale = 1 / std::sqrt(static_cast<float>(config_.head_dim))};
+          .scale = config_.attention_scale()};
 }
 
 // Also the angles, which all layers share.
 void CpuLlama::Embed(Member& member, const Step& step) const {
   const int64_t hidden = config_.hidden_size;
   const int64_t half = config_.head_dim / 2;
+  const auto factor = static_cast<float>(config_.rope.attention_factor);
   member.ForEach(step.tokens, kTokenGrain, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       const float position = static_cast<float>(step.input->positions[t]);
       for (int64_t i = 0; i < half; ++i) {
         const float angle = position * rope_frequencies_[i];
-        step.cos[t * half + i] = std::cos(angle);
-        step.sin[t * half + i] = std::sin(angle);
+        step.cos[t * half + i] = std::cos(angle) * factor;
+        step.sin[t * half + i] = std::sin(angle) * factor;
       }
       float* x = step.x + t * hidden;
       if (!first_stage()) {
@@ -223,62 +302,6 @@ void CpuLlama::Embed(Member& member, const Step& step) const {
       }
     }
   });
-}
-
-void CpuLlama::Norm(Member& member, const float* x, const std::vector<float>& weight, int64_t rows,
-                    float* y) const {
-  const int64_t hidden = config_.hidden_size;
-  member.ForEach(rows, kTokenGrain, [&](int64_t begin, int64_t end) {
-    kernels::RmsNorm(x + begin * hidden, weight.data(), config_.rms_norm_eps, end - begin, hidden,
-                     y + begin * hidden);
-  });
-}
-
-void CpuLlama::Attend(Member& member, const Step& step, size_t index) {
-  const Layer& layer = layers_[index];
-  const kernels::PagedAttentionArgs args = AttentionArgs(step, index);
-  const int q = config_.q_size();
-  const int64_t half = config_.head_dim / 2;
-  Norm(member, step.x, layer.attention_norm, step.tokens, step.normed);
-  Multiply(member, {.weight = &layer.qkv,
-                    .x = step.normed,
-                    .bias = OrNull(layer.qkv_bias),
-                    .y = step.qkv,
-                    .rows = step.tokens});
-  member.ForEach(step.tokens, kTokenGrain, [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) {
-      float* qkv = step.qkv + t * args.q_stride;
-      // Keys follow the queries.
-      kernels::RotateHeads(qkv, config_.heads + config_.kv_heads, config_.head_dim,
-                           step.cos + t * half, step.sin + t * half);
-      kernels::WriteKv(args.kv, qkv + q, qkv + q + config_.kv_size(), step.pages[t],
-                       step.input->positions[t] % kKvBlockTokens);
-    }
-  });
-  member.ForEach(static_cast<int64_t>(step.units.size()), 1, [&](int64_t begin, int64_t) {
-    attention_[member.index()].Run(args, step.units[begin]);
-  });
-  Multiply(member, {.weight = &layer.attention_out,
-                    .x = step.attended,
-                    .bias = OrNull(layer.attention_out_bias),
-                    .y = step.x,
-                    .rows = step.tokens,
-                    .accumulate = true});
-}
-
-void CpuLlama::Mlp(Member& member, const Step& step, const Layer& layer) const {
-  Norm(member, step.x, layer.mlp_norm, step.tokens, step.normed);
-  Multiply(member, {.weight = &layer.gate_up,
-                    .x = step.normed,
-                    .bias = OrNull(layer.gate_up_bias),
-                    .y = step.inner,
-                    .rows = step.tokens});
-  Multiply(member, {.weight = &layer.down,
-                    .x = step.inner,
-                    .bias = OrNull(layer.down_bias),
-                    .y = step.x,
-                    .rows = step.tokens,
-                    .accumulate = true});
 }
 
 void CpuLlama::Head(Member& member, const Step& step) const {
@@ -306,10 +329,8 @@ absl::Status CpuLlama::Run(const StepInput& input) {
   logits_ = step.logits;
   team_.Run([&](Member& member) {
     Embed(member, step);
-    for (size_t i = 0; i < layers_.size(); ++i) {
-      Attend(member, step, i);
-      Mlp(member, step, layers_[i]);
-    }
+    Ops ops(*this, member, step);
+    RunLlamaLayers(config_, first_layer_, layers_, ops);
     if (last_stage()) {
       Head(member, step);
     }

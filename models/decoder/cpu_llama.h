@@ -10,6 +10,7 @@
 #include "models/checkpoint/weights.h"
 #include "models/decoder/causal_lm.h"
 #include "models/decoder/kv_pages.h"
+#include "models/decoder/llama_architecture.h"
 #include "models/decoder/llama_config.h"
 #include "models/decoder/lm_options.h"
 #include "models/kernels/isa.h"
@@ -44,18 +45,11 @@ class CpuLlama : public CausalLm {
  private:
   using Member = kernels::ThreadTeam::Member;
 
-  struct Layer {
-    std::vector<float> attention_norm;  // [hidden]
-    kernels::PanelWeight qkv;
-    std::vector<float> qkv_bias;  // Empty: none, here and below.
-    kernels::PanelWeight attention_out;
-    std::vector<float> attention_out_bias;
-    std::vector<float> mlp_norm;  // [hidden]
-    kernels::PanelWeight gate_up;
-    std::vector<float> gate_up_bias;
-    kernels::PanelWeight down;
-    std::vector<float> down_bias;
+  struct Product {
+    kernels::PanelWeight weight;
+    std::vector<float> bias;  // Empty: none.
   };
+  using Layer = LlamaLayer<std::vector<float>, Product>;
 
   // What the layers of one step read and write.
   struct Step {
@@ -66,31 +60,25 @@ class CpuLlama : public CausalLm {
     float* qkv;       // [tokens, q_size + 2 · kv_size]
     float* attended;  // [tokens, q_size]
     float* inner;     // [tokens, intermediate]
-    float* cos;       // [tokens, head_dim / 2]
+    float* cos;       // [tokens, head_dim / 2], times the attention factor.
     float* sin;
     int32_t* pages;  // [tokens]: where a token's keys and values go.
     float* logits;   // [logits_tokens, vocab]
     std::vector<kernels::AttentionUnit> units;
   };
 
-  Layer LoadLayer(int index, checkpoint::Weights& weights) const;
-  kernels::PanelWeight LoadMatrix(const std::string& name, int64_t in, int64_t out,
-                                  checkpoint::Weights& weights) const;
+  class Loader;
+  // The operations of one thread of the team: see LlamaOps.
+  class Ops;
 
   absl::Status Run(const StepInput& input);
   Step Prepare(const StepInput& input);
-  kernels::PagedAttentionArgs AttentionArgs(const Step& step, size_t layer) const;
+  // Of a layer of this stage, with all of its tokens seen.
+  kernels::PagedAttentionArgs AttentionArgs(const Step& step, int layer) const;
   void Embed(Member& member, const Step& step) const;
-  void Attend(Member& member, const Step& step, size_t layer);
-  void Mlp(Member& member, const Step& step, const Layer& layer) const;
   void Head(Member& member, const Step& step) const;
-  void Norm(Member& member, const float* x, const std::vector<float>& weight, int64_t rows,
-            float* y) const;
 
   LlamaConfig config_;
-  kernels::Isa isa_;
-  ComputeDType dtype_;
-  std::shared_ptr<kernels::PanelArena> arena_;  // Of all weights below.
   int first_layer_;
   std::vector<float> rope_frequencies_;
   at::Tensor embedding_;  // [vocab, hidden], float32 or bfloat16; first stage only.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -10,6 +11,7 @@
 #include "common/base/status_macros.h"
 #include "common/settings/refuse_null.h"
 #include "models/decoder/bounded_number.h"
+#include "models/decoder/rope_settings.h"
 #include "models/settings/decoder_config.h"
 
 namespace terminus::models::decoder {
@@ -24,8 +26,9 @@ constexpr int64_t kMaxWindow = int64_t{1} << 32;
 // Which layers attend within "sliding_window" tokens.
 enum class Window {
   kNone,
-  kAll,      // All, unless the window is null.
-  kByLayer,  // Those from "max_window_layers" on, or of "layer_types", with "use_sliding_window".
+  kAll,          // All, unless the window is null.
+  kBehind,       // Those from "max_window_layers" on, or of "layer_types".
+  kWithoutRope,  // Those that do not turn by positions, or of "layer_types".
 };
 
 // What is wired into one of the families and configurable in another, and the defaults of its
@@ -41,10 +44,14 @@ struct Family {
   bool reads_attention_bias = false;
   bool reads_mlp_bias = false;
   Window window = Window::kNone;
+  // "sliding_window" where the file has none; 0: no window.
+  int64_t default_window = 4096;
+  // Reads "no_rope_layers".
+  bool reads_no_rope = false;
 };
 
-constexpr int kDefaultWindow = 4096;
 constexpr int kDefaultWindowLayers = 28;
+constexpr int kDefaultNoRopeInterval = 4;
 
 LlamaConfig Defaults(int vocab_size, int intermediate_size, int max_positions) {
   LlamaConfig config;
@@ -54,6 +61,16 @@ LlamaConfig Defaults(int vocab_size, int intermediate_size, int max_positions) {
   config.heads = 32;
   config.intermediate_size = intermediate_size;
   config.max_positions = max_positions;
+  return config;
+}
+
+LlamaConfig SmolLm3Defaults() {
+  LlamaConfig config = Defaults(128256, 11008, 32768);
+  config.hidden_size = 2048;
+  config.layers = 36;
+  config.heads = 16;
+  config.rope.theta = 2e6;
+  config.tied_embeddings = true;
   return config;
 }
 
@@ -78,14 +95,23 @@ std::vector<Family> MakeFamilies() {
            .table = &settings::kQwen2Config,
            .defaults = qwen2,
            .kv_heads = 32,
-           .window = Window::kByLayer},
+           .window = Window::kBehind},
           {.type = "qwen3",
            .table = &settings::kQwen3Config,
            .defaults = qwen3,
            .kv_heads = 32,
            .head_dim = 128,
            .reads_attention_bias = true,
-           .window = Window::kByLayer}};
+           .window = Window::kBehind},
+          {.type = "smollm3",
+           .table = &settings::kSmolLm3Config,
+           .defaults = SmolLm3Defaults(),
+           .kv_heads = 4,
+           .reads_attention_bias = true,
+           .reads_mlp_bias = true,
+           .window = Window::kWithoutRope,
+           .default_window = 0,
+           .reads_no_rope = true}};
 }
 
 // Null when it is none of them.
@@ -131,8 +157,8 @@ void ReadSizes(JsonFile& file, const Family& family, LlamaConfig* config) {
   }
 }
 
-// Whether any of the layers has a window by "layer_types"; nothing when the file has no such list.
-std::optional<bool> ReadLayerTypes(JsonFile& file, const Family& family, int layers) {
+// Which layers have a window by "layer_types"; nothing when the file has no such list.
+std::optional<std::vector<bool>> ReadLayerTypes(JsonFile& file, const Family& family, int layers) {
   const json* types = file.Find("layer_types");
   if (types == nullptr) {
     return std::nullopt;
@@ -141,67 +167,133 @@ std::optional<bool> ReadLayerTypes(JsonFile& file, const Family& family, int lay
     file.Fault("layer_types", absl::StrCat("expected a list of ", layers, " strings"));
     return std::nullopt;
   }
-  bool windowed = false;
+  const bool by_layer = family.window == Window::kBehind || family.window == Window::kWithoutRope;
+  std::vector<bool> windowed;
   for (const json& type : *types) {
     const std::string name = type.is_string() ? type.get<std::string>() : "";
-    const bool sliding = family.window == Window::kByLayer && name == "sliding_attention";
+    const bool sliding = by_layer && name == "sliding_attention";
     // "attention" is an older name.
     if (!sliding && name != "full_attention" && name != "attention") {
-      file.Fault(
-          "layer_types",
-          absl::StrCat(type.dump(), ", supported is \"full_attention\"",
-                       family.window == Window::kByLayer ? " and \"sliding_attention\"" : ""));
+      file.Fault("layer_types", absl::StrCat(type.dump(), ", supported is \"full_attention\"",
+                                             by_layer ? " and \"sliding_attention\"" : ""));
       return std::nullopt;
     }
-    windowed = windowed || sliding;
+    windowed.push_back(sliding);
   }
   return windowed;
 }
 
-int64_t ReadWindowSize(JsonFile& file) {
-  const int64_t size = file.IntOr("sliding_window", 1, kMaxWindow, kDefaultWindow);
-  return IsNull(file, "sliding_window") ? kMaxWindow : size;
+// 0: none.
+int64_t ReadWindowSize(JsonFile& file, const Family& family) {
+  const int64_t size = file.IntOr("sliding_window", 1, kMaxWindow, family.default_window);
+  return IsNull(file, "sliding_window") ? 0 : size;
 }
 
-// The tokens that a layer with the narrowest window sees. Until a text is longer, attention to all
-// of it is the same.
-int64_t ReadWindow(JsonFile& file, const Family& family, int layers) {
-  const std::optional<bool> windowed = ReadLayerTypes(file, family, layers);
-  if (family.window == Window::kNone) {
-    return kMaxWindow;
-  }
-  if (family.window == Window::kAll) {
-    return ReadWindowSize(file);
-  }
+// What a window of `size` tokens is for contexts of `max_positions`: none that is not shorter
+// changes anything.
+int WindowWithin(int64_t size, int max_positions) {
+  return size < max_positions ? static_cast<int>(size) : 0;
+}
+
+// For families that say for each layer whether it has a window of `size` tokens.
+void ReadWindowsByLayer(JsonFile& file, const Family& family, int64_t size, LlamaConfig* config) {
+  const auto types = ReadLayerTypes(file, family, config->layers);
   const bool use = file.BoolOr("use_sliding_window", false);
-  const int64_t size = ReadWindowSize(file);
-  const int64_t first = file.IntOr("max_window_layers", 0, kMaxWindow, kDefaultWindowLayers);
-  if (!use && windowed.value_or(false)) {
-    file.Fault("layer_types", "\"sliding_attention\" needs \"use_sliding_window\"");
+  const int64_t first = family.window == Window::kBehind
+                            ? file.IntOr("max_window_layers", 0, kMaxWindow, kDefaultWindowLayers)
+                            : 0;
+  const bool any = types && std::find(types->begin(), types->end(), true) != types->end();
+  if (any && (!use || size == 0)) {
+    file.Fault("layer_types", absl::StrCat("\"sliding_attention\" needs \"",
+                                           use ? "sliding_window" : "use_sliding_window", "\""));
   }
-  return use && windowed.value_or(first < layers) ? size : kMaxWindow;
+  if (!use) {
+    return;
+  }
+  for (int i = 0; i < config->layers; ++i) {
+    LayerAttention& layer = config->layer_attention[i];
+    const bool by_default = family.window == Window::kBehind ? i >= first : !layer.rope;
+    if (types ? (*types)[i] : by_default) {
+      layer.window = WindowWithin(size, config->max_positions);
+    }
+  }
+}
+
+void ReadWindows(JsonFile& file, const Family& family, LlamaConfig* config) {
+  if (family.window == Window::kNone || family.window == Window::kAll) {
+    ReadLayerTypes(file, family, config->layers);
+  }
+  if (family.window == Window::kNone) {
+    return;
+  }
+  const int64_t size = ReadWindowSize(file, family);
+  if (family.window != Window::kAll) {
+    ReadWindowsByLayer(file, family, size, config);
+    return;
+  }
+  for (LayerAttention& layer : config->layer_attention) {
+    layer.window = WindowWithin(size, config->max_positions);
+  }
+}
+
+// Sets which layers do not turn by positions: those with a 0 in "no_rope_layers", or each
+// "no_rope_layer_interval"th.
+void ReadNoRope(JsonFile& file, LlamaConfig* config) {
+  const int64_t interval =
+      file.IntOr("no_rope_layer_interval", 1, kMaxWindow, kDefaultNoRopeInterval);
+  const json* turns = file.Find("no_rope_layers");
+  const auto count = static_cast<size_t>(config->layers);
+  if (turns != nullptr && (!turns->is_array() || turns->size() < count)) {
+    file.Fault("no_rope_layers", absl::StrCat("expected a list of at least ", count, " numbers"));
+    return;
+  }
+  for (size_t i = 0; i < count; ++i) {
+    bool rope = (i + 1) % interval != 0;
+    if (turns != nullptr) {
+      const json& value = (*turns)[i];
+      if (!value.is_number_integer()) {
+        file.Fault("no_rope_layers", absl::StrCat(value.dump(), ", expected 0 or 1"));
+        return;
+      }
+      rope = value.get<int64_t>() != 0;
+    }
+    config->layer_attention[i].rope = rope;
+  }
 }
 
 // Whatever family the file is of. Faults are noted in it.
 LlamaConfig ReadConfig(JsonFile& file, const Family& family) {
   LlamaConfig config = family.defaults;
   ReadSizes(file, family, &config);
-  config.rope = ReadRope(file, config.max_positions);
+  RopeSettings rope = ReadRope(file, config.head_dim, config.max_positions, config.rope.theta);
+  config.rope = std::move(rope.rope);
+  config.max_positions = rope.max_positions;
   if (family.reads_attention_bias) {
     config.output_bias = file.BoolOr("attention_bias", false);
     config.qkv_bias = config.output_bias;
   }
   config.mlp_bias = family.reads_mlp_bias && file.BoolOr("mlp_bias", false);
-  config.max_positions = static_cast<int>(
-      std::min<int64_t>(config.max_positions, ReadWindow(file, family, config.layers)));
+  config.layer_attention.resize(config.layers);
+  if (family.reads_no_rope) {
+    ReadNoRope(file, &config);
+  }
+  ReadWindows(file, family, &config);
   return config;
+}
+
+// Up to the narrowest window, attention within windows is attention to all.
+void EndContextAtWindows(LlamaConfig* config) {
+  for (LayerAttention& layer : config->layer_attention) {
+    if (layer.window != 0) {
+      config->max_positions = std::min(config->max_positions, layer.window);
+      layer.window = 0;
+    }
+  }
 }
 
 }  // namespace
 
-bool IsLlamaFamily(absl::string_view model_type) {
-  return model_type == "llama" || model_type == "mistral" || model_type == "qwen2";
-}
+bool IsLlamaFamily(absl::string_view model_type) { return FindFamily(model_type) != nullptr; }
 
 absl::StatusOr<LlamaConfig> ReadLlamaConfig(const std::string& folder) {
   const std::string path = folder + "/config.json";
@@ -215,21 +307,22 @@ absl::StatusOr<LlamaConfig> ParseLlamaConfig(const std::string& name, const std:
   const std::string type = any.StringOr("model_type", "");
   if (!IsLlamaFamily(type)) {
     any.Fault("model_type", absl::StrCat("\"", type, "\", supported for generation are \"llama\", ",
-                                         "\"mistral\" and \"qwen2\""));
+                                         "\"mistral\", \"qwen2\", \"qwen3\" and \"smollm3\""));
     return any.status();
   }
   const Family& family = *FindFamily(type);
   TERMINUS_ASSIGN_OR_RETURN(JsonFile file, JsonFile::Parse(name, text, family.table));
   LlamaConfig config = ReadConfig(file, family);
-  config.tied_embeddings = file.BoolOr("tie_word_embeddings", false);
+  config.tied_embeddings = file.BoolOr("tie_word_embeddings", config.tied_embeddings);
   TERMINUS_RETURN_IF_ERROR(file.status());
   return config;
 }
 
 absl::StatusOr<LlamaConfig> ReadQwen3EncoderConfig(const std::string& folder) {
-  TERMINUS_ASSIGN_OR_RETURN(JsonFile file,
-                            JsonFile::Read(folder + "/config.json", &settings::kQwen3Config));
+  TERMINUS_ASSIGN_OR_RETURN(
+      JsonFile file, JsonFile::Read(folder + "/config.json", &settings::kQwen3EncoderConfig));
   LlamaConfig config = ReadConfig(file, *FindFamily("qwen3"));
+  EndContextAtWindows(&config);
   terminus::settings::RefuseNull(file, {"is_causal"});
   config.causal = file.BoolOr("is_causal", true);
   TERMINUS_RETURN_IF_ERROR(file.status());

@@ -1,6 +1,5 @@
 #include "models/decoder/llama_config.h"
 
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "gmock/gmock.h"
@@ -11,6 +10,7 @@ namespace {
 
 using nlohmann::json;
 using testing::AllOf;
+using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -24,6 +24,22 @@ LlamaConfig Parse(const json& config) {
   const auto parsed = ParseLlamaConfig("config.json", config.dump());
   EXPECT_TRUE(parsed.ok()) << parsed.status();
   return parsed.value_or(LlamaConfig{});
+}
+
+std::vector<int> WindowsOf(const LlamaConfig& config) {
+  std::vector<int> windows;
+  for (const LayerAttention& layer : config.layer_attention) {
+    windows.push_back(layer.window);
+  }
+  return windows;
+}
+
+std::vector<bool> RopeOf(const LlamaConfig& config) {
+  std::vector<bool> rope;
+  for (const LayerAttention& layer : config.layer_attention) {
+    rope.push_back(layer.rope);
+  }
+  return rope;
 }
 
 std::string Refusal(const json& config) {
@@ -45,10 +61,10 @@ TEST(LlamaConfig, DefaultsFollowTheFamily) {
   config["num_key_value_heads"] = 4;
   EXPECT_TRUE(Parse(config).qkv_bias);
   EXPECT_FALSE(Parse(config).output_bias);
-  EXPECT_EQ(Parse(config).max_positions, 512);
-  // Attention within a window equals attention to all only up to its length.
+  EXPECT_THAT(WindowsOf(Parse(config)), ElementsAre(0, 0));
   config["model_type"] = "mistral";
-  EXPECT_EQ(Parse(config).max_positions, 64);
+  EXPECT_THAT(WindowsOf(Parse(config)), ElementsAre(64, 64));
+  EXPECT_EQ(Parse(config).max_positions, 512);
 }
 
 TEST(LlamaConfig, AbsentKeysAreTheClassesDefaults) {
@@ -62,11 +78,21 @@ TEST(LlamaConfig, AbsentKeysAreTheClassesDefaults) {
   const LlamaConfig mistral = Parse({{"model_type", "mistral"}});
   EXPECT_EQ(mistral.intermediate_size, 14336);
   EXPECT_EQ(mistral.kv_heads, 8);
-  EXPECT_EQ(mistral.max_positions, 4096);
+  EXPECT_EQ(mistral.max_positions, 131072);
+  EXPECT_THAT(WindowsOf(mistral), Each(4096));
   const LlamaConfig qwen2 = Parse({{"model_type", "qwen2"}});
   EXPECT_EQ(qwen2.vocab_size, 151936);
   EXPECT_EQ(qwen2.kv_heads, 32);
   EXPECT_EQ(qwen2.max_positions, 32768);
+  const LlamaConfig qwen3 = Parse({{"model_type", "qwen3"}});
+  EXPECT_EQ(qwen3.head_dim, 128);
+  EXPECT_TRUE(qwen3.qk_norm && !qwen3.qkv_bias);
+  const LlamaConfig smollm3 = Parse({{"model_type", "smollm3"}});
+  EXPECT_EQ(smollm3.layers, 36);
+  EXPECT_EQ(smollm3.head_dim, 128);
+  EXPECT_EQ(smollm3.rope.theta, 2e6);
+  EXPECT_TRUE(smollm3.tied_embeddings);
+  EXPECT_FALSE(Parse({{"model_type", "llama"}}).tied_embeddings);
   // Null is as many heads as queries have, absent is 32.
   EXPECT_EQ(
       Parse(
@@ -85,31 +111,64 @@ TEST(LlamaConfig, BiasesThatTheFamilyReads) {
   EXPECT_TRUE(Parse({{"model_type", "llama"}, {"attention_bias", true}}).output_bias);
 }
 
-TEST(LlamaConfig, WindowsEndTheContext) {
-  const auto positions = [](json change) {
-    json config = {
-        {"model_type", "mistral"}, {"num_hidden_layers", 2}, {"max_position_embeddings", 8192}};
-    config.update(change);
-    return Parse(config).max_positions;
+TEST(LlamaConfig, WindowsOfLayers) {
+  const auto windows = [](const json& config, const json& change) {
+    json changed = config;
+    changed.update({{"num_hidden_layers", 2}, {"max_position_embeddings", 8192}});
+    changed.update(change);
+    return WindowsOf(Parse(changed));
   };
-  EXPECT_EQ(positions(json::object()), 4096);
-  EXPECT_EQ(positions({{"sliding_window", nullptr}}), 8192);
-  EXPECT_EQ(positions({{"sliding_window", 100}}), 100);
-  const json qwen2 = {
-      {"model_type", "qwen2"}, {"use_sliding_window", true}, {"sliding_window", 64}};
-  const auto with = [&](const json& change) {
-    json config = qwen2;
-    config.update(change);
-    return positions(config);
-  };
-  // The first window is behind the last layer.
-  EXPECT_EQ(with(json::object()), 8192);
-  EXPECT_EQ(with({{"max_window_layers", 1}}), 64);
-  EXPECT_EQ(with({{"max_window_layers", 1}, {"use_sliding_window", false}}), 8192);
-  EXPECT_EQ(with({{"max_window_layers", 1}, {"sliding_window", nullptr}}), 8192);
-  EXPECT_EQ(with({{"layer_types", {"full_attention", "sliding_attention"}}}), 64);
-  EXPECT_EQ(with({{"max_window_layers", 1}, {"layer_types", {"full_attention", "full_attention"}}}),
-            8192);
+  const json mistral = {{"model_type", "mistral"}};
+  EXPECT_THAT(windows(mistral, json::object()), ElementsAre(4096, 4096));
+  EXPECT_THAT(windows(mistral, {{"sliding_window", nullptr}}), ElementsAre(0, 0));
+  EXPECT_THAT(windows(mistral, {{"sliding_window", 100}}), ElementsAre(100, 100));
+  // No context is longer.
+  EXPECT_THAT(windows(mistral, {{"sliding_window", 8192}}), ElementsAre(0, 0));
+  EXPECT_THAT(windows(mistral, {{"sliding_window", int64_t{1} << 32}}), ElementsAre(0, 0));
+  for (const char* type : {"qwen2", "qwen3"}) {
+    const json qwen = {{"model_type", type}, {"use_sliding_window", true}, {"sliding_window", 64}};
+    // The first window is behind the last layer.
+    EXPECT_THAT(windows(qwen, json::object()), ElementsAre(0, 0));
+    EXPECT_THAT(windows(qwen, {{"max_window_layers", 1}}), ElementsAre(0, 64));
+    EXPECT_THAT(windows(qwen, {{"max_window_layers", 1}, {"use_sliding_window", false}}),
+                ElementsAre(0, 0));
+    EXPECT_THAT(windows(qwen, {{"max_window_layers", 1}, {"sliding_window", nullptr}}),
+                ElementsAre(0, 0));
+    EXPECT_THAT(windows(qwen, {{"layer_types", {"sliding_attention", "full_attention"}}}),
+                ElementsAre(64, 0));
+    EXPECT_THAT(windows(qwen, {{"max_window_layers", 1},
+                               {"layer_types", {"full_attention", "full_attention"}}}),
+                ElementsAre(0, 0));
+  }
+}
+
+TEST(LlamaConfig, SmolLm3LayersWithoutRope) {
+  json config = Minimal();
+  config["model_type"] = "smollm3";
+  config["num_hidden_layers"] = 4;
+  EXPECT_THAT(RopeOf(Parse(config)), ElementsAre(true, true, true, false));
+  config["no_rope_layer_interval"] = 2;
+  EXPECT_THAT(RopeOf(Parse(config)), ElementsAre(true, false, true, false));
+  // The list counts more, and may be too long.
+  config["no_rope_layers"] = {0, 1, 1, 0, 0};
+  EXPECT_THAT(RopeOf(Parse(config)), ElementsAre(false, true, true, false));
+  // Layers without rope have the window.
+  config["sliding_window"] = 32;
+  EXPECT_THAT(WindowsOf(Parse(config)), ElementsAre(0, 0, 0, 0));
+  config["use_sliding_window"] = true;
+  EXPECT_THAT(WindowsOf(Parse(config)), ElementsAre(32, 0, 0, 32));
+  config["layer_types"] = {"full_attention", "sliding_attention", "full_attention",
+                           "full_attention"};
+  EXPECT_THAT(WindowsOf(Parse(config)), ElementsAre(0, 32, 0, 0));
+  config["sliding_window"] = nullptr;
+  EXPECT_THAT(Refusal(config), HasSubstr("needs \"sliding_window\""));
+  config["no_rope_layers"] = {0, 1};
+  EXPECT_THAT(Refusal(config), HasSubstr("no_rope_layers: expected a list of at least 4"));
+  config["no_rope_layers"] = {0, 1, "x", 0};
+  EXPECT_THAT(Refusal(config), HasSubstr("no_rope_layers: \"x\", expected 0 or 1"));
+  config.erase("no_rope_layers");
+  config["no_rope_layer_interval"] = 0;
+  EXPECT_THAT(Refusal(config), HasSubstr("no_rope_layer_interval: 0"));
 }
 
 TEST(LlamaConfig, RefusesOtherMasks) {
@@ -139,83 +198,6 @@ TEST(LlamaConfig, RefusesQuantizedWeights) {
               HasSubstr("quantization_config: {\"quant_method\":\"fp8\"}, not supported"));
 }
 
-TEST(LlamaConfig, RopeScalingCountsMoreThanRopeParameters) {
-  json config = Minimal();
-  config["rope_parameters"] = {{"rope_type", "default"}, {"rope_theta", 5e5}};
-  config["rope_scaling"] = {{"type", "linear"}, {"factor", 4}};
-  const RopeConfig rope = Parse(config).rope;
-  EXPECT_EQ(rope.scaling, RopeConfig::Scaling::kLinear);
-  EXPECT_EQ(rope.factor, 4);
-  // Nothing of the other object counts.
-  EXPECT_EQ(rope.theta, 10000);
-  config["rope_theta"] = 77;
-  EXPECT_EQ(Parse(config).rope.theta, 77);
-  config["rope_scaling"]["rope_theta"] = 88;
-  EXPECT_EQ(Parse(config).rope.theta, 88);
-  // An empty one says nothing, nor does null.
-  for (const json& nothing : {json::object(), json()}) {
-    config["rope_scaling"] = nothing;
-    EXPECT_EQ(Parse(config).rope.theta, 5e5);
-  }
-}
-
-TEST(LlamaConfig, RopeTypesNeedTheirNumbers) {
-  json config = Minimal();
-  config["rope_parameters"] = {{"rope_type", "llama3"}};
-  EXPECT_THAT(Refusal(config),
-              AllOf(HasSubstr("rope_parameters.factor: missing"),
-                    HasSubstr("low_freq_factor: missing"), HasSubstr("high_freq_factor: missing")));
-  config["rope_parameters"].update(
-      {{"factor", 8}, {"low_freq_factor", 1}, {"high_freq_factor", 4}});
-  EXPECT_EQ(Parse(config).rope.original_max_positions, 512);
-  config["rope_parameters"]["original_max_position_embeddings"] = 64;
-  EXPECT_EQ(Parse(config).rope.original_max_positions, 64);
-  config["original_max_position_embeddings"] = 128;
-  EXPECT_EQ(Parse(config).rope.original_max_positions, 128);
-  for (const char* type : {"linear", "dynamic"}) {
-    config["rope_parameters"] = {{"rope_type", type}};
-    EXPECT_THAT(Refusal(config), HasSubstr("rope_parameters.factor: missing")) << type;
-  }
-  config["rope_parameters"]["factor"] = 2;
-  EXPECT_EQ(Parse(config).rope.scaling, RopeConfig::Scaling::kDefault);
-  config["rope_parameters"] = {{"full_attention", {{"rope_type", "default"}}}};
-  EXPECT_THAT(Refusal(config), HasSubstr("rope_parameters.full_attention"));
-  config["rope_parameters"] = {{"rope_type", "longrope"}};
-  config["partial_rotary_factor"] = 0.5;
-  EXPECT_THAT(Refusal(config), AllOf(HasSubstr("\"longrope\", supported are"),
-                                     HasSubstr("partial_rotary_factor: 0.5")));
-}
-
-TEST(LlamaConfig, RopeInBothPlaces) {
-  json old = Minimal();
-  old["rope_theta"] = 5e5;
-  old["rope_scaling"] = {{"rope_type", "llama3"},
-                         {"factor", 32},
-                         {"low_freq_factor", 1},
-                         {"high_freq_factor", 4},
-                         {"original_max_position_embeddings", 8192}};
-  json recent = Minimal();
-  recent["rope_parameters"] = old["rope_scaling"];
-  recent["rope_parameters"]["rope_theta"] = 5e5;
-  for (const json& config : {old, recent}) {
-    const RopeConfig rope = Parse(config).rope;
-    EXPECT_EQ(rope.theta, 5e5);
-    EXPECT_EQ(rope.scaling, RopeConfig::Scaling::kLlama3);
-    EXPECT_EQ(rope.factor, 32);
-  }
-}
-
-TEST(LlamaConfig, FrequenciesFallAndLongWavesAreStretched) {
-  EXPECT_THAT(RopeFrequencies({.theta = 100}, 4), ElementsAre(1, testing::FloatEq(0.1f)));
-  const RopeConfig scaled{.theta = 5e5, .scaling = RopeConfig::Scaling::kLlama3, .factor = 8};
-  const auto before = RopeFrequencies({.theta = 5e5}, 128);
-  const auto after = RopeFrequencies(scaled, 128);
-  EXPECT_EQ(after.front(), before.front());
-  EXPECT_FLOAT_EQ(after.back(), before.back() / 8);
-  const RopeConfig linear{.theta = 5e5, .scaling = RopeConfig::Scaling::kLinear, .factor = 8};
-  EXPECT_FLOAT_EQ(RopeFrequencies(linear, 128).front(), before.front() / 8);
-}
-
 TEST(LlamaConfig, RefusalsNameKeyAndWhatIsSupported) {
   EXPECT_THAT(Refusal({{"model_type", "gpt2"}}),
               AllOf(HasSubstr("config.json"), HasSubstr("gpt2"), HasSubstr("qwen2")));
@@ -223,12 +205,12 @@ TEST(LlamaConfig, RefusalsNameKeyAndWhatIsSupported) {
   config["hidden_act"] = "gelu";
   config["num_key_value_heads"] = 3;
   config["head_dim"] = 24;
-  config["rope_scaling"] = {{"type", "yarn"}, {"factor", -1}};
+  config["rope_scaling"] = {{"type", "axial"}, {"factor", -1}};
   config["vocab_size"] = 0;
   EXPECT_THAT(Refusal(config),
               AllOf(HasSubstr("gelu"), HasSubstr("3 do not divide 4"),
                     HasSubstr("24, supported are multiples of 16"),
-                    HasSubstr("rope_scaling.rope_type: \"yarn\""), HasSubstr("vocab_size: 0")));
+                    HasSubstr("rope_scaling.rope_type: \"axial\""), HasSubstr("vocab_size: 0")));
   config = Minimal();
   config["rope_scaling"] = 3;
   EXPECT_THAT(Refusal(config), HasSubstr("rope_scaling: expected an object"));

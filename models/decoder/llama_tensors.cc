@@ -1,11 +1,11 @@
 #include "models/decoder/llama_tensors.h"
 
+#include "models/decoder/llama_architecture.h"
+
 namespace terminus::models::decoder {
 namespace {
 
 constexpr absl::string_view kPrefixes[] = {"model."};
-constexpr char kEmbedding[] = "embed_tokens.weight";
-constexpr char kHead[] = "lm_head.weight";
 
 }  // namespace
 
@@ -13,15 +13,16 @@ const weights::TensorNames kLlamaNames = {.prefixes = kPrefixes};
 
 LlamaTables FindTables(const LlamaConfig& config, const checkpoint::Weights& weights) {
   if (!config.tied_embeddings) {
-    return {.embedding = kEmbedding, .head = kHead};
+    return {.embedding = kEmbeddingTensor, .head = kHeadTensor};
   }
-  if (!weights.Has(kHead)) {
-    return {.embedding = kEmbedding, .head = kEmbedding};
+  if (!weights.Has(kHeadTensor)) {
+    return {.embedding = kEmbeddingTensor, .head = kEmbeddingTensor};
   }
-  if (!weights.Has(kEmbedding)) {
-    return {.embedding = kHead, .head = kHead};
+  if (!weights.Has(kEmbeddingTensor)) {
+    return {.embedding = kHeadTensor, .head = kHeadTensor};
   }
-  return {.embedding = kEmbedding, .head = weights.IsSame(kEmbedding, kHead) ? kEmbedding : kHead};
+  return {.embedding = kEmbeddingTensor,
+          .head = weights.IsSame(kEmbeddingTensor, kHeadTensor) ? kEmbeddingTensor : kHeadTensor};
 }
 
 }  // namespace terminus::models::decoder

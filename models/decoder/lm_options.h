@@ -26,11 +26,23 @@ struct LmOptions {
   int threads = 0;
   // KV blocks to allocate; 0: as many as fit into kv_bytes, at least one.
   int kv_blocks = 0;
+  // 0: 512 MiB on a CPU; on a GPU what is left of `memory_share` of its memory.
   int64_t kv_bytes = int64_t{256} << 20;
+  float memory_share = 0.9f;
+  // Sequences in one step; 0: 8 on a CPU, 512 on a GPU. A GPU allocates for them, and for the
+  // sampling state of twice as many.
+  int max_sequences = 0;
+  // Tokens in one step, at least max_sequences; 0: 128 on a CPU, 8,192 on a GPU.
+  int max_tokens = 0;
   ComputeDType dtype = ComputeDType::kAuto;
   // Make every check of a load, but read no weight and use no device. The model cannot compute.
   bool check_only = false;
   LayerRange layers;
+
+  int slots() const { return 2 * max_sequences; }
 };
+
+// `options` with numbers in the place of zeros, those of the kind of device.
+LmOptions ResolveSizes(LmOptions options, bool gpu);
 
 }  // namespace terminus::models::decoder

@@ -149,16 +149,7 @@ absl::StatusOr<sampling::Sampled> LmRunner::SampleRowOf(const Slot& slot,
                                      .prompt_length = slot.prompt_length,
                                      .max_length = slot.max_length};
   const auto position = static_cast<uint64_t>(row.length);
-  if (row.mask == nullptr) {
-    return sampling::Sample(logits, slot.sampling, position, rules_, history);
-  }
-  sampling::LogitRules rules = rules_;
-  for (int32_t token = 0; token < logits_.vocab_size; ++token) {
-    if ((row.mask[token / 32] >> (token % 32) & 1) == 0) {
-      rules.suppress_tokens.push_back(token);
-    }
-  }
-  return sampling::Sample(logits, slot.sampling, position, rules, history);
+  return sampling::Sample(logits, slot.sampling, position, rules_, history, row.mask);
 }
 
 absl::Status LmRunner::Sample(absl::Span<const SampleRow> rows) {

@@ -1,13 +1,17 @@
 #include "models/decoder/load.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/log.h"
 #include "common/base/status_macros.h"
 #include "models/checkpoint/check.h"
 #include "models/checkpoint/weights.h"
 #include "models/decoder/aten_llama.h"
 #include "models/decoder/cpu_llama.h"
+#include "models/decoder/cuda_llama.h"
+#include "models/decoder/llama_architecture.h"
 #include "models/decoder/llama_config.h"
 #include "models/decoder/llama_tensors.h"
 #include "models/kernels/isa.h"
@@ -16,6 +20,7 @@ namespace terminus::models::decoder {
 namespace {
 
 constexpr int kMaxKvBlocks = 1 << 24;
+constexpr int64_t kDefaultKvBytes = int64_t{256} << 20;
 
 absl::Status ResolveLayers(const LlamaConfig& config, LayerRange* layers) {
   if (layers->last == -1) {
@@ -32,8 +37,9 @@ absl::Status ResolveKv(const LlamaConfig& config, int64_t element_bytes, LmOptio
   if (options->kv_blocks == 0) {
     const int64_t bytes = KvBlockBytes(options->layers.last - options->layers.first,
                                        config.kv_heads, config.head_dim, element_bytes);
-    options->kv_blocks =
-        static_cast<int>(std::clamp<int64_t>(options->kv_bytes / bytes, 1, kMaxKvBlocks));
+    // Of the reference on a GPU, where nothing is said: as on a CPU.
+    const int64_t available = options->kv_bytes > 0 ? options->kv_bytes : kDefaultKvBytes;
+    options->kv_blocks = static_cast<int>(std::clamp<int64_t>(available / bytes, 1, kMaxKvBlocks));
   }
   if (options->kv_blocks < 1 || options->kv_blocks > kMaxKvBlocks) {
     return absl::InvalidArgumentError(
@@ -43,12 +49,38 @@ absl::Status ResolveKv(const LlamaConfig& config, int64_t element_bytes, LmOptio
 }
 
 // The dtype of the first matrix stands for all.
-ComputeDType ResolveDType(ComputeDType asked, const checkpoint::Weights& weights, int layer) {
-  if (asked != ComputeDType::kAuto) {
-    return asked;
+ComputeDType ResolveDType(const LlamaConfig& config, const LmOptions& options,
+                          const checkpoint::Weights& weights) {
+  if (options.dtype != ComputeDType::kAuto) {
+    return options.dtype;
   }
-  const std::string matrix = absl::StrCat("layers.", layer, ".mlp.gate_proj.weight");
+  const LayerSpec layer = DescribeLayer(config, options.layers.first);
+  const std::string matrix = layer.gate_up.parts[0].name + ".weight";
   return weights.TypeOf(matrix) == at::kBFloat16 ? ComputeDType::kBFloat16 : ComputeDType::kFloat32;
+}
+
+// Whether the engine of a GPU computes the model; else the reference does, on whatever device.
+bool UsesEngine(const LlamaConfig& config, const LmOptions& options, at::Device device) {
+  if (!device.is_cuda() || options.dtype == ComputeDType::kFloat32) {
+    return false;
+  }
+  const absl::Status status = CudaLlama::Supports(config, options.layers);
+  if (!status.ok()) {
+    base::LogWarning(absl::StrCat("the GPU engine does not compute ", status.message(),
+                                  ": the slow reference does"));
+  }
+  return status.ok();
+}
+
+absl::StatusOr<std::unique_ptr<CausalLm>> LoadEngine(const LlamaConfig& config,
+                                                     const LmOptions& options, at::Device device,
+                                                     checkpoint::Weights& weights) {
+  if (ResolveDType(config, options, weights) != ComputeDType::kBFloat16) {
+    base::LogWarning("the weights are rounded to bfloat16, in which the GPU computes");
+  }
+  CudaLlama::Tensors tensors = CudaLlama::LoadTensors(config, device, weights);
+  TERMINUS_RETURN_IF_ERROR(weights.Finish());
+  return CudaLlama::Create(config, options, device, std::move(tensors));
 }
 
 }  // namespace
@@ -57,10 +89,14 @@ absl::StatusOr<std::unique_ptr<CausalLm>> LoadCausalLm(const std::string& folder
                                                        LmOptions options) {
   TERMINUS_RETURN_IF_ERROR(checkpoint::CheckOnMeta(
       device, [&](at::Device meta) { return LoadCausalLm(folder, meta, options).status(); }));
+  options = ResolveSizes(options, device.is_cuda());
   TERMINUS_ASSIGN_OR_RETURN(const LlamaConfig config, ReadLlamaConfig(folder));
   TERMINUS_RETURN_IF_ERROR(ResolveLayers(config, &options.layers));
   TERMINUS_ASSIGN_OR_RETURN(auto weights, checkpoint::Weights::Open(folder, device, kLlamaNames));
-  options.dtype = ResolveDType(options.dtype, weights, options.layers.first);
+  if (UsesEngine(config, options, device)) {
+    return LoadEngine(config, options, device, weights);
+  }
+  options.dtype = ResolveDType(config, options, weights);
   const bool narrow_kv = !device.is_cpu() && options.dtype == ComputeDType::kBFloat16;
   TERMINUS_RETURN_IF_ERROR(ResolveKv(config, narrow_kv ? 2 : 4, &options));
   std::unique_ptr<CausalLm> lm;

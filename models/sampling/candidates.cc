@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <limits>
 #include <numeric>
+
+#include "models/sampling/arithmetic.h"
 
 namespace terminus::models::sampling {
 namespace {
@@ -29,16 +33,15 @@ void Filter(const Keep& keep, Candidates& candidates) {
   candidates.weights.resize(kept);
 }
 
-double Total(const Candidates& candidates) {
-  return std::accumulate(candidates.weights.begin(), candidates.weights.end(), 0.0);
-}
+// What the filters of information compute with: an entropy is no exact sum anyway.
+double Real(uint64_t weight) { return static_cast<double>(weight); }
 
 // In nats.
 double Entropy(const Candidates& candidates) {
-  const double total = Total(candidates);
+  const double total = Real(Total(candidates));
   double entropy = 0;
-  for (const double weight : candidates.weights) {
-    const double p = weight / total;
+  for (const uint64_t weight : candidates.weights) {
+    const double p = Real(weight) / total;
     entropy -= p > 0 ? p * std::log(p) : 0;
   }
   return entropy;
@@ -49,8 +52,8 @@ std::vector<size_t> ByWeight(const Candidates& candidates) {
   std::vector<size_t> order(candidates.tokens.size());
   std::iota(order.begin(), order.end(), 0);
   std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    const double x = candidates.weights[a];
-    const double y = candidates.weights[b];
+    const uint64_t x = candidates.weights[a];
+    const uint64_t y = candidates.weights[b];
     return x > y || (x == y && candidates.tokens[a] < candidates.tokens[b]);
   });
   return order;
@@ -65,12 +68,12 @@ void KeepTopH(double top_h, Candidates& candidates) {
     top.tokens.push_back(candidates.tokens[i]);
     top.weights.push_back(candidates.weights[i]);
   }
-  const double total = Total(top);
+  const double total = Real(Total(top));
   const double limit = Entropy(top) * top_h;
   std::vector<bool> kept(candidates.tokens.size(), false);
   double entropy = 0;
   for (size_t rank = 0; rank < order.size(); ++rank) {
-    const double p = top.weights[rank] / total;
+    const double p = Real(top.weights[rank]) / total;
     if (!(p > 0)) {
       break;
     }
@@ -80,21 +83,20 @@ void KeepTopH(double top_h, Candidates& candidates) {
   Filter([&](size_t i) { return kept[i]; }, candidates);
 }
 
-// Tokens as likely as the last of the k stay too.
-void KeepTopK(absl::Span<const float> logits, size_t k, std::vector<int32_t>& tokens) {
-  const Likelier likelier{logits};
-  const auto end = tokens.begin() + static_cast<int64_t>(k);
-  std::partial_sort(tokens.begin(), end, tokens.end(), likelier);
-  const float least = Logit(logits, *(end - 1));
-  const auto ties = std::partition(end, tokens.end(),
-                                   [&](int32_t token) { return Logit(logits, token) == least; });
-  std::sort(end, ties, likelier);
-  tokens.erase(ties, tokens.end());
+// Minus infinity where all are among the k largest.
+float KthLargest(absl::Span<const float> logits, size_t k) {
+  if (k == 0 || k >= logits.size()) {
+    return -std::numeric_limits<float>::infinity();
+  }
+  std::vector<float> largest(k);
+  std::partial_sort_copy(logits.begin(), logits.end(), largest.begin(), largest.end(),
+                         std::greater<>());
+  return largest.back();
 }
 
 // Of equally likely tokens the higher id stays, as in the reference.
-void KeepTopP(absl::Span<const float> logits, double share, Candidates& candidates) {
-  const double total = Total(candidates);
+void KeepTopP(absl::Span<const float> logits, float share, Candidates& candidates) {
+  const uint64_t least = ShareOf(share, Total(candidates));
   // A heap with the likeliest on top: mostly few are taken from it, so a full sort would be waste.
   std::vector<size_t> heap(candidates.tokens.size());
   std::iota(heap.begin(), heap.end(), 0);
@@ -104,39 +106,36 @@ void KeepTopP(absl::Span<const float> logits, double share, Candidates& candidat
     return x < y || (x == y && candidates.tokens[a] < candidates.tokens[b]);
   };
   std::make_heap(heap.begin(), heap.end(), less);
-  auto end = heap.end();
-  double sum = 0;
-  Candidates best;
-  while (end != heap.begin() && (best.tokens.empty() || sum < share * total)) {
+  std::vector<bool> kept(heap.size(), false);
+  uint64_t sum = 0;
+  for (auto end = heap.end(); sum < least; --end) {
     std::pop_heap(heap.begin(), end, less);
-    --end;
-    best.tokens.push_back(candidates.tokens[*end]);
-    best.weights.push_back(candidates.weights[*end]);
-    sum += candidates.weights[*end];
+    kept[*(end - 1)] = true;
+    sum += candidates.weights[*(end - 1)];
   }
-  candidates = std::move(best);
+  Filter([&](size_t i) { return kept[i]; }, candidates);
 }
 
 // Drops what is less likely than `least`, but for the likeliest.
 void DropBelow(double least, Candidates& candidates) {
-  const double total = Total(candidates);
-  const double most = *std::max_element(candidates.weights.begin(), candidates.weights.end());
+  const double total = Real(Total(candidates));
+  const uint64_t most = *std::max_element(candidates.weights.begin(), candidates.weights.end());
   Filter(
       [&](size_t i) {
-        const double weight = candidates.weights[i];
-        return weight == most || weight / total >= least;
+        const uint64_t weight = candidates.weights[i];
+        return weight == most || Real(weight) / total >= least;
       },
       candidates);
 }
 
 // Meister et al., "Locally Typical Sampling", 2022.
 void KeepTypical(double mass, Candidates& candidates) {
-  const double total = Total(candidates);
+  const double total = Real(Total(candidates));
   const double entropy = Entropy(candidates);
   // By how much a token's information differs from the expected; infinite for one that never comes.
   std::vector<double> distance;
-  for (const double weight : candidates.weights) {
-    distance.push_back(std::abs(-std::log(weight / total) - entropy));
+  for (const uint64_t weight : candidates.weights) {
+    distance.push_back(std::abs(-std::log(Real(weight) / total) - entropy));
   }
   std::vector<size_t> order(distance.size());
   std::iota(order.begin(), order.end(), 0);
@@ -146,7 +145,7 @@ void KeepTypical(double mass, Candidates& candidates) {
   });
   double sum = 0;
   size_t last = 0;
-  while (last + 1 < order.size() && (sum += candidates.weights[order[last]]) < mass * total) {
+  while (last + 1 < order.size() && (sum += Real(candidates.weights[order[last]])) < mass * total) {
     ++last;
   }
   const double furthest = distance[order[last]];
@@ -158,49 +157,55 @@ void KeepEta(double epsilon, Candidates& candidates) {
   DropBelow(std::min(epsilon, std::sqrt(epsilon) * std::exp(-Entropy(candidates))), candidates);
 }
 
-Candidates All(absl::Span<const float> logits, float largest, float temperature) {
-  Candidates all;
-  all.tokens.resize(logits.size());
-  std::iota(all.tokens.begin(), all.tokens.end(), 0);
-  all.weights.reserve(logits.size());
-  for (const float logit : logits) {
-    // Not normalised: relative to the likeliest token's.
-    all.weights.push_back(std::exp((double{logit} - largest) / temperature));
+// The tokens whose logit is at least `least`.
+Candidates AtLeast(float least, absl::Span<const float> logits, float temperature) {
+  const float largest = *std::max_element(logits.begin(), logits.end());
+  const double scale = WeightScale(temperature);
+  Candidates candidates;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    if (logits[i] >= least) {
+      candidates.tokens.push_back(static_cast<int32_t>(i));
+    }
   }
-  return all;
+  candidates.weights.resize(candidates.tokens.size());
+  for (size_t i = 0; i < candidates.tokens.size(); ++i) {
+    candidates.weights[i] = Weight(Logit(logits, candidates.tokens[i]), largest, scale);
+  }
+  return candidates;
 }
 
-void CutToTopK(absl::Span<const float> logits, size_t k, Candidates& candidates) {
-  if (k == 0 || k >= candidates.tokens.size()) {
-    return;
-  }
-  std::vector<double> weight_of(logits.size(), 0);
-  for (size_t i = 0; i < candidates.tokens.size(); ++i) {
-    weight_of[static_cast<size_t>(candidates.tokens[i])] = candidates.weights[i];
-  }
-  KeepTopK(logits, k, candidates.tokens);
-  candidates.weights.clear();
+// Tokens as likely as the last of the k stay too.
+void KeepTopK(absl::Span<const float> logits, size_t k, Candidates& candidates) {
+  std::vector<float> left;
   for (const int32_t token : candidates.tokens) {
-    candidates.weights.push_back(weight_of[static_cast<size_t>(token)]);
+    left.push_back(Logit(logits, token));
   }
+  const float least = KthLargest(left, k);
+  Filter([&](size_t i) { return left[i] >= least; }, candidates);
 }
 
 }  // namespace
 
+uint64_t Total(const Candidates& candidates) {
+  return std::accumulate(candidates.weights.begin(), candidates.weights.end(), uint64_t{0});
+}
+
 Candidates FindCandidates(absl::Span<const float> logits, const Shape& shape,
                           const LogitRules& rules) {
-  const float largest = *std::max_element(logits.begin(), logits.end());
-  Candidates candidates = All(logits, largest, shape.temperature);
+  Candidates candidates;
   if (rules.top_h > 0) {
+    candidates = AtLeast(KthLargest(logits, 0), logits, shape.temperature);
     KeepTopH(rules.top_h, candidates);
+    KeepTopK(logits, shape.top_k, candidates);
+  } else {
+    // Before there are weights: an exponential for each token is most of the work.
+    candidates = AtLeast(KthLargest(logits, shape.top_k), logits, shape.temperature);
   }
-  CutToTopK(logits, shape.top_k, candidates);
   if (shape.top_p < 1) {
     KeepTopP(logits, shape.top_p, candidates);
   }
   if (shape.min_p > 0) {
-    const double least = shape.min_p;
-    // The likeliest token's weight is 1.
+    const uint64_t least = LeastWeight(shape.min_p);
     Filter([&](size_t i) { return candidates.weights[i] >= least; }, candidates);
   }
   if (rules.typical_p < 1) {

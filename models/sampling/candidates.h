@@ -30,18 +30,19 @@ struct Shape {
   float min_p = 0;
 };
 
-// Tokens to draw from. Weights are probabilities that are not normalized.
+// Tokens to draw from, by ascending id, and the weight of each (see arithmetic.h).
 struct Candidates {
   std::vector<int32_t> tokens;
-  std::vector<double> weights;
+  std::vector<uint64_t> weights;
 };
 
-// The tokens that are left of one row of processed logits, at least one, in the order in which a
-// draw goes through them. As transformers' warpers do, in its order: temperature, top_h, top_k,
-// top_p, min_p, typical_p, epsilon_cutoff, eta_cutoff. Each looks at the probabilities of the
-// tokens that those before it left.
+uint64_t Total(const Candidates& candidates);
+
+// The tokens that are left of one row of processed logits, at least one. As transformers' warpers
+// do, in its order: temperature, top_h, top_k, top_p, min_p, typical_p, epsilon_cutoff, eta_cutoff.
+// Each looks at the probabilities of the tokens that those before it left.
 //
-// Requires: CheckChoosable(logits, true).
+// Requires: CheckChoosable(logits, true), and at most kMaxVocabulary logits.
 Candidates FindCandidates(absl::Span<const float> logits, const Shape& shape,
                           const LogitRules& rules);
 

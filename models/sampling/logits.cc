@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "models/sampling/arithmetic.h"
 
 namespace terminus::models::sampling {
 namespace {
@@ -32,9 +33,10 @@ bool EndsWith(absl::Span<const int32_t> tokens, absl::Span<const int32_t> end) {
 }
 
 // The biases of one token are summed first, as the reference does.
-void AddBiases(const std::vector<SequenceBias>& sequences, absl::Span<const int32_t> tokens,
+void AddBiases(const std::vector<SequenceBias>& sequences,
+               const std::vector<LogitBias>& of_single_tokens, absl::Span<const int32_t> tokens,
                absl::Span<float> logits) {
-  if (sequences.empty()) {
+  if (sequences.empty() && of_single_tokens.empty()) {
     return;
   }
   std::vector<float> bias(logits.size(), 0);
@@ -43,6 +45,9 @@ void AddBiases(const std::vector<SequenceBias>& sequences, absl::Span<const int3
     if (EndsWith(tokens, before)) {
       bias[static_cast<size_t>(sequence.tokens.back())] += sequence.bias;
     }
+  }
+  for (const LogitBias& single : of_single_tokens) {
+    bias[static_cast<size_t>(single.token)] += single.bias;
   }
   for (size_t i = 0; i < logits.size(); ++i) {
     logits[i] += bias[i];
@@ -59,7 +64,24 @@ void Penalize(float penalty, absl::Span<const int32_t> tokens, absl::Span<float>
     const auto i = static_cast<size_t>(token);
     if (!done[i]) {
       done[i] = true;
-      logits[i] = logits[i] < 0 ? logits[i] * penalty : logits[i] / penalty;
+      logits[i] = PenalizeRepetition(logits[i], penalty);
+    }
+  }
+}
+
+void PenalizeCounts(const Parameters& parameters, absl::Span<const int32_t> answer,
+                    absl::Span<float> logits) {
+  if (parameters.frequency_penalty == 0 && parameters.presence_penalty == 0) {
+    return;
+  }
+  std::vector<int> counts(logits.size(), 0);
+  for (const int32_t token : answer) {
+    ++counts[static_cast<size_t>(token)];
+  }
+  for (size_t i = 0; i < logits.size(); ++i) {
+    if (counts[i] > 0) {
+      logits[i] = PenalizeCount(logits[i], counts[i], parameters.frequency_penalty,
+                                parameters.presence_penalty);
     }
   }
 }
@@ -79,10 +101,11 @@ void BanRepeats(int size, absl::Span<const int32_t> text, absl::Span<const int32
   }
 }
 
-bool TooShortToEnd(const LogitRules& rules, const History& history) {
-  return rules.min_new_tokens.has_value()
-             ? history.length - history.prompt_length < *rules.min_new_tokens
-             : history.length < rules.min_length;
+bool TooShortToEnd(const LogitRules& rules, const Parameters& parameters, const History& history) {
+  const int answer = history.length - history.prompt_length;
+  const bool by_rules = rules.min_new_tokens.has_value() ? answer < *rules.min_new_tokens
+                                                         : history.length < rules.min_length;
+  return by_rules || answer < parameters.min_tokens;
 }
 
 void RemoveInvalid(absl::Span<float> logits) {
@@ -112,42 +135,40 @@ void ApplyDecay(const LogitRules& rules, const History& history, absl::Span<floa
 
 }  // namespace
 
-bool LooksBack(const LogitRules& rules, float repetition_penalty) {
+bool LooksBack(const LogitRules& rules, const Parameters& parameters) {
   const auto several = [](const SequenceBias& sequence) { return sequence.tokens.size() > 1; };
-  return repetition_penalty != 1 || rules.encoder_repetition_penalty != 1 ||
+  return parameters.repetition_penalty != 1 || parameters.frequency_penalty != 0 ||
+         parameters.presence_penalty != 0 || rules.encoder_repetition_penalty != 1 ||
          rules.no_repeat_ngram_size > 0 || rules.encoder_no_repeat_ngram_size > 0 ||
          std::any_of(rules.sequence_bias.begin(), rules.sequence_bias.end(), several) ||
          std::any_of(rules.bad_words.begin(), rules.bad_words.end(), several);
 }
 
-bool LooksBack(const LogitRules& rules, const Parameters& parameters) {
-  return LooksBack(rules, parameters.repetition_penalty) || parameters.frequency_penalty != 0 ||
-         parameters.presence_penalty != 0;
-}
-
-bool ChangesLogits(const LogitRules& rules, float repetition_penalty) {
-  return LooksBack(rules, repetition_penalty) || !rules.sequence_bias.empty() ||
-         !rules.bad_words.empty() || rules.min_length > 0 || rules.min_new_tokens.has_value() ||
+bool ChangesLogits(const LogitRules& rules, const Parameters& parameters) {
+  return LooksBack(rules, parameters) || !parameters.logit_bias.empty() ||
+         parameters.min_tokens > 0 || !rules.sequence_bias.empty() || !rules.bad_words.empty() ||
+         rules.min_length > 0 || rules.min_new_tokens.has_value() ||
          rules.forced_bos_token_id.has_value() || !rules.forced_eos_token_ids.empty() ||
          rules.decay_factor != 0 || !rules.suppress_tokens.empty() ||
          !rules.begin_suppress_tokens.empty();
 }
 
-void ProcessLogits(const LogitRules& rules, float repetition_penalty, const History& history,
+void ProcessLogits(const LogitRules& rules, const Parameters& parameters, const History& history,
                    absl::Span<float> logits) {
   const absl::Span<const int32_t> tokens = history.tokens;
   const auto prompt = tokens.first(
       std::min(tokens.size(), static_cast<size_t>(std::max(0, history.prompt_length))));
-  AddBiases(rules.sequence_bias, tokens, logits);
+  AddBiases(rules.sequence_bias, parameters.logit_bias, tokens, logits);
   // The penalty that a model's encoder would apply is the reciprocal.
   if (rules.encoder_repetition_penalty != 1) {
     Penalize(1 / rules.encoder_repetition_penalty, prompt, logits);
   }
-  Penalize(repetition_penalty, tokens, logits);
+  Penalize(parameters.repetition_penalty, tokens, logits);
+  PenalizeCounts(parameters, tokens.subspan(prompt.size()), logits);
   BanRepeats(rules.no_repeat_ngram_size, tokens, tokens, logits);
   BanRepeats(rules.encoder_no_repeat_ngram_size, prompt, tokens, logits);
-  AddBiases(rules.bad_words, tokens, logits);
-  if (TooShortToEnd(rules, history)) {
+  AddBiases(rules.bad_words, {}, tokens, logits);
+  if (TooShortToEnd(rules, parameters, history)) {
     Ban(rules.eos_token_ids, logits);
   }
   if (rules.forced_bos_token_id.has_value() && history.length == 1) {
@@ -165,6 +186,14 @@ void ProcessLogits(const LogitRules& rules, float repetition_penalty, const Hist
   const bool forced_first = rules.forced_bos_token_id.has_value() && history.prompt_length <= 1;
   if (history.length == history.prompt_length + (forced_first ? 1 : 0)) {
     Ban(rules.begin_suppress_tokens, logits);
+  }
+}
+
+void ApplyMask(const uint32_t* mask, absl::Span<float> logits) {
+  for (size_t i = 0; i < logits.size(); ++i) {
+    if ((mask[i / 32] >> (i % 32) & 1) == 0) {
+      logits[i] = kBanned;
+    }
   }
 }
 

@@ -21,19 +21,23 @@ struct History {
 };
 
 // Whether ProcessLogits looks at the history's tokens, and not at its lengths alone.
-bool LooksBack(const LogitRules& rules, float repetition_penalty);
-
-// Whether the choice of a token depends on the tokens before it.
 bool LooksBack(const LogitRules& rules, const Parameters& parameters);
 
 // Whether there is any history for which ProcessLogits changes finite logits.
-bool ChangesLogits(const LogitRules& rules, float repetition_penalty);
+bool ChangesLogits(const LogitRules& rules, const Parameters& parameters);
 
-// Changes one row of logits, [vocabulary], as transformers' logits processors do, in its order:
-// biases, penalties, bans, then forced tokens. Logits of banned tokens become minus infinity.
-// Requires: the tokens in `rules` and `history` are below the vocabulary's size.
-void ProcessLogits(const LogitRules& rules, float repetition_penalty, const History& history,
+// Changes one row of logits, [vocabulary], by the folder's rules as transformers' logits processors
+// do, in its order: biases, penalties, bans, then forced tokens. What the request adds comes beside
+// its like: its biases are summed with the folder's; its frequency and presence penalties follow
+// the repetition penalty; its min_tokens bans the end of the sequence as the folder's does. Logits
+// of banned tokens become minus infinity.
+// Requires: the tokens in `rules`, `parameters` and `history` are below the vocabulary's size.
+void ProcessLogits(const LogitRules& rules, const Parameters& parameters, const History& history,
                    absl::Span<float> logits);
+
+// Bans the tokens whose bit is not set, lowest bit first. Requires: `mask` has
+// (logits.size() + 31) / 32 words.
+void ApplyMask(const uint32_t* mask, absl::Span<float> logits);
 
 // FAILED_PRECONDITION when every processed logit is minus infinity or one is NaN; to draw from,
 // when one is infinitely likely too.

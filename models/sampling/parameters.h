@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <vector>
 
-
 // What a request says about the choice of its next token. No torch in this header.
 namespace terminus::models::sampling {
 

@@ -9,14 +9,14 @@
 #include <map>
 #include <random>
 
-#include "models/sampling/philox.h"
+#include "models/sampling/arithmetic.h"
 
 namespace terminus::models::sampling {
 namespace {
 
 using ::testing::HasSubstr;
 
-// The slow, plain way: everything sorted, probabilities written out.
+// The slow, plain way: everything sorted, probabilities written out. By ascending id.
 struct Candidate {
   int32_t token;
   double probability;
@@ -46,6 +46,8 @@ std::vector<Candidate> Distribution(const std::vector<float>& logits, const Para
   }
   all.resize(kept);
   normalize();
+  std::sort(all.begin(), all.end(),
+            [](const Candidate& a, const Candidate& b) { return a.token < b.token; });
   return all;
 }
 
@@ -72,12 +74,12 @@ TEST(Sampler, GreedyTakesTheLargestAndTheFirstOfEquals) {
 TEST(Sampler, SameAsThePlainWayWithTopKOrTopP) {
   for (uint32_t round = 0; round < 50; ++round) {
     const std::vector<float> logits = RandomLogits(200, round);
-    for (const Parameters p :
+    for (const Parameters& p :
          {Parameters{.top_k = 5, .seed = round}, Parameters{.top_p = 0.8f, .seed = round},
           Parameters{.temperature = 0.3f, .top_k = 40, .top_p = 0.95f},
           Parameters{.temperature = 3, .top_k = 1000, .top_p = 0.5f}, Parameters{.top_p = 1e-9f}}) {
       const std::vector<Candidate> expected = Distribution(logits, p);
-      const double u = Uniform(p.seed, p.choice, round);
+      const double u = std::ldexp(UniformBits(p.seed, p.choice, round), -kUniformBits);
       double sum = 0;
       size_t i = 0;
       while (i + 1 < expected.size() && u >= (sum += expected[i].probability)) ++i;
@@ -163,6 +165,63 @@ TEST(Sampler, LogitsThatAreNoNumbersAreAnError) {
     }
   }
   EXPECT_FALSE(Sample({}, {}, 0).ok());
+}
+
+TEST(Sampler, GreedyLooksAtEveryBlockOfALongRow) {
+  constexpr size_t kTokens = 5000;
+  for (const size_t at : {size_t{0}, size_t{1023}, size_t{1024}, size_t{4095}, kTokens - 1}) {
+    std::vector<float> logits(kTokens, -2);
+    logits[at] = -1;
+    EXPECT_EQ(TokenOf(logits, {.temperature = 0}, 0), static_cast<int32_t>(at));
+    // Zeros are equal, whatever their sign.
+    logits.assign(kTokens, 0.0f);
+    std::fill(logits.begin(), logits.begin() + static_cast<int64_t>(at), -1.0f);
+    logits[at] = -0.0f;
+    EXPECT_EQ(TokenOf(logits, {.temperature = 0}, 0), static_cast<int32_t>(at));
+  }
+}
+
+TEST(Sampler, MinPKeepsAShareOfTheLikeliest) {
+  const std::vector<float> logits = {0, std::log(0.5f) + 1e-6f, std::log(0.49f)};
+  std::map<int32_t, int> counts;
+  for (uint64_t position = 0; position < 1000; ++position) {
+    ++counts[TokenOf(logits, {.min_p = 0.5f}, position)];
+  }
+  EXPECT_EQ(counts.size(), 2u);
+  EXPECT_NEAR(counts[1], 333, 60);
+}
+
+TEST(Sampler, TheMaskDecidesWhatIsLeft) {
+  const std::vector<float> logits(40, 0.0f);
+  const uint32_t second_word[] = {0, 0x11};
+  std::map<int32_t, int> counts;
+  for (uint64_t position = 0; position < 200; ++position) {
+    const auto sampled = Sample(logits, {}, position, {}, {}, second_word);
+    ASSERT_TRUE(sampled.ok()) << sampled.status();
+    ++counts[sampled->chosen.token];
+  }
+  EXPECT_EQ(counts.size(), 2u);
+  EXPECT_EQ(counts[32] + counts[36], 200);
+  EXPECT_EQ(Sample(logits, {.temperature = 0}, 0, {}, {}, second_word)->chosen.token, 32);
+  const uint32_t nothing[] = {0, 0};
+  EXPECT_EQ(Sample(logits, {}, 0, {}, {}, nothing).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+// Logprobs stay the model's own, whatever the mask says.
+TEST(Sampler, TheMaskDoesNotChangeLogprobs) {
+  const std::vector<float> logits = {std::log(3.0f), std::log(1.0f)};
+  const uint32_t second[] = {2};
+  const auto sampled = Sample(logits, {.temperature = 0, .top_logprobs = 1}, 0, {}, {}, second);
+  ASSERT_TRUE(sampled.ok());
+  EXPECT_EQ(sampled->chosen.token, 1);
+  EXPECT_NEAR(sampled->chosen.logprob, std::log(0.25), 1e-6);
+  EXPECT_EQ(sampled->top[0].token, 0);
+}
+
+TEST(Sampler, TooManyLogitsAreAnError) {
+  const std::vector<float> logits(kMaxVocabulary + 1, 0.0f);
+  EXPECT_EQ(Sample(logits, {}, 0).status().code(), absl::StatusCode::kInternal);
 }
 
 }  // namespace

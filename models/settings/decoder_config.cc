@@ -11,31 +11,35 @@ using terminus::settings::NoEffect;
 using terminus::settings::Used;
 using terminus::settings::UsedObject;
 
-constexpr char kOtherRope[] = "of rope types that are refused";
 constexpr char kNotRead[] = "the family's layers do not look at it";
 constexpr char kNested[] = "layers would turn by different angles";
 
 constexpr const Table* kCommon[] = {&kCommonConfig};
 
 constexpr Key kRopeKeys[] = {
-    Used("rope_type", "\"default\", \"linear\", \"llama3\", or \"dynamic\" up to its length"),
+    Used("rope_type",
+         "\"default\", \"linear\", \"llama3\", \"yarn\", or \"dynamic\" and \"longrope\" up to the "
+         "length of the first training"),
     Used("type", "the older name of rope_type"),
     Used("rope_theta", "base of the angles"),
     Used("factor", "by how much angles shrink"),
     Used("low_freq_factor", "of \"llama3\""),
     Used("high_freq_factor", "of \"llama3\""),
-    Used("original_max_position_embeddings", "of \"llama3\": the context of the first training"),
+    Used("original_max_position_embeddings",
+         "of \"llama3\", \"longrope\" and \"yarn\": the context of the first training"),
     Fixed("partial_rotary_factor", "[1]", "a part of each head would not be turned"),
     Fixed("full_attention", "[]", kNested),
     Fixed("sliding_attention", "[]", kNested),
-    NoEffect("attention_factor", kOtherRope),
-    NoEffect("beta_fast", kOtherRope),
-    NoEffect("beta_slow", kOtherRope),
-    NoEffect("mscale", kOtherRope),
-    NoEffect("mscale_all_dim", kOtherRope),
-    NoEffect("truncate", kOtherRope),
-    NoEffect("short_factor", kOtherRope),
-    NoEffect("long_factor", kOtherRope),
+    Used("attention_factor",
+         "of \"longrope\" and \"yarn\": what cosines and sines are multiplied by"),
+    Used("beta_fast", "of \"yarn\": pairs that turn more often keep their angles"),
+    Used("beta_slow", "of \"yarn\": pairs that turn less often shrink by the factor"),
+    Used("mscale", "of \"yarn\": with mscale_all_dim, sets the attention factor"),
+    Used("mscale_all_dim", "of \"yarn\": with mscale, sets the attention factor"),
+    Used("truncate", "of \"yarn\": whether the bounds of beta_fast and beta_slow are whole pairs"),
+    Used("short_factor", "of \"longrope\": by how much the angle of each pair shrinks"),
+    NoEffect("long_factor",
+             "of \"longrope\" beyond the first training's length, where contexts end"),
     NoEffect("mrope_section", "of models that see pictures"),
 };
 
@@ -55,7 +59,7 @@ constexpr Key kDecoderKeys[] = {
                "the older name of rope_parameters; where it is, it counts instead"),
     Used("rope_theta", "base of the angles, where the object has none"),
     Used("original_max_position_embeddings",
-         "of \"llama3\": counts more than the value in rope_parameters"),
+         "of \"llama3\", \"longrope\" and \"yarn\": counts more than the value in rope_parameters"),
     Fixed("hidden_act", "[\"silu\", \"swish\"]", "activation inside each layer's MLP"),
     Fixed("partial_rotary_factor", "[1]", "a part of each head would not be turned"),
     Fixed("is_causal", "[true]", "tokens would see those behind them"),
@@ -91,8 +95,7 @@ constexpr Key kLlamaKeys[] = {
 };
 
 constexpr Key kMistralKeys[] = {
-    Used("sliding_window",
-         "tokens that attention sees; the context ends there, because up to it nothing differs"),
+    Used("sliding_window", "tokens that attention sees: the last ones"),
     NoEffect("use_sliding_window", kNotRead),
     NoEffect("max_window_layers", kNotRead),
     NoEffect("attention_bias", kNotRead),
@@ -102,13 +105,22 @@ constexpr Key kMistralKeys[] = {
 constexpr Key kWindowKeys[] = {
     Used("use_sliding_window", "whether layers attend within sliding_window"),
     Used("sliding_window",
-         "tokens that such layers see; the context ends there, because up to it nothing differs"),
-    Used("max_window_layers", "the first layer that attends within the window"),
+         "tokens that such layers see: the last ones; the context of a text encoder ends there, "
+         "because up to it nothing differs"),
 };
 constexpr Table kWindowBase = {
-    .file = "config.json", .kind = "qwen's windows", .keys = kWindowKeys};
-constexpr const Table* kQwen2Bases[] = {&kWindowBase, &kLanguageModelBase};
-constexpr const Table* kQwen3Bases[] = {&kWindowBase, &kDecoderBase};
+    .file = "config.json", .kind = "windows of layers", .keys = kWindowKeys};
+constexpr const Table* kWindowBases[] = {&kWindowBase};
+constexpr Key kQwenWindowKeys[] = {
+    Used("max_window_layers", "the first layer that attends within the window"),
+};
+constexpr Table kQwenWindowBase = {.file = "config.json",
+                                   .kind = "qwen's windows",
+                                   .keys = kQwenWindowKeys,
+                                   .bases = kWindowBases};
+constexpr const Table* kQwenBases[] = {&kQwenWindowBase, &kLanguageModelBase};
+constexpr const Table* kQwen3EncoderBases[] = {&kQwenWindowBase, &kDecoderBase};
+constexpr const Table* kSmolLm3Bases[] = {&kWindowBase, &kLanguageModelBase};
 
 constexpr Key kQwen2Keys[] = {
     NoEffect("use_mrope", "of models that see pictures"),
@@ -117,9 +129,24 @@ constexpr Key kQwen2Keys[] = {
 };
 
 constexpr Key kQwen3Keys[] = {
+    Used("attention_bias", "whether the attention's four linear maps have biases"),
+    NoEffect("mlp_bias", kNotRead),
+};
+
+constexpr Key kQwen3EncoderKeys[] = {
     Used("is_causal", "whether tokens see only those before them"),
     Used("attention_bias", "whether the attention's four linear maps have biases"),
     NoEffect("mlp_bias", kNotRead),
+};
+
+constexpr Key kSmolLm3Keys[] = {
+    Used("attention_bias", "whether the attention's four linear maps have biases"),
+    Used("mlp_bias", "whether the MLP's have"),
+    Used("no_rope_layers", "a 0 for each layer that does not turn by positions"),
+    Used("no_rope_layer_interval",
+         "N: without no_rope_layers, every Nth layer does not turn by positions"),
+    NoEffect("max_window_layers", kNotRead),
+    NoEffect("pretraining_tp", "splits products into parts, with the same result"),
 };
 
 }  // namespace
@@ -131,8 +158,12 @@ constexpr Table kLlamaConfig = {
 constexpr Table kMistralConfig = {
     .file = "config.json", .kind = "mistral", .keys = kMistralKeys, .bases = kLanguageModelBases};
 constexpr Table kQwen2Config = {
-    .file = "config.json", .kind = "qwen2", .keys = kQwen2Keys, .bases = kQwen2Bases};
+    .file = "config.json", .kind = "qwen2", .keys = kQwen2Keys, .bases = kQwenBases};
 constexpr Table kQwen3Config = {
-    .file = "config.json", .kind = "qwen3", .keys = kQwen3Keys, .bases = kQwen3Bases};
+    .file = "config.json", .kind = "qwen3 for generation", .keys = kQwen3Keys, .bases = kQwenBases};
+constexpr Table kQwen3EncoderConfig = {
+    .file = "config.json", .kind = "qwen3", .keys = kQwen3EncoderKeys, .bases = kQwen3EncoderBases};
+constexpr Table kSmolLm3Config = {
+    .file = "config.json", .kind = "smollm3", .keys = kSmolLm3Keys, .bases = kSmolLm3Bases};
 
 }  // namespace terminus::models::settings

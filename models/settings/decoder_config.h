@@ -9,8 +9,10 @@ namespace terminus::models::settings {
 extern const Table kLlamaConfig;
 extern const Table kMistralConfig;
 extern const Table kQwen2Config;
-// Of an encoder: its head is never computed.
 extern const Table kQwen3Config;
+extern const Table kSmolLm3Config;
+// Of an encoder: its head is never computed.
+extern const Table kQwen3EncoderConfig;
 
 // The objects "rope_parameters" and "rope_scaling" of all of them.
 extern const Table kRopeParameters;

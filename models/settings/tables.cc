@@ -40,6 +40,8 @@ std::vector<const Table*> AllTables() {
                                       &kMistralConfig,
                                       &kQwen2Config,
                                       &kQwen3Config,
+                                      &kQwen3EncoderConfig,
+                                      &kSmolLm3Config,
                                       &kRopeParameters,
                                       &kModule,
                                       &kTransformerModule,

@@ -64,6 +64,7 @@ absl::StatusOr<BertConfig> ReadBertConfig(const SentenceConfig& sentence) {
 absl::StatusOr<TextPlan> ReadBertPlan(const SentenceConfig& sentence) {
   TERMINUS_ASSIGN_OR_RETURN(const BertConfig config, ReadBertConfig(sentence));
   return TextPlan{.dimension = config.hidden_size,
+                  .plain_sentences = true,
                   .names = {.prefixes = kPrefixes},
                   .build = [config, pooling = sentence.pooling](const nn::Loader& loader) {
                     return std::make_unique<Bert>(config, pooling, loader);

@@ -1,6 +1,8 @@
 #include "models/text/qwen3.h"
 
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
@@ -12,12 +14,6 @@ namespace {
 
 // Checkpoints of a Qwen3ForCausalLM have it, those of a Qwen3Model do not.
 constexpr absl::string_view kPrefixes[] = {"model."};
-
-// x [tokens, heads, head_dim]; the halves of a head are pairs.
-at::Tensor Rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
-  const auto halves = x.chunk(2, -1);
-  return x * cos + at::cat({-halves[1], halves[0]}, -1) * sin;
-}
 
 }  // namespace
 
@@ -36,66 +32,110 @@ absl::StatusOr<TextPlan> ReadQwen3Plan(const SentenceConfig& sentence) {
                   }};
 }
 
-Qwen3::Qwen3(const decoder::LlamaConfig& config, Pooling pooling, const nn::Loader& loader)
-    : config_(config), pooling_(pooling) {
-  tokens_ = loader.GetTable("embed_tokens.weight", {config.vocab_size, config.hidden_size});
-  frequencies_ =
-      at::tensor(decoder::RopeFrequencies(config.rope, config.head_dim)).to(tokens_.device());
-  for (int i = 0; i < config.layers; ++i) {
-    layers_.push_back(LoadLayer(absl::StrCat("layers.", i, "."), loader));
+class Qwen3::Loader {
+ public:
+  Loader(const nn::Loader& loader, double eps) : loader_(loader), eps_(eps) {}
+
+  nn::RmsNorm LoadNorm(const decoder::NormSpec& norm) const {
+    return {.weight = loader_.Get(norm.name + ".weight", {norm.width}), .eps = eps_};
   }
-  final_norm_ = LoadNorm("norm", config.hidden_size, loader);
-}
 
-nn::RmsNorm Qwen3::LoadNorm(const std::string& name, int64_t width,
-                            const nn::Loader& loader) const {
-  return {.weight = loader.Get(name + ".weight", {width}), .eps = config_.rms_norm_eps};
-}
+  nn::Linear LoadLinear(const decoder::LinearSpec& linear) const {
+    if (linear.parts.size() == 1) {
+      return loader_.GetLinear(linear.parts[0].name, linear.in, linear.out(), linear.bias);
+    }
+    std::vector<std::pair<std::string, int64_t>> parts;
+    for (const decoder::LinearSpec::Part& part : linear.parts) {
+      parts.emplace_back(part.name, part.out);
+    }
+    return loader_.GetJoined(parts, linear.in, linear.bias);
+  }
 
-Qwen3::Layer Qwen3::LoadLayer(const std::string& prefix, const nn::Loader& loader) const {
-  const std::string attention = prefix + "self_attn.";
-  const std::string mlp = prefix + "mlp.";
-  const int hidden = config_.hidden_size;
-  const int inner = config_.intermediate_size;
-  return {.attention_norm = LoadNorm(prefix + "input_layernorm", hidden, loader),
-          .qkv = loader.GetJoined({{attention + "q_proj", config_.q_size()},
-                                   {attention + "k_proj", config_.kv_size()},
-                                   {attention + "v_proj", config_.kv_size()}},
-                                  hidden, config_.qkv_bias),
-          .query_norm = LoadNorm(attention + "q_norm", config_.head_dim, loader),
-          .key_norm = LoadNorm(attention + "k_norm", config_.head_dim, loader),
-          .attention_out =
-              loader.GetLinear(attention + "o_proj", config_.q_size(), hidden, config_.output_bias),
-          .mlp_norm = LoadNorm(prefix + "post_attention_layernorm", hidden, loader),
-          .mlp = {.config = {.hidden = hidden, .intermediate = inner, .gated = true},
-                  .up = loader.GetJoined({{mlp + "gate_proj", inner}, {mlp + "up_proj", inner}},
-                                         hidden, config_.mlp_bias),
-                  .down = loader.GetLinear(mlp + "down_proj", inner, hidden, config_.mlp_bias)}};
-}
+ private:
+  const nn::Loader& loader_;
+  double eps_;
+};
 
-Qwen3::Turn Qwen3::TurnFor(const at::Tensor& positions) const {
-  const at::Tensor angles = positions.to(at::kFloat).unsqueeze(1) * frequencies_.unsqueeze(0);
-  const at::Tensor both = at::cat({angles, angles}, -1).unsqueeze(1);
-  return {both.cos().to(tokens_.scalar_type()), both.sin().to(tokens_.scalar_type())};
-}
+class Qwen3::Ops {
+ public:
+  // x [tokens, hidden]
+  Ops(const decoder::LlamaConfig& config, const decoder::AtenRope::Angles& angles,
+      const nn::Sequences& sequences, at::Tensor x)
+      : config_(config), angles_(angles), sequences_(sequences), x_(std::move(x)) {}
 
-at::Tensor Qwen3::Attend(const Layer& layer, const Turn& turn, const at::Tensor& x,
-                         const nn::Sequences& sequences) const {
-  const at::Tensor qkv = layer.qkv.Forward(x);
-  const auto part = [&](int64_t begin, int64_t size) {
-    return qkv.slice(1, begin, begin + size).unflatten(1, {-1, config_.head_dim});
-  };
-  const int64_t q_size = config_.q_size();
-  const int64_t kv_size = config_.kv_size();
-  const at::Tensor query = Rotate(layer.query_norm.Forward(part(0, q_size)), turn.cos, turn.sin);
-  const at::Tensor key = Rotate(layer.key_norm.Forward(part(q_size, kv_size)), turn.cos, turn.sin);
-  // Each head of keys and values once for every head of queries that looks at it.
-  const auto spread = [&](const at::Tensor& heads) {
-    return heads.unsqueeze(2).expand({-1, -1, config_.heads / config_.kv_heads, -1}).flatten(1, 2);
-  };
-  const at::Tensor value = part(q_size + kv_size, kv_size);
-  const at::Tensor all = at::cat({query, spread(key), spread(value)}, 1);
-  return nn::PackedSelfAttention(all.flatten(1), sequences, config_.heads, config_.causal);
+  // The residual stream.
+  const at::Tensor& x() const { return x_; }
+
+  void Norm(const nn::RmsNorm& norm) { normed_ = norm.Forward(x_); }
+
+  void ProjectQkv(const nn::Linear& linear) {
+    const auto parts = linear.Forward(normed_).split_with_sizes(
+        {config_.q_size(), config_.kv_size(), config_.kv_size()}, 1);
+    const auto heads = [&](const at::Tensor& part) {
+      return part.unflatten(1, {-1, config_.head_dim});
+    };
+    queries_ = heads(parts[0]);
+    keys_ = heads(parts[1]);
+    values_ = heads(parts[2]);
+  }
+
+  void PrepareHeads(const decoder::HeadSteps<nn::RmsNorm>& steps, int /*layer*/) {
+    if (steps.query_norm != nullptr) {
+      queries_ = steps.query_norm->Forward(queries_);
+      keys_ = steps.key_norm->Forward(keys_);
+    }
+    if (steps.rope) {
+      queries_ = decoder::AtenRope::Rotate(queries_, angles_);
+      keys_ = decoder::AtenRope::Rotate(keys_, angles_);
+    }
+  }
+
+  // No text is longer than a window (decoder::ReadQwen3EncoderConfig).
+  void Attend(const decoder::LayerAttention& /*attention*/, int /*layer*/) {
+    // Each head of keys and values once for every head of queries that looks at it.
+    const auto spread = [&](const at::Tensor& heads) {
+      return heads.unsqueeze(2)
+          .expand({-1, -1, config_.heads / config_.kv_heads, -1})
+          .flatten(1, 2);
+    };
+    const at::Tensor all = at::cat({queries_, spread(keys_), spread(values_)}, 1);
+    attended_ = nn::PackedSelfAttention(all.flatten(1), sequences_, config_.heads, config_.causal);
+  }
+
+  void AddAttended(const nn::Linear& linear, const nn::RmsNorm& norm) {
+    x_ = linear.ForwardAdd(attended_, x_);
+    Norm(norm);
+  }
+
+  void ProjectGated(const nn::Linear& linear) {
+    const auto parts = linear.Forward(normed_).chunk(2, 1);
+    inner_ = at::silu(parts[0]) * parts[1];
+  }
+
+  void AddInner(const nn::Linear& linear, const nn::RmsNorm* next) {
+    x_ = linear.ForwardAdd(inner_, x_);
+    if (next != nullptr) {
+      Norm(*next);
+    }
+  }
+
+ private:
+  const decoder::LlamaConfig& config_;
+  const decoder::AtenRope::Angles& angles_;
+  const nn::Sequences& sequences_;
+  at::Tensor x_, normed_, queries_, keys_, values_, attended_, inner_;
+};
+
+Qwen3::Qwen3(const decoder::LlamaConfig& config, Pooling pooling, const nn::Loader& loader)
+    : config_(config),
+      pooling_(pooling),
+      tokens_(loader.GetTable(decoder::kEmbeddingTensor, {config.vocab_size, config.hidden_size})),
+      rope_(config, tokens_.device()) {
+  const Loader layers(loader, config.rms_norm_eps);
+  for (int i = 0; i < config.layers; ++i) {
+    layers_.push_back(decoder::LoadLlamaLayer(decoder::DescribeLayer(config, i), layers));
+  }
+  final_norm_ = layers.LoadNorm(decoder::DescribeFinalNorm(config));
 }
 
 std::vector<int64_t> Qwen3::Pooled(const PackedTexts& texts) const {
@@ -107,15 +147,10 @@ bool Qwen3::IsCapturable(int longest) const {
 }
 
 at::Tensor Qwen3::Forward(const TextInputs& inputs) const {
-  at::Tensor x = at::index_select(tokens_, 0, inputs.ids);
-  const Turn turn = TurnFor(inputs.positions);
-  for (const Layer& layer : layers_) {
-    const at::Tensor attended =
-        Attend(layer, turn, layer.attention_norm.Forward(x), inputs.sequences);
-    x = layer.attention_out.ForwardAdd(attended, x);
-    x = layer.mlp.ForwardAdd(layer.mlp_norm.Forward(x), x);
-  }
-  return Pool(final_norm_.Forward(x), inputs);
+  const auto angles = rope_.At(inputs.positions, tokens_.scalar_type());
+  Ops ops(config_, angles, inputs.sequences, at::index_select(tokens_, 0, inputs.ids));
+  decoder::RunLlamaLayers(config_, /*first_layer=*/0, layers_, ops);
+  return Pool(final_norm_.Forward(ops.x()), inputs);
 }
 
 }  // namespace terminus::models::text

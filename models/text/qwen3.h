@@ -1,14 +1,13 @@
 #pragma once
 
-#include <optional>
-#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "models/decoder/aten_rope.h"
+#include "models/decoder/llama_architecture.h"
 #include "models/decoder/llama_config.h"
 #include "models/nn/linear.h"
 #include "models/nn/rms_norm.h"
-#include "models/nn/transformer_block.h"
 #include "models/text/sentence_config.h"
 #include "models/text/text_tower.h"
 
@@ -34,33 +33,16 @@ class Qwen3 : public TextTower {
   int max_tokens() const override { return config_.max_positions; }
 
  private:
-  struct Layer {
-    nn::RmsNorm attention_norm;
-    nn::Linear qkv;
-    nn::RmsNorm query_norm;
-    nn::RmsNorm key_norm;
-    nn::Linear attention_out;
-    nn::RmsNorm mlp_norm;
-    nn::Mlp mlp;
-  };
+  using Layer = decoder::LlamaLayer<nn::RmsNorm, nn::Linear>;
 
-  // A pass's angles: [tokens, 1, head_dim], in the dtype of the weights.
-  struct Turn {
-    at::Tensor cos;
-    at::Tensor sin;
-  };
-
-  nn::RmsNorm LoadNorm(const std::string& name, int64_t width, const nn::Loader& loader) const;
-  Layer LoadLayer(const std::string& prefix, const nn::Loader& loader) const;
-  Turn TurnFor(const at::Tensor& positions) const;
-  // Normalised hidden states [tokens, hidden] → [tokens, heads · head_dim].
-  at::Tensor Attend(const Layer& layer, const Turn& turn, const at::Tensor& x,
-                    const nn::Sequences& sequences) const;
+  class Loader;
+  // See decoder::LlamaOps. There is no cache.
+  class Ops;
 
   decoder::LlamaConfig config_;
   Pooling pooling_;
-  at::Tensor tokens_;       // [vocab, hidden]
-  at::Tensor frequencies_;  // [head_dim / 2], float32
+  at::Tensor tokens_;  // [vocab, hidden]
+  decoder::AtenRope rope_;
   std::vector<Layer> layers_;
   nn::RmsNorm final_norm_;
 };

@@ -69,8 +69,8 @@ absl::StatusOr<int> SentenceConfig::OutputDimension(int pooled) const {
 
 absl::StatusOr<SentenceConfig> ReadSentenceConfig(const std::string& folder) {
   SentenceConfig config{.encoder_folder = folder};
-  const bool has_modules = std::filesystem::exists(folder + "/modules.json");
-  if (has_modules) {
+  config.has_modules = std::filesystem::exists(folder + "/modules.json");
+  if (config.has_modules) {
     TERMINUS_RETURN_IF_ERROR(ReadModules(folder, &config));
     TERMINUS_RETURN_IF_ERROR(ReadTransformerModule(&config));
   }
@@ -78,7 +78,7 @@ absl::StatusOr<SentenceConfig> ReadSentenceConfig(const std::string& folder) {
   if (std::filesystem::exists(prompts)) {
     TERMINUS_RETURN_IF_ERROR(ReadPrompts(prompts, &config));
   }
-  if (!has_modules) {
+  if (!config.has_modules) {
     // sentence-transformers does not look at the file then: a prompt is used only by its name.
     config.default_prompt.clear();
   }

@@ -38,6 +38,8 @@ struct SentenceStep {
 struct SentenceConfig {
   // Folder with the encoder's config.json, weights and tokenizer.json.
   std::string encoder_folder;
+  // Whether there is a modules.json.
+  bool has_modules = false;
   Pooling pooling = Pooling::kMean;
   // Whether the folder says so itself.
   bool has_pooling = false;

@@ -66,6 +66,8 @@ class TextTower {
 struct TextPlan {
   // Elements of a text's final vector.
   int dimension = 0;
+  // Whether its reference is sentence-transformers also without a modules.json.
+  bool plain_sentences = false;
   // How a checkpoint may write the names of its tensors.
   weights::TensorNames names;
   // Asks for each tensor; the caller looks at the weights' status afterwards.

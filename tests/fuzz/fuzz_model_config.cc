@@ -4,6 +4,7 @@
 #include <string>
 
 #include "models/decoder/llama_config.h"
+#include "models/decoder/rope.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace terminus::models::decoder;
@@ -17,6 +18,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       config->head_dim % 16 != 0 || !(config->rms_norm_eps > 0)) {
     __builtin_trap();
   }
+  if (config->layer_attention.size() != static_cast<size_t>(config->layers)) __builtin_trap();
+  for (const LayerAttention& layer : config->layer_attention) {
+    if (layer.window < 0 || layer.window >= config->max_positions) __builtin_trap();
+  }
+  if (!std::isfinite(config->rope.attention_factor)) __builtin_trap();
   const auto frequencies = RopeFrequencies(config->rope, config->head_dim);
   if (static_cast<int>(frequencies.size()) != config->head_dim / 2) __builtin_trap();
   for (const float frequency : frequencies) {

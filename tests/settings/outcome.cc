@@ -112,9 +112,11 @@ absl::StatusOr<std::vector<int32_t>> Answer(DecoderModel& model, const std::vect
                                             std::vector<float> logits) {
   const auto& generation = model.generation;
   const auto prompt_length = static_cast<int>(prompt.size());
+  sampling::Parameters parameters;
+  parameters.repetition_penalty = generation.repetition_penalty;
   std::vector<int32_t> ids = prompt;
   while (true) {
-    sampling::ProcessLogits(generation.rules, generation.repetition_penalty,
+    sampling::ProcessLogits(generation.rules, parameters,
                             {.tokens = ids,
                              .length = static_cast<int>(ids.size()),
                              .prompt_length = prompt_length,
@@ -146,7 +148,8 @@ absl::Status Continue(const BundleManifest& manifest, const json& golden, Outcom
     if (static_cast<int>(encoding.ids.size()) + kNewTokens > model.lm->max_context()) {
       return absl::InvalidArgumentError(
           absl::StrCat("longer than the context of ", model.lm->max_context(),
-                       " tokens, which max_position_embeddings or sliding_window sets"));
+                       " tokens, which max_position_embeddings sets, or "
+                       "original_max_position_embeddings of longrope"));
     }
     TERMINUS_ASSIGN_OR_RETURN(const std::vector<float> logits, Logits(model, encoding.ids));
     outcome->vectors.push_back(logits);

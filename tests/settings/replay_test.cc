@@ -109,8 +109,9 @@ INSTANTIATE_TEST_SUITE_P(Config, ReplayTest,
                                          "config_efficientnet_lite",
                                          "config_efficientnet_lite_flat", "config_llama",
                                          "config_mistral", "config_qwen2", "config_qwen3",
-                                         "config_resnet", "config_siglip", "config_siglip_text",
-                                         "config_siglip_vision", "config_vit"),
+                                         "config_qwen3_lm", "config_resnet", "config_siglip",
+                                         "config_siglip_text", "config_siglip_vision",
+                                         "config_smollm3", "config_vit"),
                          [](const auto& info) { return std::string(info.param); });
 
 INSTANTIATE_TEST_SUITE_P(SentenceTransformers, ReplayTest,

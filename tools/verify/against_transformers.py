@@ -91,7 +91,7 @@ class Reference:
                 folder, device="cpu", model_kwargs={"dtype": torch.float32}).eval()
         classes = {"clip_text_model": "CLIPTextModelWithProjection", "siglip_text_model": "SiglipTextModel",
                    "clip_vision_model": "CLIPVisionModelWithProjection", "siglip_vision_model": "SiglipVisionModel"}
-        if self.type in ("llama", "mistral", "qwen2"):
+        if self.type in ("llama", "mistral", "qwen2", "qwen3", "smollm3"):
             made = transformers.AutoModelForCausalLM
         else:
             made = getattr(transformers, classes.get(self.type, "AutoModel"))

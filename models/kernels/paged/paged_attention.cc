@@ -79,21 +79,23 @@ TERMINUS_ALWAYS_INLINE void AddValues(const Work& work, const PageRun& run, int 
   }
 }
 
-// Turns one row's scores of a run into weights; those from `visible` on count for nothing.
-TERMINUS_ALWAYS_INLINE void Weigh(const Work& work, int row, int visible) {
+// Turns one row's scores of a run into weights. Those outside [begin, end) count for nothing.
+TERMINUS_ALWAYS_INLINE void Weigh(const Work& work, int row, int begin, int end) {
   float* scores = work.scores + row * kRunTokens;
-  visible = std::clamp(visible, 0, kRunTokens);
-  std::fill(scores + visible, scores + kRunTokens, -std::numeric_limits<float>::infinity());
+  begin = std::max(begin, 0);
+  end = std::clamp(end, 0, kRunTokens);
+  if (begin >= end) {
+    std::fill(scores, scores + kRunTokens, 0.0f);
+    return;
+  }
+  std::fill(scores, scores + begin, -std::numeric_limits<float>::infinity());
+  std::fill(scores + end, scores + kRunTokens, -std::numeric_limits<float>::infinity());
   Vec largest = Load(scores);
   for (int i = kLanes; i < kRunTokens; i += kLanes) {
     largest = Max(largest, Load(scores + i));
   }
   const float before = work.largest[row];
   const float now = std::max(before, Largest(largest));
-  if (visible == 0) {
-    std::fill(scores, scores + kRunTokens, 0.0f);
-    return;
-  }
   Vec sum = {};
   for (int i = 0; i < kRunTokens; i += kLanes) {
     const Vec e = ExpOfNegative(Load(scores + i) - now);
@@ -134,10 +136,14 @@ TERMINUS_ALWAYS_INLINE void InTiles(int rows, const F& f) {
   }
 }
 
-// `first_visible`: tokens of the run that the unit's first query sees, negative for none; each next
-// query, `group` rows on, sees one more.
-TERMINUS_ALWAYS_INLINE void AttendRun(const Work& work, const PageRun& run, int first_visible,
-                                      int group) {
+// What the queries of a unit see of a run.
+struct Sight {
+  int end;     // Of the unit's first query: the token behind the last that it sees.
+  int window;  // Tokens that each sees, as PagedAttentionArgs has it.
+  int group;   // Rows of one query; those of the next see one token more.
+};
+
+TERMINUS_ALWAYS_INLINE void AttendRun(const Work& work, const PageRun& run, const Sight& sight) {
   for (int page = 0; page < run.pages; ++page) {
     InTiles(
         work.rows, [&]<int kCount>(int first) __attribute__((always_inline)) {
@@ -145,7 +151,8 @@ TERMINUS_ALWAYS_INLINE void AttendRun(const Work& work, const PageRun& run, int 
         });
   }
   for (int row = 0; row < work.rows; ++row) {
-    Weigh(work, row, first_visible + row / group);
+    const int end = sight.end + row / sight.group;
+    Weigh(work, row, sight.window > 0 ? end - sight.window : 0, end);
   }
   for (int d = 0; d < work.head_dim; d += kLanes) {
     InTiles(
@@ -154,19 +161,18 @@ TERMINUS_ALWAYS_INLINE void AttendRun(const Work& work, const PageRun& run, int 
   }
 }
 
-void AttendRunGeneric(const Work& work, const PageRun& run, int visible, int group) {
-  AttendRun(work, run, visible, group);
+void AttendRunGeneric(const Work& work, const PageRun& run, const Sight& sight) {
+  AttendRun(work, run, sight);
 }
-TERMINUS_TARGET_AVX2 void AttendRunAvx2(const Work& work, const PageRun& run, int visible,
-                                        int group) {
-  AttendRun(work, run, visible, group);
+TERMINUS_TARGET_AVX2 void AttendRunAvx2(const Work& work, const PageRun& run, const Sight& sight) {
+  AttendRun(work, run, sight);
 }
-TERMINUS_TARGET_AVX512 void AttendRunAvx512(const Work& work, const PageRun& run, int visible,
-                                            int group) {
-  AttendRun(work, run, visible, group);
+TERMINUS_TARGET_AVX512 void AttendRunAvx512(const Work& work, const PageRun& run,
+                                            const Sight& sight) {
+  AttendRun(work, run, sight);
 }
 
-using AttendRunFunction = void (*)(const Work&, const PageRun&, int, int);
+using AttendRunFunction = void (*)(const Work&, const PageRun&, const Sight&);
 
 AttendRunFunction AttendRunFor(Isa isa) {
   switch (isa) {
@@ -269,7 +275,9 @@ void PagedAttention::Run(const PagedAttentionArgs& args, const AttentionUnit& un
   const int32_t* table = args.page_indices.data() + args.page_indptr[unit.sequence];
   const int64_t head_floats = static_cast<int64_t>(head_dim) * kPageTokens;
   const AttendRunFunction attend = AttendRunFor(isa_);
-  for (int start = 0; start < tokens; start += kRunTokens) {
+  // Pages before the first query's window are not read.
+  const int unseen = args.window > 0 ? std::max(0, visible - args.window) : 0;
+  for (int start = unseen / kPageTokens * kPageTokens; start < tokens; start += kRunTokens) {
     PageRun run = {};
     run.tokens = std::min(kRunTokens, tokens - start);
     run.pages = (run.tokens + kPageTokens - 1) / kPageTokens;
@@ -279,7 +287,7 @@ void PagedAttention::Run(const PagedAttentionArgs& args, const AttentionUnit& un
       run.keys[page] = args.kv.keys + at;
       run.values[page] = args.kv.values + at;
     }
-    attend(work, run, visible - start, group);
+    attend(work, run, {.end = visible - start, .window = args.window, .group = group});
   }
 
   for (int row = 0; row < rows; ++row) {

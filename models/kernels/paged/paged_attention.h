@@ -40,6 +40,8 @@ struct PagedAttentionArgs {
   absl::Span<const int32_t> last_page_len;  // [sequences]
   int heads = 0;
   float scale = 1;
+  // A token sees itself and the `window` - 1 tokens before it. 0: all tokens before it.
+  int window = 0;
 };
 
 // A part of the work that one thread does alone: some tokens of a sequence, all heads that share a
@@ -51,7 +53,8 @@ struct AttentionUnit {
   int count;
 };
 
-// The units of a step, the dearest first. They do not depend on the layer.
+// The units of a step, the dearest first; windows do not count for that. They do not depend on the
+// layer.
 std::vector<AttentionUnit> PlanPagedAttention(const PagedAttentionArgs& args);
 
 // Computes one unit. Keys and values are read in runs of 128 tokens with the running maximum and

@@ -53,7 +53,8 @@ class Steps {
     q_ = Random(query_indptr_.back() * stride());
   }
 
-  std::vector<float> Run(Isa isa) {
+  // `window`: as PagedAttentionArgs has it.
+  std::vector<float> Run(Isa isa, int window) {
     std::vector<float> out(query_indptr_.back() * shape_.heads * shape_.head_dim, 7);
     const PagedAttentionArgs args{.q = q_.data(),
                                   .q_stride = stride(),
@@ -64,7 +65,8 @@ class Steps {
                                   .page_indices = indices_,
                                   .last_page_len = last_,
                                   .heads = shape_.heads,
-                                  .scale = 0.3f};
+                                  .scale = 0.3f,
+                                  .window = window};
     PagedAttention attention(isa, shape_.heads, shape_.kv_heads, shape_.head_dim);
     for (const AttentionUnit& unit : PlanPagedAttention(args)) {
       attention.Run(args, unit);
@@ -72,12 +74,12 @@ class Steps {
     return out;
   }
 
-  std::vector<float> Reference() const {
+  std::vector<float> Reference(int window) const {
     std::vector<float> out;
     for (size_t s = 0; s < sequences_.size(); ++s) {
       for (int i = 0; i < sequences_[s].queries; ++i) {
         for (int head = 0; head < shape_.heads; ++head) {
-          Attend(s, i, head, &out);
+          Attend(s, i, head, window, &out);
         }
       }
     }
@@ -107,16 +109,17 @@ class Steps {
     }
   }
 
-  void Attend(size_t s, int query, int head, std::vector<float>* out) const {
+  void Attend(size_t s, int query, int head, int window, std::vector<float>* out) const {
     const int position = sequences_[s].length - sequences_[s].queries + query;
     const float* q = q_.data() + (query_indptr_[s] + query) * stride() + head * shape_.head_dim;
     const int kv_head = head / (shape_.heads / shape_.kv_heads);
     const auto at = [&](int t) {
       return (static_cast<int64_t>(t) * shape_.kv_heads + kv_head) * shape_.head_dim;
     };
-    std::vector<double> weights;
+    const int first = window > 0 ? std::max(0, position - window + 1) : 0;
+    std::vector<double> weights(first, 0.0);
     double total = 0;
-    for (int t = 0; t <= position; ++t) {
+    for (int t = first; t <= position; ++t) {
       double score = 0;
       for (int d = 0; d < shape_.head_dim; ++d) {
         score += q[d] * token_keys_[s][at(t) + d];
@@ -152,16 +155,20 @@ TEST_P(PagedAttentionTest, EqualsReference) {
       {{5, 5}, {1, 40}, {33, 161}, {16, 16}},
       {{140, 140}},
       {{129, 270}, {1, 2}}};
-  for (const Shape& shape : shapes) {
-    for (size_t i = 0; i < steps.size(); ++i) {
-      SCOPED_TRACE(testing::Message() << shape.heads << "/" << shape.kv_heads << " heads of "
-                                      << shape.head_dim << ", step " << i);
-      Steps step(shape, steps[i], 11 + i);
-      const std::vector<float> out = step.Run(GetParam());
-      const std::vector<float> expected = step.Reference();
-      ASSERT_EQ(out.size(), expected.size());
-      for (size_t k = 0; k < out.size(); ++k) {
-        ASSERT_NEAR(out[k], expected[k], 3e-5) << "element " << k;
+  // Windows of one token, within a page, of whole pages, and behind a run of pages.
+  for (const int window : {0, 1, 5, 32, 129}) {
+    for (const Shape& shape : shapes) {
+      for (size_t i = 0; i < steps.size(); ++i) {
+        SCOPED_TRACE(testing::Message()
+                     << shape.heads << "/" << shape.kv_heads << " heads of " << shape.head_dim
+                     << ", step " << i << ", window " << window);
+        Steps step(shape, steps[i], 11 + i);
+        const std::vector<float> out = step.Run(GetParam(), window);
+        const std::vector<float> expected = step.Reference(window);
+        ASSERT_EQ(out.size(), expected.size());
+        for (size_t k = 0; k < out.size(); ++k) {
+          ASSERT_NEAR(out[k], expected[k], 3e-5) << "element " << k;
+        }
       }
     }
   }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <memory>
 #include <numeric>
 #include <random>
 #include <set>
@@ -160,6 +161,35 @@ TEST(BlockTables, RandomSequencesAlwaysReadBackTheirTokens) {
     }
     EXPECT_EQ(tables.pool().used(), 0);
   }
+}
+
+// Soft tokens at 10 to 20: they touch the first two blocks.
+models::decoder::SoftSpan Image(uint64_t hash, int first_row = 0) {
+  auto image = std::make_shared<models::decoder::SoftTokens>();
+  *image = {.content_hash = hash, .rows = 30};
+  return {.first_token = 10, .first_row = first_row, .rows = 10, .tokens = image};
+}
+
+TEST(BlockTables, SoftTokensArePartOfAPrefix) {
+  BlockTables tables(12);
+  const std::vector<int32_t> tokens = Count(0, 40);
+  ASSERT_EQ(tables.Open(1, tokens, {Image(7)}), 0);
+  ASSERT_TRUE(tables.Grow(1, 40));
+  tables.Commit(1, tokens, {Image(7)});
+  EXPECT_EQ(tables.Lookup(tokens, {Image(7)}).tokens, 32);
+  EXPECT_EQ(tables.Lookup(tokens, {Image(8)}).tokens, 0) << "another image";
+  EXPECT_EQ(tables.Lookup(tokens, {Image(7, 1)}).tokens, 0) << "other rows of it";
+  EXPECT_EQ(tables.Lookup(tokens).tokens, 0) << "none";
+  models::decoder::SoftSpan moved = Image(7);
+  moved.first_token = 11;
+  EXPECT_EQ(tables.Lookup(tokens, {moved}).tokens, 0) << "in another place";
+  // What comes behind the first block does not count for it.
+  models::decoder::SoftSpan late = Image(7);
+  late.first_token = 16;
+  ASSERT_EQ(tables.Open(2, tokens, {late}), 0);
+  ASSERT_TRUE(tables.Grow(2, 40));
+  tables.Commit(2, tokens, {late});
+  EXPECT_EQ(tables.Lookup(tokens).tokens, 16);
 }
 
 }  // namespace

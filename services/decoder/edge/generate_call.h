@@ -46,7 +46,8 @@ struct CallParts {
 // output format; the engine's thread leaves tokens here; the pool turns
 // them into text, in one task at a time; gRPC's threads write. A choice whose reader is
 // kMaxUnsentTokens tokens behind is paused until the reader has caught up. Tokens that gather in
-// the meantime go out in one delta, so that a choice never holds more than that many.
+// the meantime go out in one delta, so that a choice never holds more than that many and those of
+// the steps in flight.
 //
 // Life: from Start until gRPC has finished with the call (OnDone). The engine and the pool's tasks
 // hold shared pointers to it.

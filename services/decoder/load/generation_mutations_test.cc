@@ -145,7 +145,7 @@ class GenerationMutations : public decoder::testing::ServiceFixture {
     std::vector<float> row(logits->values.begin(), logits->values.end());
     const int longest = wish->max_tokens > 0 ? size + wish->max_tokens : wish->max_length;
     models::sampling::ProcessLogits(
-        model.generation.rules, wish->sampling.repetition_penalty,
+        model.generation.rules, wish->sampling,
         {.tokens = tokens, .length = size, .prompt_length = size, .max_length = longest},
         absl::MakeSpan(row));
     if (longest > 0 && longest <= size) {
@@ -161,12 +161,11 @@ class GenerationMutations : public decoder::testing::ServiceFixture {
                                           .top_p = wish->sampling.top_p,
                                           .min_p = wish->sampling.min_p},
                                          model.generation.rules);
-    double total = 0;
-    for (const double weight : candidates.weights) total += weight;
+    const auto total = static_cast<double>(models::sampling::Total(candidates));
     std::map<int, double> probabilities;
     for (size_t i = 0; i < candidates.tokens.size(); ++i) {
       if (candidates.weights[i] > 0) {
-        probabilities[candidates.tokens[i]] = candidates.weights[i] / total;
+        probabilities[candidates.tokens[i]] = static_cast<double>(candidates.weights[i]) / total;
       }
     }
     return probabilities;

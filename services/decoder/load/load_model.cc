@@ -1,6 +1,5 @@
 #include "services/decoder/load/load_model.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "common/base/status_macros.h"
@@ -8,7 +7,7 @@
 #include "common/grammar/vocabulary.h"
 #include "models/bundle/bundle.h"
 #include "models/bundle/decoder.h"
-#include "models/decoder/lm_runner.h"
+#include "models/decoder/runner.h"
 #include "services/decoder/edge/model_codec.h"
 #include "services/decoder/pipeline/lm_stage.h"
 
@@ -28,27 +27,27 @@ absl::StatusOr<std::unique_ptr<grammar::Compiler>> MakeCompiler(
 absl::StatusOr<std::unique_ptr<edge::ServedModel>> LoadModel(
     const models::bundle::BundleManifest& manifest, const config::DecoderConfig& options,
     pipeline::EngineMetrics& metrics, std::string& device) {
-  TERMINUS_ASSIGN_OR_RETURN(models::bundle::DecoderModel loaded,
-                            models::bundle::LoadDecoder(manifest, {.device = options.device,
-                                                                   .threads = options.threads,
-                                                                   .kv_bytes = options.kv_bytes}));
+  TERMINUS_ASSIGN_OR_RETURN(
+      models::bundle::DecoderModel loaded,
+      models::bundle::LoadDecoder(manifest, {.device = options.device,
+                                             .threads = options.threads,
+                                             .kv_bytes = options.kv_bytes,
+                                             .max_sequences = options.max_sequences,
+                                             .max_tokens = options.token_budget}));
   TERMINUS_RETURN_IF_ERROR(models::bundle::VerifyDecoder(manifest, loaded));
   auto model = std::make_unique<edge::ServedModel>();
   model->settings = loaded.generation;
-  const int default_budget = loaded.device == "cpu" ? 128 : 2048;
-  const int budget = std::max(options.token_budget > 0 ? options.token_budget : default_budget,
-                              options.max_sequences);
   model->vocab_size = loaded.lm->vocab_size();
   model->grammars = MakeCompiler(*loaded.tokenizer, model->vocab_size, model->settings);
+  const models::decoder::LmOptions& sizes = loaded.options;
   // A paused sequence keeps its slot, and the others run in its place.
-  auto runner = std::make_unique<models::decoder::LmRunner>(
+  auto runner = models::decoder::MakeRunner(
       std::move(loaded.lm), loaded.generation.rules,
-      models::decoder::LmRunner::Options{
-          .device = loaded.device, .slots = 2 * options.max_sequences, .max_tokens = budget});
+      {.device = loaded.device, .slots = sizes.slots(), .max_tokens = sizes.max_tokens});
   model->engine = std::make_unique<pipeline::Engine>(
-      pipeline::Engine::Options{
-          .limits = {.max_sequences = options.max_sequences, .token_budget = budget},
-          .eos_token_ids = loaded.generation.eos_token_ids},
+      pipeline::Engine::Options{.limits = {.max_sequences = sizes.max_sequences,
+                                           .token_budget = sizes.max_tokens},
+                                .eos_token_ids = loaded.generation.eos_token_ids},
       pipeline::LmStage::Factory(std::move(runner), loaded.generation.rules), metrics);
   model->codec = edge::MakeCodec(std::move(loaded.tokenizer), std::move(loaded.chat_template),
                                  std::move(loaded.special_tokens), model->vocab_size);

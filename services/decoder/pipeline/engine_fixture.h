@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -23,7 +24,9 @@ class Collector : public TokenSink {
  public:
   bool Full(int choice) const override {
     base::MutexLock lock(mutex_);
-    return choice < static_cast<int>(full_.size()) && full_[static_cast<size_t>(choice)];
+    const auto found = tokens_.find(choice);
+    const size_t tokens = found == tokens_.end() ? 0 : found->second.size();
+    return tokens >= limit_ || (full_ && choice == 0);
   }
   void OnToken(int choice, models::sampling::Sampled token) override {
     base::MutexLock lock(mutex_);
@@ -43,9 +46,15 @@ class Collector : public TokenSink {
     changed_.NotifyAll();
   }
 
+  // Makes choice 0 full, or not.
   void SetFull(bool full) {
     base::MutexLock lock(mutex_);
-    full_ = {full};
+    full_ = full;
+  }
+  // A choice is full once it has so many tokens.
+  void SetLimit(size_t tokens) {
+    base::MutexLock lock(mutex_);
+    limit_ = tokens;
   }
   absl::Status Wait() {
     base::MutexLock lock(mutex_);
@@ -72,7 +81,8 @@ class Collector : public TokenSink {
  private:
   mutable base::Mutex mutex_;
   base::CondVar changed_;
-  std::vector<bool> full_;
+  bool full_ = false;
+  size_t limit_ = std::numeric_limits<size_t>::max();
   std::map<int, std::vector<int32_t>> tokens_;
   std::map<int, EndReason> ends_;
   bool done_ = false;

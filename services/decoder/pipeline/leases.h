@@ -14,7 +14,7 @@
 namespace terminus::services::decoder::pipeline {
 
 // The slots and KV blocks of sequences, and how many steps in flight use them. A lease that is
-// closed meanwhile keeps both until the last of these steps has ended.
+// closed while steps use it keeps both until the last of these steps has ended.
 //
 // Used by one thread at a time.
 class Leases {
@@ -35,9 +35,9 @@ class Leases {
   // True: it was the last step of a closed lease, and the key has no lease any more.
   bool EndStep(uint64_t key, absl::Time now);
 
-  // Returns the slot and the blocks now (true) or at the end of the last step in flight.
-  // `cancelled` is when the caller asked for the end, if it did. Does nothing (true) without a
-  // lease, and nothing but to note `cancelled` if it is closed already.
+  // Returns the slot and the blocks: now (true), or at the end of the last step in flight (false).
+  // `cancelled` is when the client cancelled, if it did; a lease that is closed already takes note
+  // of it. A key without a lease is left alone (true).
   bool Close(uint64_t key, absl::optional<absl::Time> cancelled, absl::Time now);
 
   int slot(uint64_t key) const { return leases_.at(key).slot; }

@@ -14,7 +14,7 @@ class LmStage final : public Stage {
   // `rules` are those that the runner applies. Requires: it has their tokens.
   LmStage(std::unique_ptr<models::decoder::StepRunner> runner, models::sampling::LogitRules rules,
           OnResult on_result);
-  // Waits for the call of the runner that is under way. Steps without a result get none.
+  // Waits for the runner's call that is under way. Steps without a result get none.
   ~LmStage() override;
 
   // A factory that can be used once.

@@ -53,12 +53,10 @@ void Sequences::AddSoftTokens(const Generation& generation) {
     SoftUse& use = soft_tokens_[hash];
     ++use.generations;
     use.tokens = span.tokens;
-    // The stage has them still if it has not been told to drop them.
-    const auto dropped = std::find(dropped_soft_tokens_.begin(), dropped_soft_tokens_.end(), hash);
-    if (dropped != dropped_soft_tokens_.end()) {
-      dropped_soft_tokens_.erase(dropped);
-      use.sent = true;
-    }
+    // They are sent again, which replaces what the stage may still have.
+    dropped_soft_tokens_.erase(
+        std::remove(dropped_soft_tokens_.begin(), dropped_soft_tokens_.end(), hash),
+        dropped_soft_tokens_.end());
   }
 }
 
@@ -139,6 +137,12 @@ void Sequences::Apply(const StepResult& result, absl::Time now) {
   TERMINUS_CHECK(!steps_.empty() && steps_.front().id == result.step);
   const Step step = std::move(steps_.front());
   steps_.pop_front();
+  if (!result.tokens.ok()) {
+    // The soft tokens of its plan may be lost.
+    for (auto& [hash, use] : soft_tokens_) {
+      use.sent = false;
+    }
+  }
   size_t row = 0;
   for (const InStep& entry : step.entries) {
     const absl::StatusOr<models::sampling::Sampled>* sampled = nullptr;
@@ -147,8 +151,11 @@ void Sequences::Apply(const StepResult& result, absl::Time now) {
       sampled = &(*result.tokens)[row++];
     }
     ApplyEntry(entry, result.tokens.status(), sampled, now);
+    if (!leases_.EndStep(entry.key, now)) {
+      continue;
+    }
     const auto found = sequences_.find(entry.key);
-    if (leases_.EndStep(entry.key, now) && found != sequences_.end()) {
+    if (found != sequences_.end()) {
       TERMINUS_CHECK(found->second.state == State::kPreempted);
       found->second.state = State::kWaiting;
       found->second.launched = 0;
@@ -206,7 +213,9 @@ void Sequences::TakeToken(uint64_t key, const absl::StatusOr<models::sampling::S
     metrics::Observe(metrics_.inter_token_seconds, now - *sequence.last_token);
   }
   sequence.last_token = now;
-  ReleaseSiblings(sequence.id);
+  if (request.generation.choices > 1) {
+    ReleaseSiblings(sequence.id);
+  }
   request.generation.sink->OnToken(sequence.choice, *sampled);
   if (IsEndOfSequence(request, token)) {
     EndChoice(key, EndReason::kStop, now);

@@ -161,6 +161,7 @@ class Sequences {
   // In sequences_plan.cc.
   Candidates FindCandidates() const;
   void AddWaiting(std::vector<std::pair<int, uint64_t>> by_priority, Candidates& candidates) const;
+  void AddOwnBlocks(Candidates& candidates) const;
   void Preempt(uint64_t key, absl::Time now);
   void Begin(uint64_t key, scheduler::StepPlan& plan, absl::Time now);
   void Enter(uint64_t key, int tokens, scheduler::StepPlan& plan);

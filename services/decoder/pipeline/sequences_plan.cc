@@ -31,7 +31,9 @@ absl::optional<scheduler::StepPlan> Sequences::Plan(absl::Time now) {
   scheduler::StepPlan plan{.step = ++last_step_,
                            .closed = leases_.TakeClosedSlots(),
                            .dropped_soft_tokens = std::exchange(dropped_soft_tokens_, {})};
+  plan.entries.reserve(decision.running.size() + decision.admitted.size());
   steps_.push_back({.id = plan.step});
+  steps_.back().entries.reserve(plan.entries.capacity());
   // What is cached is taken hold of before new blocks are, which could be those.
   for (const scheduler::Work& work : decision.admitted) {
     Begin(candidates.waiting[work.index], plan, now);
@@ -68,7 +70,6 @@ Sequences::Candidates Sequences::FindCandidates() const {
           {.known = sequence.known(),
            .launched = sequence.launched,
            .blocks = static_cast<int>(leases_.tables().Blocks(key).size()),
-           .own_blocks = leases_.tables().OwnBlocks(key),
            .paused = paused,
            .in_flight = leases_.in_flight(key),
            .priority = generation.priority});
@@ -77,7 +78,25 @@ Sequences::Candidates Sequences::FindCandidates() const {
     }
   }
   AddWaiting(std::move(waiting), candidates);
+  AddOwnBlocks(candidates);
   return candidates;
+}
+
+// Counts the blocks that victims would give. That reads every block's holders, so it is left out
+// where nothing can be short: each running sequence may need a block and one in reserve, each
+// waiting one all of its own and a slot.
+void Sequences::AddOwnBlocks(Candidates& candidates) const {
+  size_t needed = 2 * candidates.running.size() + candidates.waiting.size();
+  for (const scheduler::WaitingView& waiting : candidates.waiting_views) {
+    needed += static_cast<size_t>(cache::BlocksFor(waiting.known));
+  }
+  if (needed <= static_cast<size_t>(candidates.blocks.available) &&
+      candidates.waiting.size() <= static_cast<size_t>(candidates.slots.available)) {
+    return;
+  }
+  for (size_t i = 0; i < candidates.running.size(); ++i) {
+    candidates.running_views[i].own_blocks = leases_.tables().OwnBlocks(candidates.running[i]);
+  }
 }
 
 // Looks up the prefixes of as many as a step could admit, and of one more, which blocks may come

@@ -19,7 +19,7 @@
 namespace terminus::services::decoder::pipeline {
 
 // Executes plans on a StepRunner: a Stage without the thread. Run is called once, on the thread
-// that owns the device; all else may be called on any thread, with the meaning it has in Stage.
+// that owns the device. The other functions may be called on any thread; Stage says what they do.
 //
 // A step is launched (its forward pass, then the sampling of rows without a mask) as soon as fewer
 // than steps_in_flight steps are between launch and result. Else the oldest result is collected. So
@@ -39,7 +39,7 @@ class StepLoop {
   // Executes steps until Close is called.
   void Run();
 
-  // Lets Run return once it is through with what it does; steps without a result get none.
+  // Makes Run return after the runner's call that is under way. Steps without a result get none.
   void Close();
 
   const models::decoder::RunnerInfo& info() const { return runner_->info(); }

@@ -26,7 +26,7 @@ struct RunningView {
   int known = 1;
   // Of these, the ones that steps have computed or compute now.
   int launched = 0;
-  // Blocks it holds, and those of them that nobody else holds.
+  // Blocks it holds, and those of them that nobody else holds: what it gives if it is preempted.
   int blocks = 0;
   int own_blocks = 0;
   // Its reader is behind: it is not to be computed, and is the first to lose its blocks.

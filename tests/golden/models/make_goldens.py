@@ -17,8 +17,6 @@ import torch
 import transformers
 
 HERE = pathlib.Path(__file__).parent
-# Tokens that follow a decoder's prompt.
-CONTINUATION = 8
 
 
 def hash32(seed, count):
@@ -122,56 +120,8 @@ def image(name, architecture, classes, height, width, features):
     write(name, golden)
 
 
-def decoder(name, model_class, config, lengths):
-    """Logits of the last token of each prompt, and what follows it greedily."""
-    model = model_class(config).eval()
-    table = "model.embed_tokens.weight"
-    tied = config.tie_word_embeddings
-    tensors = load(model, lambda n: table if tied and n == "lm_head.weight" else n)
-    tensors = [entry for i, entry in enumerate(tensors) if entry not in tensors[:i]]
-    prompts, logits, continuations = [], [], []
-    for i, length in enumerate(lengths):
-        ids = (hash32(2000 + i, length) % config.vocab_size).astype(np.int64).tolist()
-        prompts.append(list(ids))
-        rows = model(torch.tensor([ids])).logits[0]
-        logits.append(rounded(rows[-1]))
-        for _ in range(CONTINUATION):
-            ids.append(int(model(torch.tensor([ids])).logits[0, -1].argmax()))
-        continuations.append(ids[length:])
-    keys = ("model_type vocab_size hidden_size num_hidden_layers num_attention_heads num_key_value_heads "
-            "head_dim intermediate_size max_position_embeddings rms_norm_eps hidden_act attention_bias mlp_bias "
-            "tie_word_embeddings rope_parameters rope_theta rope_scaling sliding_window use_sliding_window "
-            "eos_token_id").split()
-    saved = config.to_dict()
-    write(name, {
-        "config": {key: saved[key] for key in keys if saved.get(key) is not None},
-        "tensors": tensors, "prompts": prompts, "logits": logits, "continuations": continuations})
-
-
-def decoders():
-    # Prompts that end before, at and behind the ends of pages of 16 tokens.
-    lengths = [1, 15, 16, 17, 50]
-    small = dict(vocab_size=97, hidden_size=64, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2,
-                 intermediate_size=88, max_position_embeddings=256)
-    decoder("llama_tied", transformers.LlamaForCausalLM,
-            transformers.LlamaConfig(tie_word_embeddings=True, head_dim=16, rms_norm_eps=1e-5, **small), lengths)
-    # A head size that is not the hidden size over the heads, one head of keys for all, biases everywhere, and
-    # frequencies on both sides of what Llama 3.1 scales and between.
-    decoder("llama3_scaled", transformers.LlamaForCausalLM,
-            transformers.LlamaConfig(
-                tie_word_embeddings=False, head_dim=32, attention_bias=True, mlp_bias=True, eos_token_id=[3, 5],
-                rope_parameters={"rope_type": "llama3", "rope_theta": 500.0, "factor": 4.0, "low_freq_factor": 1.0,
-                                 "high_freq_factor": 4.0, "original_max_position_embeddings": 64},
-                **{**small, "num_key_value_heads": 1}), lengths)
-    decoder("qwen2", transformers.Qwen2ForCausalLM,
-            transformers.Qwen2Config(tie_word_embeddings=True, **{**small, "num_key_value_heads": 4}), lengths)
-    decoder("mistral", transformers.MistralForCausalLM,
-            transformers.MistralConfig(tie_word_embeddings=False, sliding_window=None, **small), lengths)
-
-
 def main():
     torch.set_grad_enabled(False)
-    decoders()
     text("bert_mean", "mean_tokens", True, "", [1, 7, 16, 33, 64], hidden_size=64,
          num_hidden_layers=3, num_attention_heads=4, intermediate_size=128)
     # A head size that the kernel does not take, and what else the configuration can vary.

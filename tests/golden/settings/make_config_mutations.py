@@ -108,12 +108,17 @@ def siglip_vision(source):
         **{**IMAGE, "hidden_size": 32, "num_attention_heads": 2}))
 
 
-def decoder(model_class, config_class, **more):
+def decoder(model_class, config_class, drop=(), **more):
+    """`drop`: keys that follow from others, which the file has alone."""
     def make(source):
         return model_class(config_class(**{
             **TEXT, "vocab_size": vocabulary(source), "num_attention_heads": 2, "num_key_value_heads": 1,
             "head_dim": 16, "max_position_embeddings": 96, "eos_token_id": 2, "bos_token_id": 1, **more}))
-    return built(make)
+
+    def build(source):
+        config, tensors = saved(make(source))
+        return {key: value for key, value in config.items() if key not in drop}, tensors
+    return build
 
 
 def efficientnet_folder(_, flat=False):
@@ -186,6 +191,13 @@ FAMILIES = [
            build=decoder(C.MistralForCausalLM, C.MistralConfig, sliding_window=None)),
     Family("qwen2", continued, {"qwen2": (C.Qwen2Config, ())}, served="qwen3", taken=TOKENIZER,
            build=decoder(C.Qwen2ForCausalLM, C.Qwen2Config)),
+    Family("qwen3_lm", continued, {"qwen3 for generation": (C.Qwen3Config, ())}, served="qwen3", taken=TOKENIZER,
+           build=decoder(C.Qwen3ForCausalLM, C.Qwen3Config, drop=("layer_types",), use_sliding_window=True,
+                         sliding_window=8, max_window_layers=1), pairs=60),
+    Family("smollm3", continued, {"smollm3": (C.SmolLM3Config, ())}, served="qwen3", taken=TOKENIZER,
+           build=decoder(C.SmolLM3ForCausalLM, C.SmolLM3Config, drop=("layer_types", "no_rope_layers"),
+                         no_rope_layer_interval=2, use_sliding_window=True, sliding_window=8, pad_token_id=None),
+           pairs=60),
 ]
 
 

@@ -109,6 +109,10 @@ def variants():
     yield variant("a default prompt without modules", files={
         "modules.json": None, "1_Pooling/config.json": None,
         sentence: {"prompts": {"passage": "passage of the "}, "default_prompt_name": "passage"}})
+    # Texts are not rendered where there is a modules.json whose Transformer does not ask for it.
+    yield variant("a chat template beside modules", prompts=("", "query"), files={
+        "chat_template.jinja": "system: {{ messages[0].content }}",
+        sentence: {"prompts": {"query": "Query: "}}})
 
 
 def tensors_of(config):

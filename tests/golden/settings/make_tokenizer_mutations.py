@@ -36,6 +36,7 @@ import transformers
 from transformers import AutoTokenizer
 from transformers.models.auto import tokenization_auto
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+from transformers.tokenization_utils_sentencepiece import SentencePieceBackend
 from transformers.tokenization_utils_tokenizers import TokenizersBackend
 
 HERE = pathlib.Path(__file__).parent
@@ -84,7 +85,7 @@ VALUES = {
     "unk_token": ["world", {"__type": "AddedToken", "content": "the", "lstrip": True, "rstrip": True, "normalized": True,
                             "single_word": True, "special": True}, None],
     "max_input_chars_per_word": [3, 200], "id": [5, 1000], "start": [2, 0], "stop": [1, 2], "suffix": ["o", "</w>"],
-    "pad_token_type_id": [1, 2], "strip_accents": BOTH, "cleanup": BOTH, "prefix": ["o", "_"], "dropout": [0.0, 0.5],
+    "pad_token_type_id": [1, 2], "strip_accents": BOTH, "cleanup": BOTH, "prefix": ["o", "_"], "dropout": [0.0, 1.0],
     "backend": ["tokenizers", "sentencepiece"], "errors": ["strict", "ignore"],
 }
 for token in PreTrainedTokenizerBase.SPECIAL_TOKENS_ATTRIBUTES:
@@ -111,6 +112,9 @@ FAMILIES = {
     "smollm": family("bpe.json", "llama", "GPT2Tokenizer", True, add_prefix_space=False),
     "mistral": family("sentencepiece_bpe.json", "mistral", "LlamaTokenizer", True, bos_token="<s>"),
 }
+# Of files["spiece.model"] the name of the golden vocabulary stands there.
+SIGLIP = family("unigram.json", "siglip", "SiglipTokenizer", do_lower_case=True, model_input_names=["input_ids"], sp_model_kwargs={})
+SIGLIP["files"]["spiece.model"] = "siglip.model"
 CLASSES = ["BertTokenizer", "CLIPTokenizer", "GemmaTokenizer", "GPT2Tokenizer", "LlamaTokenizer", "Qwen2Tokenizer", "SiglipTokenizer",
            "Siglip2Tokenizer", "XLMRobertaTokenizer"]
 
@@ -135,7 +139,10 @@ def config_keys():
     common -= NOT_OF_FILES
     keys = {"TokenizersBackend": common}
     for name in CLASSES:
-        arguments = set(inspect.signature(getattr(transformers, name).__init__).parameters) - {"self", "kwargs"}
+        made = getattr(transformers, name)
+        arguments = set(inspect.signature(made.__init__).parameters) - {"self", "kwargs"}
+        if issubclass(made, SentencePieceBackend):
+            arguments |= read_by(SentencePieceBackend.__init__)
         keys[name] = common | (arguments - NOT_OF_FILES)
     return keys
 
@@ -188,6 +195,9 @@ def values_for(key, current):
 
 def write(folder, files):
     for name, content in files.items():
+        if name == "spiece.model":
+            shutil.copyfile(TOKENIZERS / content, folder / name)
+            continue
         (folder / name).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
 
 
@@ -353,6 +363,8 @@ def main():
     files = dict(described["files"])
     files["tokenizer.json"] = json.loads((TOKENIZERS / described["base"]).read_text(encoding="utf-8"))
     todo["sections"] = (described, files, found)
+    files = {**SIGLIP["files"], "tokenizer.json": json.loads((TOKENIZERS / SIGLIP["base"]).read_text(encoding="utf-8"))}
+    todo["siglip_pieces"] = (SIGLIP, files, changes_of(files, keys["SiglipTokenizer"]))
     for name, (described, files, found) in todo.items():
         generates = described["generates"]
         baseline = runner.run(files, generates)

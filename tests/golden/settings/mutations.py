@@ -72,13 +72,17 @@ LEGACY_OF = {
                 "attention_bias": "in files converted to Mistral's layout", "mlp_bias": "in files converted to Mistral's layout"},
     "qwen2": {"attention_bias": "in files converted to Qwen2's layout", "mlp_bias": "in files converted to Qwen2's layout"},
     "qwen3": {"mlp_bias": "in files converted to Qwen3's layout"},
+    "smollm3": {"max_window_layers": "in the files of SmolLM3, and never read",
+                "pretraining_tp": "in the files of SmolLM3, and never read"},
 }
+LEGACY_OF["qwen3 for generation"] = dict(LEGACY_OF["qwen3"])
 LEGACY_OF["qwen2"]["use_mrope"] = "in Qwen2's first files"
 for table in ("clip.vision_config", "clip_vision_model", "dinov2", "siglip.vision_config", "siglip_vision_model", "vit"):
     LEGACY_OF.setdefault(table, {})["image_processor_type"] = "of preprocessor_config.json, and sometimes here"
-for table in ("llama", "mistral", "qwen2", "qwen3"):
+DECODERS = ("llama", "mistral", "qwen2", "qwen3", "qwen3 for generation", "smollm3")
+for table in DECODERS:
     LEGACY_OF[table]["is_llama_config"] = "in files converted to Llama's layout"
-for table in ("llama", "mistral", "qwen2", "qwen3"):
+for table in DECODERS:
     LEGACY_OF[table].setdefault("rope_interleaved", "in the files of SmolLM2, and never read")
 for part, alone in (("clip.text_config", "clip_text_model"), ("clip.vision_config", "clip_vision_model"),
                     ("siglip.text_config", "siglip_text_model")):
@@ -284,6 +288,8 @@ VALUES = {
     "sliding_window": WINDOWS,
     "attention_chunk_size": WINDOWS,
     "max_window_layers": (0, 1),
+    "no_rope_layers": ([0, 1], [1, 0], [0, 0, 1], [1, 1], [0]),
+    "no_rope_layer_interval": (1, 2, 3, 0),
     "tokenizer_class": ("T5Tokenizer", "PreTrainedTokenizerFast"),
     "image_processor_type": ("CLIPImageProcessor", "ViTImageProcessor"),
     "processor_class": ("CLIPProcessor", "SiglipProcessor"),

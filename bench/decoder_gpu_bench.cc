@@ -1,0 +1,326 @@
+// The decoder engine on a GPU, with random weights in the shape of Llama-3.1-8B, from
+// Engine::Submit to the token sink: no tokenizer, no gRPC.
+//
+//     decoder_gpu_bench [--tests decode,prefill,ttft,beside,serve,sampling] [--kv-gib 30]
+//                       [--max-tokens 8192] [--layers 32]
+//
+// prints a JSON line {"figure": …, "value": …, "unit": …} for each figure. The work is that of the
+// peers that bench/area_decoder.py runs beside it: a step's time is a long run less a short one.
+#include <ATen/ATen.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "common/base/check.h"
+#include "common/base/mutex.h"
+#include "common/metrics/metrics.h"
+#include "models/cuda/library.h"
+#include "models/decoder/cuda_llama.h"
+#include "models/decoder/runner.h"
+#include "services/decoder/pipeline/engine.h"
+#include "services/decoder/pipeline/lm_stage.h"
+
+namespace terminus::bench {
+namespace {
+
+using models::decoder::CudaLlama;
+using models::decoder::LlamaConfig;
+using models::sampling::Parameters;
+using services::decoder::pipeline::EndReason;
+using services::decoder::pipeline::Engine;
+using services::decoder::pipeline::EngineMetrics;
+using services::decoder::pipeline::GenerationReport;
+using services::decoder::pipeline::LmStage;
+using services::decoder::pipeline::TokenSink;
+using Prompts = std::vector<std::vector<int32_t>>;
+
+constexpr int kHidden = 4096;
+constexpr int kInner = 14336;
+constexpr int kVocabulary = 128256;
+constexpr double kLayerWeights = kHidden * 6144.0 + kHidden * 4096.0 + 3.0 * kHidden * kInner;
+
+LlamaConfig Llama8b(int layers) {
+  LlamaConfig config;
+  config.vocab_size = kVocabulary;
+  config.hidden_size = kHidden;
+  config.layers = layers;
+  config.heads = 32;
+  config.kv_heads = 8;
+  config.head_dim = 128;
+  config.intermediate_size = kInner;
+  config.max_positions = 8192;
+  config.rms_norm_eps = 1e-5f;
+  config.rope.theta = 500000;
+  config.layer_attention.resize(layers);
+  return config;
+}
+
+CudaLlama::Tensors RandomTensors(const LlamaConfig& config) {
+  const auto options = at::TensorOptions(at::kCUDA).dtype(at::kBFloat16);
+  const auto matrix = [&](int64_t out, int64_t in) {
+    return at::empty({out, in}, options).normal_(0, 0.02);
+  };
+  const auto norm = [&] { return at::ones({kHidden}, options); };
+  CudaLlama::Tensors tensors;
+  for (int i = 0; i < config.layers; ++i) {
+    tensors.layers.push_back({.attention_norm = norm(),
+                              .qkv = {.weight = matrix(6144, kHidden), .bias = {}},
+                              .query_norm = {},
+                              .key_norm = {},
+                              .attention_out = {.weight = matrix(kHidden, 4096), .bias = {}},
+                              .mlp_norm = norm(),
+                              .gate_up = {.weight = matrix(2 * kInner, kHidden), .bias = {}},
+                              .down = {.weight = matrix(kHidden, kInner), .bias = {}}});
+  }
+  tensors.embedding = matrix(kVocabulary, kHidden);
+  tensors.final_norm = norm();
+  tensors.head = matrix(kVocabulary, kHidden);
+  return tensors;
+}
+
+// Counts the tokens of all generations of a run, and waits for the last.
+class Run {
+ public:
+  explicit Run(int generations) : left_(generations) {}
+
+  class Sink : public TokenSink {
+   public:
+    explicit Sink(Run& run) : run_(run) {}
+    bool Full(int /*choice*/) const override { return false; }
+    void OnToken(int /*choice*/, models::sampling::Sampled /*token*/) override { run_.Token(); }
+    void OnEnd(int /*choice*/, EndReason /*reason*/) override {}
+    void OnDone(const absl::Status& status, const GenerationReport& /*report*/) override {
+      TERMINUS_CHECK(status.ok());
+      run_.Done();
+    }
+
+   private:
+    Run& run_;
+  };
+
+  void Wait() {
+    base::MutexLock lock(mutex_);
+    while (left_ > 0) {
+      changed_.Wait(mutex_);
+    }
+  }
+  void WaitForTokens(int64_t count) {
+    base::MutexLock lock(mutex_);
+    while (tokens_ < count) {
+      changed_.Wait(mutex_);
+    }
+  }
+  int64_t tokens() {
+    base::MutexLock lock(mutex_);
+    return tokens_;
+  }
+
+ private:
+  void Token() {
+    base::MutexLock lock(mutex_);
+    ++tokens_;
+    changed_.NotifyAll();
+  }
+  void Done() {
+    base::MutexLock lock(mutex_);
+    --left_;
+    changed_.NotifyAll();
+  }
+
+  base::Mutex mutex_;
+  base::CondVar changed_;
+  int left_;
+  int64_t tokens_ = 0;
+};
+
+class Bench {
+ public:
+  explicit Bench(Engine& engine) : engine_(engine) {}
+
+  // Never the same prompts twice: nothing comes from the prefix cache, as with the peers.
+  Prompts MakePrompts(int count, int length) {
+    std::uniform_int_distribution<int32_t> token(10, 127999);
+    Prompts prompts(static_cast<size_t>(count));
+    for (auto& prompt : prompts) {
+      prompt.resize(static_cast<size_t>(length));
+      std::generate(prompt.begin(), prompt.end(), [&] { return token(random_); });
+    }
+    return prompts;
+  }
+
+  void Submit(const Prompts& prompts, int tokens, const Parameters& parameters, Run& run) {
+    for (const std::vector<int32_t>& prompt : prompts) {
+      engine_.Submit({.prompt = prompt,
+                      .sampling = parameters,
+                      .max_tokens = tokens,
+                      .ignore_eos = true,
+                      .arrival = absl::Now(),
+                      .sink = std::make_shared<Run::Sink>(run)});
+    }
+  }
+
+  // Seconds from the first Submit to the last end.
+  double Time(int count, int length, int tokens, const Parameters& parameters = kGreedy) {
+    const Prompts prompts = MakePrompts(count, length);
+    Run run(count);
+    const auto start = std::chrono::steady_clock::now();
+    Submit(prompts, tokens, parameters, run);
+    run.Wait();
+    const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+    TERMINUS_CHECK(run.tokens() == int64_t{count} * tokens);
+    return time.count();
+  }
+
+  static void Say(const std::string& figure, double value, const std::string& unit) {
+    std::printf("%s\n",
+                nlohmann::json{{"figure", figure}, {"value", value}, {"unit", unit}}.dump().c_str());
+    std::fflush(stdout);
+  }
+
+  // Milliseconds of a step; contexts of 448 to 576 tokens.
+  double StepTime(int batch, const Parameters& parameters) {
+    Time(batch, 431, 17, parameters);
+    const double brief =
+        std::min(Time(batch, 431, 17, parameters), Time(batch, 431, 17, parameters));
+    const double full =
+        std::min(Time(batch, 431, 145, parameters), Time(batch, 431, 145, parameters));
+    return (full - brief) / 128 * 1e3;
+  }
+
+  void Decode() {
+    for (const int batch : {1, 8, 32, 64, 128, 256}) {
+      Say(absl::StrCat("decode_ms.b", batch), StepTime(batch, kGreedy), "ms/step");
+    }
+  }
+
+  void Sampling() {
+    const Parameters full = {.temperature = 0.8f,
+                             .top_k = 50,
+                             .top_p = 0.9f,
+                             .repetition_penalty = 1.1f,
+                             .frequency_penalty = 0.1f,
+                             .presence_penalty = 0.1f,
+                             .seed = 7};
+    const double greedy = StepTime(256, kGreedy);
+    Say("sampling_ratio.b256", StepTime(256, full) / greedy, "x greedy");
+  }
+
+  void Prefill(int layers) {
+    for (const int count : {1, 4}) {
+      std::vector<double> times;
+      for (int i = 0; i < 7; ++i) {
+        times.push_back(Time(count, 4096, 1));
+      }
+      std::sort(times.begin(), times.end());
+      const double time = times[times.size() / 2];
+      const double operations = count * (2 * 4096 * kLayerWeights * layers +
+                                         2.0 * kVocabulary * kHidden +
+                                         layers * 4.0 * 4096 * 4096 * 4096 / 2);
+      Say(absl::StrCat("prefill_tflops.4096x", count), operations / time / 1e12, "TFLOP/s");
+    }
+  }
+
+  double FirstTokenTime(int length, int rounds) {
+    std::vector<double> times;
+    for (int i = 0; i < rounds; ++i) {
+      times.push_back(Time(1, length, 1));
+    }
+    std::sort(times.begin(), times.end());
+    return times[times.size() / 2] * 1e3;
+  }
+
+  void FirstToken() {
+    for (const int length : {128, 512}) {
+      Say(absl::StrCat("ttft_ms.", length), FirstTokenTime(length, 20), "ms");
+    }
+  }
+
+  // Beside 64 running sequences.
+  void FirstTokenBeside() {
+    const Prompts prompts = MakePrompts(64, 431);
+    Run background(64);
+    Submit(prompts, 600, kGreedy, background);
+    background.WaitForTokens(64 * 16);
+    Say("ttft_beside_64_ms.512", FirstTokenTime(512, 20), "ms");
+    background.Wait();
+  }
+
+  void Serve() {
+    for (const int count : {128, 512}) {
+      double best = 1e9;
+      for (int i = 0; i < 3; ++i) {
+        best = std::min(best, Time(count, 256, 128));
+      }
+      Say(absl::StrCat("serve_tokens_per_s.", count), count * 128 / best, "tokens/s");
+    }
+  }
+
+  static const Parameters kGreedy;
+
+ private:
+  Engine& engine_;
+  std::mt19937 random_{1};
+};
+
+const Parameters Bench::kGreedy = {.temperature = 0};
+
+int Main(int argc, char** argv) {
+  std::string tests = "decode,prefill,ttft,beside,serve,sampling";
+  double kv_gib = 30;
+  int max_tokens = 8192;
+  int layers = 32;
+  CLI::App app("The decoder engine on a GPU");
+  app.add_option("--tests", tests);
+  app.add_option("--kv-gib", kv_gib);
+  app.add_option("--max-tokens", max_tokens);
+  app.add_option("--layers", layers);
+  CLI11_PARSE(app, argc, argv);
+  if (const auto gpu = models::cuda::FindDevice(0); !gpu.ok()) {
+    std::fprintf(stderr, "%s\n", gpu.status().ToString().c_str());
+    return 1;
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  const LlamaConfig config = Llama8b(layers);
+  const models::decoder::LmOptions options = {.kv_bytes = static_cast<int64_t>(kv_gib * (1 << 30)),
+                                              .max_sequences = 512,
+                                              .max_tokens = max_tokens};
+  auto lm = CudaLlama::Create(config, options, at::Device(at::kCUDA, 0), RandomTensors(config));
+  if (!lm.ok()) {
+    std::fprintf(stderr, "%s\n", lm.status().ToString().c_str());
+    return 1;
+  }
+  metrics::Registry registry("bench");
+  EngineMetrics metrics(registry);
+  Engine engine({.limits = {.max_sequences = 512, .token_budget = max_tokens}},
+                LmStage::Factory(models::decoder::MakeRunner(*std::move(lm), {}, {}), {}), metrics);
+  Bench bench(engine);
+  bench.Time(4, 64, 8);
+  const std::chrono::duration<double> ready = std::chrono::steady_clock::now() - begin;
+  Bench::Say("ready_s", ready.count(), "s");
+  for (const absl::string_view test : absl::StrSplit(tests, ',')) {
+    if (test == "decode") bench.Decode();
+    if (test == "prefill") bench.Prefill(layers);
+    if (test == "ttft") bench.FirstToken();
+    if (test == "beside") bench.FirstTokenBeside();
+    if (test == "serve") bench.Serve();
+    if (test == "sampling") bench.Sampling();
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace terminus::bench
+
+int main(int argc, char** argv) { return terminus::bench::Main(argc, argv); }
