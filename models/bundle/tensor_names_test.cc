@@ -82,7 +82,9 @@ TEST(TensorNamesTest, AreThoseThatTransformersKnows) {
     const auto found = VectorsOf(golden, folder.path());
     if (test_case["same"].get<bool>()) {
       ASSERT_TRUE(found.ok()) << found.status();
-      EXPECT_EQ(*found, *expected);
+      // Other names move the tensors in the file, and products of mapped weights may round by where
+      // they lie.
+      EXPECT_THAT(*found, testing::Pointwise(testing::FloatNear(1e-5f), *expected));
     } else {
       EXPECT_FALSE(found.ok()) << "transformers makes up a tensor by chance";
     }

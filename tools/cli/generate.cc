@@ -46,6 +46,33 @@ void AddMessage(v1::Role role, const std::string& text, v1::GenerateRequest& req
   message->add_parts()->set_text(text);
 }
 
+// ID=BIAS, as --logit-bias takes it.
+absl::StatusOr<v1::LogitBias> ParseBias(const std::string& text) {
+  const std::pair<std::string, std::string> parts = absl::StrSplit(text, absl::MaxSplits('=', 1));
+  uint32_t token = 0;
+  float value = 0;
+  if (!absl::SimpleAtoi(parts.first, &token) || !absl::SimpleAtof(parts.second, &value)) {
+    return UsageError(absl::StrCat("--logit-bias ", text, ": expected ID=BIAS, such as 42=-5"));
+  }
+  v1::LogitBias bias;
+  bias.set_token_id(token);
+  bias.set_bias(value);
+  return bias;
+}
+
+// The options that need more than a place in the request.
+absl::Status AddRest(GenerateOptions& options) {
+  for (const std::string& text : options.biases) {
+    TERMINUS_ASSIGN_OR_RETURN(*options.request.mutable_sampling()->add_logit_bias(),
+                              ParseBias(text));
+  }
+  if (!options.schema_file.empty()) {
+    TERMINUS_ASSIGN_OR_RETURN(*options.request.mutable_json_schema(),
+                              base::ReadFile(options.schema_file, kMaxSchemaBytes));
+  }
+  return absl::OkStatus();
+}
+
 // Writes the text as it comes, or all of it as JSON at the end.
 absl::Status RunGenerate(const Globals& globals, GenerateOptions options) {
   if (!options.system.empty()) {
@@ -80,33 +107,6 @@ absl::Status RunGenerate(const Globals& globals, GenerateOptions options) {
                {"prompt_tokens", usage.prompt_tokens()},
                {"cached_prompt_tokens", usage.cached_prompt_tokens()},
                {"generated_tokens", usage.generated_tokens()}});
-  }
-  return absl::OkStatus();
-}
-
-// ID=BIAS, as --logit-bias takes it.
-absl::StatusOr<v1::LogitBias> ParseBias(const std::string& text) {
-  const std::pair<std::string, std::string> parts = absl::StrSplit(text, absl::MaxSplits('=', 1));
-  uint32_t token = 0;
-  float value = 0;
-  if (!absl::SimpleAtoi(parts.first, &token) || !absl::SimpleAtof(parts.second, &value)) {
-    return UsageError(absl::StrCat("--logit-bias ", text, ": expected ID=BIAS, such as 42=-5"));
-  }
-  v1::LogitBias bias;
-  bias.set_token_id(token);
-  bias.set_bias(value);
-  return bias;
-}
-
-// The options that need more than a place in the request.
-absl::Status AddRest(GenerateOptions& options) {
-  for (const std::string& text : options.biases) {
-    TERMINUS_ASSIGN_OR_RETURN(*options.request.mutable_sampling()->add_logit_bias(),
-                              ParseBias(text));
-  }
-  if (!options.schema_file.empty()) {
-    TERMINUS_ASSIGN_OR_RETURN(*options.request.mutable_json_schema(),
-                              base::ReadFile(options.schema_file, kMaxSchemaBytes));
   }
   return absl::OkStatus();
 }
