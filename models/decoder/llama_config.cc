@@ -314,6 +314,10 @@ absl::StatusOr<LlamaConfig> ParseLlamaConfig(const std::string& name, const std:
   TERMINUS_ASSIGN_OR_RETURN(JsonFile file, JsonFile::Parse(name, text, family.table));
   LlamaConfig config = ReadConfig(file, family);
   config.tied_embeddings = file.BoolOr("tie_word_embeddings", config.tied_embeddings);
+  if (type == "qwen3" || type == "smollm3") {
+    // These take null for false.
+    terminus::settings::RefuseNull(file, {"is_causal"});
+  }
   TERMINUS_RETURN_IF_ERROR(file.status());
   return config;
 }

@@ -147,6 +147,8 @@ absl::StatusOr<int> GenerateCall::MaxTokens(int prompt_tokens, int context) cons
 }
 
 void GenerateCall::Fail(const absl::Status& status) {
+  // Its sink is this call, which would hold itself.
+  prepared_ = {};
   Moves moves;
   {
     base::MutexLock lock(mutex_);
