@@ -184,8 +184,9 @@ class Bench {
   }
 
   static void Say(const std::string& figure, double value, const std::string& unit) {
-    std::printf("%s\n",
-                nlohmann::json{{"figure", figure}, {"value", value}, {"unit", unit}}.dump().c_str());
+    std::printf(
+        "%s\n",
+        nlohmann::json{{"figure", figure}, {"value", value}, {"unit", unit}}.dump().c_str());
     std::fflush(stdout);
   }
 
@@ -225,9 +226,9 @@ class Bench {
       }
       std::sort(times.begin(), times.end());
       const double time = times[times.size() / 2];
-      const double operations = count * (2 * 4096 * kLayerWeights * layers +
-                                         2.0 * kVocabulary * kHidden +
-                                         layers * 4.0 * 4096 * 4096 * 4096 / 2);
+      const double operations =
+          count * (2 * 4096 * kLayerWeights * layers + 2.0 * kVocabulary * kHidden +
+                   layers * 4.0 * 4096 * 4096 * 4096 / 2);
       Say(absl::StrCat("prefill_tflops.4096x", count), operations / time / 1e12, "TFLOP/s");
     }
   }

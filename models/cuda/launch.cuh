@@ -16,8 +16,8 @@ __device__ __forceinline__ void WaitForBefore() {
 #endif
 }
 
-// Lets the blocks of the kernel behind, if LaunchBehind launched it, come onto the device as soon as
-// all blocks of this one have called it: for kernels that begin with work of their own, such as
+// Lets the blocks of the kernel behind, if LaunchBehind launched it, come onto the device as soon
+// as all blocks of this one have called it: for kernels that begin with work of their own, such as
 // reading weights.
 __device__ __forceinline__ void LetNextStart() {
 #if __CUDA_ARCH__ >= 900

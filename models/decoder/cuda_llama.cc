@@ -154,9 +154,8 @@ absl::StatusOr<std::unique_ptr<CudaLlama>> CudaLlama::Create(const LlamaConfig& 
                                                              const LmOptions& options,
                                                              at::Device device, Tensors tensors) {
   TERMINUS_RETURN_IF_ERROR(Supports(config, options.layers));
-  TERMINUS_ASSIGN_OR_RETURN(const auto* api,
-                            gpu::FindTableAs<TerminusLlamaApi>("terminus_llama_api",
-                                                               TERMINUS_LLAMA_API_VERSION));
+  TERMINUS_ASSIGN_OR_RETURN(const auto* api, gpu::FindTableAs<TerminusLlamaApi>(
+                                                 "terminus_llama_api", TERMINUS_LLAMA_API_VERSION));
   // What joining the weights left behind is needed for keys and values.
   c10::getDeviceAllocator(c10::kCUDA)->emptyCache();
   std::unique_ptr<CudaLlama> lm(new CudaLlama(config, options, std::move(tensors), api));
@@ -165,24 +164,23 @@ absl::StatusOr<std::unique_ptr<CudaLlama>> CudaLlama::Create(const LlamaConfig& 
     layers.push_back(Describe(lm->tensors_.layers[i], config.layer_attention[i]));
   }
   const std::vector<float> frequencies = RopeFrequencies(config.rope, config.head_dim);
-  const TerminusLlamaModel model = {
-      .device = device.index() < 0 ? 0 : device.index(),
-      .vocab_size = config.vocab_size,
-      .hidden_size = config.hidden_size,
-      .intermediate_size = config.intermediate_size,
-      .layer_count = config.layers,
-      .heads = config.heads,
-      .kv_heads = config.kv_heads,
-      .head_dim = config.head_dim,
-      .max_context = config.max_positions,
-      .norm_eps = config.rms_norm_eps,
-      .softmax_scale = config.attention_scale(),
-      .rope_scale = static_cast<float>(config.rope.attention_factor),
-      .rope_frequencies = frequencies.data(),
-      .layers = layers.data(),
-      .embedding = DataOf(lm->tensors_.embedding),
-      .final_norm = DataOf(lm->tensors_.final_norm),
-      .head = DataOf(lm->tensors_.head)};
+  const TerminusLlamaModel model = {.device = device.index() < 0 ? 0 : device.index(),
+                                    .vocab_size = config.vocab_size,
+                                    .hidden_size = config.hidden_size,
+                                    .intermediate_size = config.intermediate_size,
+                                    .layer_count = config.layers,
+                                    .heads = config.heads,
+                                    .kv_heads = config.kv_heads,
+                                    .head_dim = config.head_dim,
+                                    .max_context = config.max_positions,
+                                    .norm_eps = config.rms_norm_eps,
+                                    .softmax_scale = config.attention_scale(),
+                                    .rope_scale = static_cast<float>(config.rope.attention_factor),
+                                    .rope_frequencies = frequencies.data(),
+                                    .layers = layers.data(),
+                                    .embedding = DataOf(lm->tensors_.embedding),
+                                    .final_norm = DataOf(lm->tensors_.final_norm),
+                                    .head = DataOf(lm->tensors_.head)};
   TERMINUS_RETURN_IF_ERROR(lm->Start(model, options, device));
   return lm;
 }
@@ -253,10 +251,10 @@ absl::Status CudaLlama::Submit(const StepInput& input, absl::Span<const int32_t>
                                absl::Span<const int32_t> slots) {
   soft_.clear();
   for (const SoftSpan& span : input.soft) {
-    soft_.push_back({.first_token = span.first_token,
-                     .rows = span.rows,
-                     .values = span.tokens->values.data() +
-                               int64_t{span.first_row} * info_.hidden_size});
+    soft_.push_back(
+        {.first_token = span.first_token,
+         .rows = span.rows,
+         .values = span.tokens->values.data() + int64_t{span.first_row} * info_.hidden_size});
   }
   const TerminusLlamaStep step = {.tokens = static_cast<int32_t>(token_ids.size()),
                                   .sequences = static_cast<int32_t>(slots.size()),
@@ -387,13 +385,13 @@ absl::Status CudaLlama::SampleOnHost(const SampleRow& row) {
   Slot& state = slots_[static_cast<size_t>(slot)];
   logits_.resize(static_cast<size_t>(info_.vocab_size));
   TERMINUS_RETURN_IF_ERROR(Call(api_->copy_logits, row.row, logits_.data()));
-  absl::StatusOr<sampling::Sampled> sampled = sampling::Sample(
-      logits_, state.state.sampling, static_cast<uint64_t>(row.length), rules_,
-      {.tokens = state.tokens,
-       .length = row.length,
-       .prompt_length = state.state.prompt_length,
-       .max_length = state.state.max_length},
-      row.mask);
+  absl::StatusOr<sampling::Sampled> sampled =
+      sampling::Sample(logits_, state.state.sampling, static_cast<uint64_t>(row.length), rules_,
+                       {.tokens = state.tokens,
+                        .length = row.length,
+                        .prompt_length = state.state.prompt_length,
+                        .max_length = state.state.max_length},
+                       row.mask);
   const int32_t token = sampled.ok() ? sampled->chosen.token : sampling::kFallbackToken;
   if (sampling::LooksBack(rules_, state.state.sampling)) {
     state.tokens.push_back(token);
@@ -415,13 +413,13 @@ absl::StatusOr<StepOutput> CudaLlama::Collect() {
   TERMINUS_RETURN_IF_ERROR(Call(api_->wait, &results));
   StepOutput output{.rows = std::move(step.host_results)};
   if (results.count != static_cast<int32_t>(step.rows.size())) {
-    return absl::InternalError(absl::StrCat("GPU: ", results.count, " tokens, expected ",
-                                            step.rows.size()));
+    return absl::InternalError(
+        absl::StrCat("GPU: ", results.count, " tokens, expected ", step.rows.size()));
   }
   for (size_t i = 0; i < step.rows.size(); ++i) {
-    output.rows.push_back({.row = step.rows[i],
-                           .sampled = SampledOf(results.results[i],
-                                                results.top + i * TERMINUS_MAX_TOP_LOGPROBS)});
+    output.rows.push_back(
+        {.row = step.rows[i],
+         .sampled = SampledOf(results.results[i], results.top + i * TERMINUS_MAX_TOP_LOGPROBS)});
   }
   return output;
 }

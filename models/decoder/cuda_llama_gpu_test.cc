@@ -1,5 +1,3 @@
-#include "models/decoder/cuda_llama.h"
-
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -10,6 +8,7 @@
 #include "gtest/gtest.h"
 #include "models/checkpoint/fake_checkpoint.h"
 #include "models/cuda/library.h"
+#include "models/decoder/cuda_llama.h"
 #include "models/decoder/load.h"
 #include "models/decoder/runner.h"
 
@@ -77,8 +76,7 @@ void WriteFolder(const json& config, const std::string& folder) {
          {&layer.attention_norm, &layer.query_norm, &layer.key_norm, &layer.mlp_norm}) {
       norm(*spec);
     }
-    for (const LinearSpec* spec :
-         {&layer.qkv, &layer.attention_out, &layer.gate_up, &layer.down}) {
+    for (const LinearSpec* spec : {&layer.qkv, &layer.attention_out, &layer.gate_up, &layer.down}) {
       linear(*spec);
     }
   }
@@ -86,11 +84,9 @@ void WriteFolder(const json& config, const std::string& folder) {
 }
 
 std::unique_ptr<CausalLm> Load(const std::string& folder, ComputeDType dtype) {
-  auto lm = LoadCausalLm(folder, at::Device(at::kCUDA, 0),
-                         {.kv_blocks = kBlocks,
-                          .max_sequences = 64,
-                          .max_tokens = 1024,
-                          .dtype = dtype});
+  auto lm =
+      LoadCausalLm(folder, at::Device(at::kCUDA, 0),
+                   {.kv_blocks = kBlocks, .max_sequences = 64, .max_tokens = 1024, .dtype = dtype});
   EXPECT_TRUE(lm.ok()) << lm.status();
   return lm.ok() ? *std::move(lm) : nullptr;
 }
@@ -189,10 +185,9 @@ class CudaLlamaGpu : public testing::Test {
 
   void ExpectNear(const Logits& logits, size_t row, const std::vector<float>& reference, int step,
                   const std::string& what) {
-    const double difference =
-        Difference(logits.values.subspan(row * kVocabulary, kVocabulary),
-                   absl::MakeConstSpan(reference).subspan(
-                       static_cast<size_t>(step) * kVocabulary, kVocabulary));
+    const double difference = Difference(logits.values.subspan(row * kVocabulary, kVocabulary),
+                                         absl::MakeConstSpan(reference).subspan(
+                                             static_cast<size_t>(step) * kVocabulary, kVocabulary));
     EXPECT_LT(difference, kTolerance) << what << ", sequence " << row << ", step " << step;
   }
 
@@ -217,8 +212,9 @@ class CudaLlamaGpu : public testing::Test {
         ASSERT_TRUE(logits.ok()) << logits.status();
         sequence.computed = end;
         if (end == prompt) {
-          EXPECT_LT(Difference(logits->values, absl::MakeConstSpan(reference[i]).first(kVocabulary)),
-                    kTolerance)
+          EXPECT_LT(
+              Difference(logits->values, absl::MakeConstSpan(reference[i]).first(kVocabulary)),
+              kTolerance)
               << what << ", prompt of sequence " << i;
         }
       }
@@ -284,17 +280,17 @@ TEST_F(CudaLlamaGpu, RunsAhead) {
       ASSERT_TRUE(logits.ok()) << logits.status();
       copy.computed += count;
       copy.tokens.push_back(static_cast<int32_t>(
-          std::max_element(logits->values.begin(), logits->values.end()) -
-          logits->values.begin()));
+          std::max_element(logits->values.begin(), logits->values.end()) - logits->values.begin()));
       waited.push_back(copy.tokens.back());
     }
   }
   const auto runner = MakeRunner(Load(folder.path(), ComputeDType::kAuto), {}, {});
   ASSERT_EQ(runner->info().steps_in_flight, 2);
-  ASSERT_TRUE(runner->OpenSlot(0, {.sampling = {.temperature = 0},
-                                   .prompt_length = 40,
-                                   .max_length = 100,
-                                   .tokens = sequence.tokens})
+  ASSERT_TRUE(runner
+                  ->OpenSlot(0, {.sampling = {.temperature = 0},
+                                 .prompt_length = 40,
+                                 .max_length = 100,
+                                 .tokens = sequence.tokens})
                   .ok());
   Ids ahead;
   const auto collect = [&] {
@@ -329,10 +325,11 @@ TEST_F(CudaLlamaGpu, RulesOnTheHost) {
   const auto runner = MakeRunner(Load(folder.path(), ComputeDType::kAuto), rules, {});
   Sequence& sequence = sequences_[4];
   sequence.tokens.resize(8);
-  ASSERT_TRUE(runner->OpenSlot(0, {.sampling = {.temperature = 0},
-                                   .prompt_length = 8,
-                                   .max_length = 100,
-                                   .tokens = sequence.tokens})
+  ASSERT_TRUE(runner
+                  ->OpenSlot(0, {.sampling = {.temperature = 0},
+                                 .prompt_length = 8,
+                                 .max_length = 100,
+                                 .tokens = sequence.tokens})
                   .ok());
   Ids seen = sequence.tokens;
   for (int i = 0; i < 20; ++i) {

@@ -129,7 +129,7 @@ std::vector<sampling::SequenceBias> ReadSequenceBias(JsonFile& file, int vocab_s
 
 // A word that is an end-of-sequence token is not bad.
 std::vector<sampling::SequenceBias> ReadBadWords(JsonFile& file, const std::vector<int32_t>& eos,
-                                       int vocab_size) {
+                                                 int vocab_size) {
   const json* list = file.Find("bad_words_ids");
   if (list == nullptr) {
     return {};

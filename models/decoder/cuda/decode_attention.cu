@@ -203,8 +203,8 @@ __global__ void __launch_bounds__(kThreads) DecodeAttention(DecodeAttentionArgs 
   const int lane = threadIdx.x % 32;
   const int blocks = (item.tokens + kBlockTokens - 1) / kBlockTokens;
   const int own_blocks = warp < blocks ? (blocks - 1 - warp) / kWarps + 1 : 0;
-  const uint32_t ring = static_cast<uint32_t>(__cvta_generic_to_shared(shared)) +
-                        warp * Sizes<kHeadDim>::kWarpBytes;
+  const uint32_t ring =
+      static_cast<uint32_t>(__cvta_generic_to_shared(shared)) + warp * Sizes<kHeadDim>::kWarpBytes;
 
   const auto copy = [&](int own) {
     const int64_t id = args.kv_indices[item.table + warp + own * kWarps];
@@ -235,8 +235,7 @@ __global__ void __launch_bounds__(kThreads) DecodeAttention(DecodeAttentionArgs 
 
   uint32_t query[kHeadDim / 16][2];
   const int head = lane / 4;
-  const Bf16* q = args.qkv +
-                  int64_t{item.row} * (args.heads + 2 * args.kv_heads) * kHeadDim +
+  const Bf16* q = args.qkv + int64_t{item.row} * (args.heads + 2 * args.kv_heads) * kHeadDim +
                   (kv_head * group + head) * kHeadDim + (lane % 4) * 2;
 #pragma unroll
   for (int step = 0; step < kHeadDim / 16; ++step) {
@@ -318,7 +317,8 @@ __global__ void __launch_bounds__(kThreads) DecodeAttention(DecodeAttentionArgs 
     const int64_t first = int64_t{item.partial} * args.heads + first_head + h;
     float largest = -INFINITY;
     for (int split = 0; split < item.splits; ++split) {
-      largest = fmaxf(largest, __ldcg(&args.partial_weights[first + int64_t{split} * args.heads].x));
+      largest =
+          fmaxf(largest, __ldcg(&args.partial_weights[first + int64_t{split} * args.heads].x));
     }
     float sum = 0;
     float weight = 0;

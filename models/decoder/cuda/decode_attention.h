@@ -21,16 +21,16 @@ struct alignas(16) DecodeItem {
   int32_t skipped = 0;
   int32_t split = 0;  // Index of the part.
   int32_t splits = 1;
-  int32_t partial = 0;    // Index of the row's first part among all partial results.
-  int32_t newest = 0;     // 1: the part ends with the token of this step.
+  int32_t partial = 0;  // Index of the row's first part among all partial results.
+  int32_t newest = 0;   // 1: the part ends with the token of this step.
 };
 
 // Query heads that share a KV head at most.
 inline constexpr int kMaxDecodeGroup = 8;
 
 struct DecodeAttentionArgs {
-  const Bf16* qkv;            // [rows, (heads + 2 · kv_heads) · head_dim]
-  Bf16* out;                  // [rows, heads · head_dim]
+  const Bf16* qkv;  // [rows, (heads + 2 · kv_heads) · head_dim]
+  Bf16* out;        // [rows, heads · head_dim]
   KvCache cache;
   const int32_t* kv_indices;  // Block ids.
   const DecodeItem* items;    // Those of the largest part count first.

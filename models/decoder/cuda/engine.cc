@@ -139,12 +139,11 @@ void Engine::AllocateCache(const TerminusLlamaLimits& limits) {
         static_cast<double>(free) - kept - static_cast<double>(kGraphBytes) - block_bytes;
     blocks = static_cast<int64_t>(std::max(0.0, left) / static_cast<double>(block_bytes));
     if (blocks < 1) {
-      throw std::runtime_error("no room for keys and values: " + std::to_string(free >> 20) +
-                               " MiB of the device's " + std::to_string(total >> 20) +
-                               " MiB are free beside the weights, of which " +
-                               std::to_string(static_cast<int64_t>(kept) >> 20) +
-                               " MiB stay free and " + std::to_string(kGraphBytes >> 20) +
-                               " MiB are for graphs");
+      throw std::runtime_error(
+          "no room for keys and values: " + std::to_string(free >> 20) + " MiB of the device's " +
+          std::to_string(total >> 20) + " MiB are free beside the weights, of which " +
+          std::to_string(static_cast<int64_t>(kept) >> 20) + " MiB stay free and " +
+          std::to_string(kGraphBytes >> 20) + " MiB are for graphs");
     }
   }
   // One block more takes what the padded rows of graphs write.
@@ -194,8 +193,7 @@ StepLimits Engine::MakeStepLimits(const TerminusLlamaLimits& limits) const {
   step.kv_blocks = memory_.kv_blocks;
   // Tables of prefilled sequences are there twice.
   step.max_kv_indices = 2 * blocks_each * limits.max_sequences;
-  step.attention_parts =
-      std::max(1, DecodeAttentionSlots(config_.head_dim) / config_.kv_heads);
+  step.attention_parts = std::max(1, DecodeAttentionSlots(config_.head_dim) / config_.kv_heads);
   step.windows = context_.windows;
   return step;
 }
@@ -245,8 +243,7 @@ void Engine::Tune(const TerminusLlamaLimits& limits) {
   tune(&Layer::gate_up, a.normed.get(), a.inner.get(), ProductOutput::kGated);
   tune(&Layer::down, a.inner.get(), a.x.get(), ProductOutput::kAdd);
   products_.Tune({head_}, a.normed.get(), a.logits.get(), ProductOutput::kFloat,
-                 limits.max_sequences,
-                 stream_.get());
+                 limits.max_sequences, stream_.get());
 }
 
 LayerOps::Step Engine::MakeStep(const StepShape& shape, const StepCapacity& capacity) const {
@@ -297,8 +294,7 @@ void Engine::Launch(const LayerOps::Step& step, bool all_logits) {
 void Engine::CaptureGraphs(int max_sequences) {
   for (int rows = 1; rows <= max_sequences; rows = ProductBucket(rows) + 1) {
     const int bucket = std::min(ProductBucket(rows), max_sequences);
-    const StepShape shape = {
-        .tokens = bucket, .decodes = bucket, .prefills = 0, .logits = bucket};
+    const StepShape shape = {.tokens = bucket, .decodes = bucket, .prefills = 0, .logits = bucket};
     const LayerOps::Step step = MakeStep(shape, {.tokens = bucket, .sequences = 0});
     cudaGraph_t graph = nullptr;
     Check(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeThreadLocal), "capture");
@@ -360,9 +356,8 @@ void Engine::CopySoft(const TerminusLlamaStep& step, int parity) {
     const int64_t count = soft.rows * hidden;
     std::transform(soft.values, soft.values + count, staged,
                    [](float value) { return __float2bfloat16_rn(value); });
-    Check(cudaMemcpyAsync(
-              activations_.x.get() + inputs_->RowOf(step, soft.first_token) * hidden, staged,
-              count * sizeof(Bf16), cudaMemcpyHostToDevice, stream_.get()),
+    Check(cudaMemcpyAsync(activations_.x.get() + inputs_->RowOf(step, soft.first_token) * hidden,
+                          staged, count * sizeof(Bf16), cudaMemcpyHostToDevice, stream_.get()),
           "copy of soft tokens");
     staged += count;
   }
@@ -396,9 +391,9 @@ void Engine::Sample(const TerminusSamplingRow* rows, int count, const uint32_t* 
   }
   const cudaStream_t stream = stream_.get();
   TerminusSamplingRow* const device_rows = sampling_rows_.get() + copies.count;
-  Check(cudaMemcpyAsync(device_rows, staged, count * sizeof(*staged), cudaMemcpyHostToDevice,
-                        stream),
-        "copy of rows");
+  Check(
+      cudaMemcpyAsync(device_rows, staged, count * sizeof(*staged), cudaMemcpyHostToDevice, stream),
+      "copy of rows");
   uint32_t* const device_masks = masks_.get() + int64_t{copies.masked} * mask_words_;
   if (mask_count > 0) {
     const size_t words = static_cast<size_t>(mask_count) * mask_words_;
@@ -408,16 +403,15 @@ void Engine::Sample(const TerminusSamplingRow* rows, int count, const uint32_t* 
                           cudaMemcpyHostToDevice, stream),
           "copy of masks");
   }
-  Check(sampler_->Sample(
-            {.logits = activations_.logits.get(),
-             .row_stride = config_.vocab_size,
-             .rows = device_rows,
-             .row_count = count,
-             .masks = device_masks,
-             .results = results_.get() + copies.count,
-             .top = top_.get() + int64_t{copies.count} * TERMINUS_MAX_TOP_LOGPROBS,
-             .plain = plain},
-            stream),
+  Check(sampler_->Sample({.logits = activations_.logits.get(),
+                          .row_stride = config_.vocab_size,
+                          .rows = device_rows,
+                          .row_count = count,
+                          .masks = device_masks,
+                          .results = results_.get() + copies.count,
+                          .top = top_.get() + int64_t{copies.count} * TERMINUS_MAX_TOP_LOGPROBS,
+                          .plain = plain},
+                         stream),
         "sampling");
   copies.count += count;
   copies.masked += mask_count;
@@ -434,15 +428,14 @@ std::vector<LayerOps::Schedule> Engine::PlanPrefills(const StepShape& shape,
         .pinned_schedule = pinned_schedules_[parity].get() + i * kScheduleBytes,
         .schedule_bytes = kScheduleBytes};
     schedules.push_back(
-        {.schedule = PlanPrefill({.heads = config_.heads,
-                                  .kv_heads = config_.kv_heads,
-                                  .head_dim = config_.head_dim},
-                                 context_.windows[i],
-                                 {.query_indptr = host.query_indptr,
-                                  .kv_indptr = host.kv_indptr,
-                                  .last_page_len = host.last_page_len,
-                                  .sequences = shape.prefills},
-                                 workspace, stream_.get()),
+        {.schedule = PlanPrefill(
+             {.heads = config_.heads, .kv_heads = config_.kv_heads, .head_dim = config_.head_dim},
+             context_.windows[i],
+             {.query_indptr = host.query_indptr,
+              .kv_indptr = host.kv_indptr,
+              .last_page_len = host.last_page_len,
+              .sequences = shape.prefills},
+             workspace, stream_.get()),
          .workspace = workspace});
   }
   return schedules;
@@ -459,10 +452,9 @@ void Engine::EndStep() {
           "copy of tokens");
   }
   if (copies.has_top) {
-    Check(cudaMemcpyAsync(
-              copies.top.get(), top_.get(),
-              copies.count * TERMINUS_MAX_TOP_LOGPROBS * sizeof(TerminusTopLogprob),
-              cudaMemcpyDeviceToHost, stream),
+    Check(cudaMemcpyAsync(copies.top.get(), top_.get(),
+                          copies.count * TERMINUS_MAX_TOP_LOGPROBS * sizeof(TerminusTopLogprob),
+                          cudaMemcpyDeviceToHost, stream),
           "copy of logprobs");
   }
   Check(cudaEventRecord(done_[parity].get(), stream), "event");
@@ -486,8 +478,8 @@ void Engine::CopyLogits(int row, float* logits) {
 }
 
 void Engine::SetToken(int32_t slot, int32_t token) {
-  Check(cudaMemcpyAsync(const_cast<int32_t*>(sampler_->last_tokens()) + slot, &token,
-                        sizeof(token), cudaMemcpyHostToDevice, stream_.get()),
+  Check(cudaMemcpyAsync(const_cast<int32_t*>(sampler_->last_tokens()) + slot, &token, sizeof(token),
+                        cudaMemcpyHostToDevice, stream_.get()),
         "copy of a token");
 }
 

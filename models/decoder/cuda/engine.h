@@ -112,7 +112,7 @@ class Engine {
   DevicePtr<TerminusSamplingResult> results_;
   DevicePtr<TerminusTopLogprob> top_;
   SamplingCopies copies_[2];
-  PinnedPtr<Bf16> soft_[2];             // [max_tokens, hidden]
+  PinnedPtr<Bf16> soft_[2];           // [max_tokens, hidden]
   std::vector<int32_t> logits_rows_;  // Where row i of the last step's logits_tokens lies.
 
   Event done_[2];  // Behind the steps of even and of odd number.

@@ -46,10 +46,10 @@ __device__ __forceinline__ void Put(const FewRowsArgs& args, int row, int column
   }
 }
 
-// A thread block has one or two tiles of rows, one behind the other or, kGated, a gate's and the one
-// that it gates. Its warps share the columns: warp w takes every eighth tile from the w-th on, so that
-// all read next to each other. A lane's 8 values of a row are the operands of two products whose
-// order of columns is the lane's own, and the same for weights and x.
+// A thread block has one or two tiles of rows, one behind the other or, kGated, a gate's and the
+// one that it gates. Its warps share the columns: warp w takes every eighth tile from the w-th on,
+// so that all read next to each other. A lane's 8 values of a row are the operands of two products
+// whose order of columns is the lane's own, and the same for weights and x.
 template <int kTiles, int kXTiles, ProductOutput kOutput>
 __global__ void __launch_bounds__(kThreads, 2) FewRows(FewRowsArgs args) {
   constexpr int kAhead = 8 / kTiles;  // Tiles of columns that a warp reads at a time.
@@ -108,8 +108,7 @@ __global__ void __launch_bounds__(kThreads, 2) FewRows(FewRowsArgs args) {
 #pragma unroll
       for (int i = 0; i < kXTiles; ++i) {
         const bool valid = k + quad * 8 < args.in && i * kTileX + group < args.rows;
-        const uint4 b =
-            valid ? *reinterpret_cast<const uint4*>(x[i] + k) : uint4{0, 0, 0, 0};
+        const uint4 b = valid ? *reinterpret_cast<const uint4*>(x[i] + k) : uint4{0, 0, 0, 0};
 #pragma unroll
         for (int tile = 0; tile < kTiles; ++tile) {
           const uint4& low = weights[ahead][tile][0];
@@ -170,8 +169,8 @@ cudaError_t Launch(const FewRowsArgs& args, cudaStream_t stream) {
   constexpr bool kIsGated = kOutput == ProductOutput::kGated;
   constexpr int kOutputs = kIsGated ? kTileRows : kTiles * kTileRows;
   const int outputs = kIsGated ? args.out / 2 : args.out;
-  return LaunchBehind(FewRows<kTiles, kXTiles, kOutput>,
-                      dim3((outputs + kOutputs - 1) / kOutputs), dim3(kThreads), 0, stream, args);
+  return LaunchBehind(FewRows<kTiles, kXTiles, kOutput>, dim3((outputs + kOutputs - 1) / kOutputs),
+                      dim3(kThreads), 0, stream, args);
 }
 
 // Small weights are cut finer, so that every multiprocessor has thread blocks enough.

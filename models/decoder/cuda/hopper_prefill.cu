@@ -1,5 +1,3 @@
-#include "models/decoder/cuda/hopper_prefill.h"
-
 #include <algorithm>
 #include <flashinfer/attention/hopper/attention_updater.cuh>
 #include <flashinfer/attention/hopper/default_params.cuh>
@@ -11,6 +9,7 @@
 #include <flashinfer/cutlass_utils.cuh>
 #include <vector>
 
+#include "models/decoder/cuda/hopper_prefill.h"
 #include "models/decoder/cuda/memory.h"
 
 namespace terminus::models::decoder::cuda {

@@ -30,10 +30,10 @@ cudaError_t LaunchEmbed(const EmbedArgs& args, cudaStream_t stream);
 
 // out[i] = x[rows[i]] / sqrt(mean(x²) + eps) · weight; without `rows`, of row i itself.
 struct RmsNormArgs {
-  const Bf16* x;         // [any, hidden]
-  const Bf16* weight;    // [hidden]
-  const int32_t* rows;   // [count], or null.
-  Bf16* out;             // [count, hidden]
+  const Bf16* x;        // [any, hidden]
+  const Bf16* weight;   // [hidden]
+  const int32_t* rows;  // [count], or null.
+  Bf16* out;            // [count, hidden]
   int count;
   int hidden;  // At most 16,384.
   float eps;
@@ -50,8 +50,8 @@ struct KvCache {
 // norms, turns them by their position, and copies keys and values to the cache. Queries stay in
 // `qkv`.
 struct HeadsArgs {
-  Bf16* qkv;                 // [tokens, (heads + 2 · kv_heads) · head_dim]
-  const Bf16* query_norm;    // [head_dim], or null; so key_norm.
+  Bf16* qkv;               // [tokens, (heads + 2 · kv_heads) · head_dim]
+  const Bf16* query_norm;  // [head_dim], or null; so key_norm.
   const Bf16* key_norm;
   const float2* angles;      // [max_context, head_dim / 2]: cosine and sine; null: no rotation.
   const int32_t* positions;  // [tokens]

@@ -81,22 +81,20 @@ void LayerOps::Decode(const LayerAttention& attention, int layer) {
 void LayerOps::Prefill(const LayerAttention& attention, int layer) {
   const Schedule& schedule = step_.schedules[WindowIndex(attention)];
   const int decodes = step_.shape.decodes;
-  LaunchPrefillAttention({.heads = config_.heads,
-                          .kv_heads = config_.kv_heads,
-                          .head_dim = config_.head_dim},
-                         {.q = context_.activations->qkv.get() + int64_t{decodes} * qkv_width(),
-                          .q_stride = qkv_width(),
-                          .out = context_.activations->attended.get() +
-                                 int64_t{decodes} * config_.q_size(),
-                          .cache = context_.caches[layer],
-                          .query_indptr = step_.inputs.query_indptr,
-                          .kv_indptr = step_.inputs.kv_indptr,
-                          .kv_indices = step_.inputs.kv_indices,
-                          .last_page_len = step_.inputs.last_page_len,
-                          .sequences = step_.shape.prefills,
-                          .window = attention.window,
-                          .scale = config_.attention_scale()},
-                         schedule.schedule, schedule.workspace, stream_);
+  LaunchPrefillAttention(
+      {.heads = config_.heads, .kv_heads = config_.kv_heads, .head_dim = config_.head_dim},
+      {.q = context_.activations->qkv.get() + int64_t{decodes} * qkv_width(),
+       .q_stride = qkv_width(),
+       .out = context_.activations->attended.get() + int64_t{decodes} * config_.q_size(),
+       .cache = context_.caches[layer],
+       .query_indptr = step_.inputs.query_indptr,
+       .kv_indptr = step_.inputs.kv_indptr,
+       .kv_indices = step_.inputs.kv_indices,
+       .last_page_len = step_.inputs.last_page_len,
+       .sequences = step_.shape.prefills,
+       .window = attention.window,
+       .scale = config_.attention_scale()},
+      schedule.schedule, schedule.workspace, stream_);
 }
 
 void LayerOps::AddAttended(const Linear& linear, const NormWeight& norm) {

@@ -30,8 +30,8 @@ struct Activations {
 
 // What decode attention merges long sequences in.
 struct AttentionParts {
-  DevicePtr<float> sums;      // [items, heads, head_dim]
-  DevicePtr<float2> weights;  // [items, heads]
+  DevicePtr<float> sums;       // [items, heads, head_dim]
+  DevicePtr<float2> weights;   // [items, heads]
   DevicePtr<int32_t> arrived;  // [max_sequences, kv_heads]
 };
 
@@ -60,7 +60,7 @@ class LayerOps {
     StepShape shape;
     StepCapacity capacity;
     int item_capacity;
-    StepPointers inputs;  // On the device.
+    StepPointers inputs;              // On the device.
     std::vector<Schedule> schedules;  // [windows], where there are prefills.
     const TerminusLlamaStep* soft;    // Null: no token has an embedding of its own.
     int parity;

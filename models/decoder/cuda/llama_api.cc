@@ -25,9 +25,8 @@ int Guard(char* error, uint64_t size, const Function& function) {
 
 int Create(const TerminusLlamaModel* model, const TerminusLlamaLimits* limits,
            TerminusLlama** engine, char* error, uint64_t size) {
-  return Guard(error, size, [&] {
-    *engine = reinterpret_cast<TerminusLlama*>(new Engine(*model, *limits));
-  });
+  return Guard(error, size,
+               [&] { *engine = reinterpret_cast<TerminusLlama*>(new Engine(*model, *limits)); });
 }
 
 void Destroy(TerminusLlama* engine) { delete Of(engine); }

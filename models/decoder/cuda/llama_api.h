@@ -76,13 +76,13 @@ struct TerminusLlamaStep {
   int32_t sequences;
   int32_t logits_count;  // At most the limits' max_sequences.
   int32_t soft_count;
-  const int32_t* token_ids;      // [tokens]; -1: the slot's last token.
-  const int32_t* query_indptr;   // [sequences + 1]
-  const int32_t* slots;          // [sequences]
-  const int32_t* kv_indptr;      // [sequences + 1]
+  const int32_t* token_ids;     // [tokens]; -1: the slot's last token.
+  const int32_t* query_indptr;  // [sequences + 1]
+  const int32_t* slots;         // [sequences]
+  const int32_t* kv_indptr;     // [sequences + 1]
   const int32_t* kv_indices;
-  const int32_t* last_page_len;  // [sequences]
-  const int32_t* logits_tokens;  // [logits_count]: tokens of the step.
+  const int32_t* last_page_len;   // [sequences]
+  const int32_t* logits_tokens;   // [logits_count]: tokens of the step.
   const TerminusLlamaSoft* soft;  // [soft_count]
 };
 
@@ -133,8 +133,7 @@ struct TerminusLlamaApi {
 
   // For rows that are sampled on the host. Copies a row of the last forward's logits, float32
   // [vocab], to the host, and waits for it; sets a slot's last token.
-  int (*copy_logits)(TerminusLlama* engine, int32_t row, float* logits, char* error,
-                     uint64_t size);
+  int (*copy_logits)(TerminusLlama* engine, int32_t row, float* logits, char* error, uint64_t size);
   int (*set_token)(TerminusLlama* engine, int32_t slot, int32_t token, char* error, uint64_t size);
 };
 

@@ -50,9 +50,9 @@ PrefillSchedule PlanPrefill(const PrefillShape& shape, int window, const Prefill
                             const PrefillWorkspace& workspace, cudaStream_t stream);
 
 struct PrefillAttentionArgs {
-  const Bf16* q;                // First query of the first token; tokens q_stride apart.
+  const Bf16* q;  // First query of the first token; tokens q_stride apart.
   int q_stride;
-  Bf16* out;                    // [tokens, heads, head_dim]
+  Bf16* out;  // [tokens, heads, head_dim]
   KvCache cache;
   const int32_t* query_indptr;  // [sequences + 1], from 0.
   const int32_t* kv_indptr;     // [sequences + 1], into kv_indices.

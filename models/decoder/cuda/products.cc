@@ -43,9 +43,9 @@ class Timer {
 }  // namespace
 
 int ProductBucket(int rows) {
-  for (const auto& [limit, step] : {std::pair(8, 0), std::pair(64, 8), std::pair(128, 16),
-                                    std::pair(256, 32), std::pair(512, 64), std::pair(1024, 128),
-                                    std::pair(2048, 256), std::pair(4096, 512)}) {
+  for (const auto& [limit, step] :
+       {std::pair(8, 0), std::pair(64, 8), std::pair(128, 16), std::pair(256, 32),
+        std::pair(512, 64), std::pair(1024, 128), std::pair(2048, 256), std::pair(4096, 512)}) {
     if (rows > limit) {
       continue;
     }
@@ -200,8 +200,8 @@ void Products::Tune(const std::vector<Linear>& linears, const Bf16* x, void* y,
   }
 }
 
-void Products::Run(const Linear& linear, const Bf16* x, void* y, int64_t rows,
-                   ProductOutput output, cudaStream_t stream) const {
+void Products::Run(const Linear& linear, const Bf16* x, void* y, int64_t rows, ProductOutput output,
+                   cudaStream_t stream) const {
   const int bucket = std::min(ProductBucket(static_cast<int>(rows)), max_rows_);
   const auto method = methods_.find({output, linear.in, linear.out, bucket});
   Compute(method == methods_.end() ? Method::kCublas : method->second, linear, x, y, rows, output,

@@ -74,8 +74,8 @@ StepPointers StepInputs::Pointers(uint8_t* base, const StepCapacity& capacity) c
   pointers.kv_indptr = ints(capacity.sequences + 1);
   pointers.last_page_len = ints(capacity.sequences);
   pointers.item_counts = ints(limits_.windows.size());
-  pointers.items = reinterpret_cast<DecodeItem*>(
-      take(limits_.windows.size() * items * sizeof(DecodeItem)));
+  pointers.items =
+      reinterpret_cast<DecodeItem*>(take(limits_.windows.size() * items * sizeof(DecodeItem)));
   pointers.kv_indices = reinterpret_cast<int32_t*>(base + at);
   return pointers;
 }
@@ -140,9 +140,8 @@ int StepInputs::WriteItems(const TerminusLlamaStep& step, int window, DecodeItem
     }
     partial += (range.blocks + part - 1) / part;
   }
-  std::stable_sort(items, items + count, [](const DecodeItem& a, const DecodeItem& b) {
-    return a.tokens > b.tokens;
-  });
+  std::stable_sort(items, items + count,
+                   [](const DecodeItem& a, const DecodeItem& b) { return a.tokens > b.tokens; });
   return count;
 }
 
@@ -158,8 +157,7 @@ void StepInputs::Pad(int tokens, const StepCapacity& capacity, const StepPointer
 
 int StepInputs::RowOf(const TerminusLlamaStep& step, int token) const {
   const int32_t* const indptr = step.query_indptr;
-  const auto sequence =
-      std::upper_bound(indptr, indptr + step.sequences + 1, token) - indptr - 1;
+  const auto sequence = std::upper_bound(indptr, indptr + step.sequences + 1, token) - indptr - 1;
   return first_row_[sequence] + token - indptr[sequence];
 }
 

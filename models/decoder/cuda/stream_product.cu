@@ -1,8 +1,7 @@
-#include "models/decoder/cuda/stream_product.h"
-
 #include <algorithm>
 
 #include "models/cuda/launch.cuh"
+#include "models/decoder/cuda/stream_product.h"
 #include "models/decoder/cuda/warpgroup.cuh"
 
 namespace terminus::models::decoder::cuda {
@@ -65,9 +64,8 @@ __device__ __forceinline__ void CopyBox(const CUtensorMap* map, uint32_t to, uin
       : "memory");
 }
 // The same of a map that MapGated made: eight rows of gates, eight of what they gate, and so on.
-__device__ __forceinline__ void CopyGatedBox(const CUtensorMap* map, uint32_t to,
-                                             uint64_t* barrier, int column, int row,
-                                             uint64_t policy) {
+__device__ __forceinline__ void CopyGatedBox(const CUtensorMap* map, uint32_t to, uint64_t* barrier,
+                                             int column, int row, uint64_t policy) {
   asm volatile(
       "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
       "[%0], [%1, {%3, %4, %4, %5}], [%2], %6;" ::"r"(to),
@@ -209,7 +207,8 @@ __device__ void TakeParts(const StreamArgs& args, const Work& work, int tile,
   const int parts = blockIdx.x - first;
   // Thread i waits for part i: all at a time. There are never more parts than threads, because each
   // has a unit of the tile, unless the thread blocks outnumber the units: those parts are empty.
-  if (threadIdx.x < parts && work.First(first + threadIdx.x) < work.First(first + threadIdx.x + 1)) {
+  if (threadIdx.x < parts &&
+      work.First(first + threadIdx.x) < work.First(first + threadIdx.x + 1)) {
     const int32_t* const ready = args.ready + first + threadIdx.x;
     int32_t value = 0;
     do {
@@ -390,8 +389,8 @@ template <int kN, ProductOutput kOutput>
 cudaError_t Launch(const CUtensorMap& weight, const CUtensorMap& x, const StreamArgs& args,
                    int multiprocessors, cudaStream_t stream) {
   const auto kernel = StreamProduct<kN, kOutput>;
-  if (const cudaError_t error = cudaFuncSetAttribute(
-          kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kSharedBytes);
+  if (const cudaError_t error =
+          cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kSharedBytes);
       error != cudaSuccess) {
     return error;
   }

@@ -45,9 +45,9 @@ absl::StatusOr<std::unique_ptr<edge::ServedModel>> LoadModel(
       std::move(loaded.lm), loaded.generation.rules,
       {.device = loaded.device, .slots = sizes.slots(), .max_tokens = sizes.max_tokens});
   model->engine = std::make_unique<pipeline::Engine>(
-      pipeline::Engine::Options{.limits = {.max_sequences = sizes.max_sequences,
-                                           .token_budget = sizes.max_tokens},
-                                .eos_token_ids = loaded.generation.eos_token_ids},
+      pipeline::Engine::Options{
+          .limits = {.max_sequences = sizes.max_sequences, .token_budget = sizes.max_tokens},
+          .eos_token_ids = loaded.generation.eos_token_ids},
       pipeline::LmStage::Factory(std::move(runner), loaded.generation.rules), metrics);
   model->codec = edge::MakeCodec(std::move(loaded.tokenizer), std::move(loaded.chat_template),
                                  std::move(loaded.special_tokens), model->vocab_size);
