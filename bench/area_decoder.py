@@ -19,7 +19,7 @@ import figures
 import llama_8b
 import nvml
 import rounds
-from area_router import Cluster
+from decoder_cluster import DecoderCluster
 from line_process import LineProcess
 
 sys.path.insert(0, os.path.join(figures.ROOT, "bench", "peers"))
@@ -209,10 +209,12 @@ def through_grpc(options, contenders):
     contenders.stop_peer()
     ours, count = contenders.ours(), SERVED[-1]
     with contextlib.ExitStack() as stack:
-        cluster = stack.enter_context(decoder_cluster(options, contenders.folder))
+        cluster = stack.enter_context(DecoderCluster(
+            options.binaries, contenders.folder, os.path.join(options.scratch, "cluster"),
+            [f"decoder.kv_bytes={KV_GIB << 30}", f"decoder.max_requests={2 * count}"]))
         load = stack.enter_context(LineProcess([os.path.join(options.binaries, "generate_bench"), cluster.router],
                                                log=sys.stderr))
-        load.expect("ready", ANSWER_S)
+        load.expect("ready", READY_S)
 
         def rate(process):
             return grpc_tokens_per_s(load, count) if process is load else tokens_per_s(process, count)
@@ -220,13 +222,6 @@ def through_grpc(options, contenders):
         rate(load)
         wire, bare = rounds.interleaved([load, ours], options.rounds, rate)
     return figures.against(GRPC_SHARE, "tokens/s", "the engine in process", wire, bare)
-
-
-def decoder_cluster(options, folder):
-    """Router and decoder service over the bundle `folder`, with room for every sequence that is sent."""
-    options.bundle = folder
-    state = os.path.join(options.scratch, "cluster")
-    return Cluster(options, state, [f"decoder.kv_bytes={KV_GIB << 30}", f"decoder.max_requests={2 * SERVED[-1]}"])
 
 
 def grpc_tokens_per_s(load, count):

@@ -34,11 +34,8 @@ for line in sys.stdin:
     _, count, words, tokens = line.split()
     print("generated", int(count) * int(tokens), int(count) * {prompt}, 1.0, flush=True)
 """
-UP = """#!{python}
-import signal
-signal.signal(signal.SIGINT, lambda *_: exit(0))
-print("{{}}", flush=True)
-signal.pause()
+SERVICE = """#!/bin/sh
+exec sleep 100
 """
 
 
@@ -61,7 +58,8 @@ class AreaTest(unittest.TestCase):
         open(os.path.join(self.folder, "bundle.yaml"), "w").close()
         script(os.path.join(self.folder, "decoder_gpu_bench"), ENGINE, name="Terminus", token=7, slower=1)
         script(os.path.join(self.folder, "generate_bench"), LOAD, prompt=256)
-        script(os.path.join(self.folder, "terminus"), UP)
+        for name in ("terminus-decoder", "terminus-router"):
+            script(os.path.join(self.folder, name), SERVICE)
         self.peer(ENGINE, name="vLLM", token=7, slower=2)
 
     def peer(self, text, **values):

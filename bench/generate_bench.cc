@@ -2,7 +2,7 @@
 //
 //     generate_bench ADDRESS
 //
-// prints "ready", then reads lines until its input ends:
+// prints "ready" once a call has been answered, then reads lines until its input ends:
 //     generate COUNT WORDS TOKENS
 //         COUNT calls that start together, each with a new prompt of WORDS words, greedy, of TOKENS
 //         tokens whatever they are.
@@ -17,6 +17,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/channel.h"
 #include "tools/loadgen/generate_burst.h"
@@ -26,6 +27,9 @@ namespace {
 
 constexpr int64_t kMaxMessageBytes = 64 << 20;
 constexpr absl::Duration kTimeout = absl::Seconds(100);
+// How long the router may answer UNAVAILABLE, while its decoder loads.
+constexpr absl::Duration kLoadTimeout = absl::Minutes(2);
+constexpr absl::Duration kRetryInterval = absl::Milliseconds(100);
 // Connections that the calls share.
 constexpr int kConnections = 4;
 constexpr char kConsonants[] = "bcdfghjklmnpqrstvwxz";
@@ -39,6 +43,17 @@ class Bench {
     }
   }
 
+  absl::Status WaitUntilServed() {
+    const absl::Time deadline = absl::Now() + kLoadTimeout;
+    while (true) {
+      const absl::Status status = Generate(1, 1, 1).status();
+      if (!absl::IsUnavailable(status) || absl::Now() > deadline) {
+        return status;
+      }
+      absl::SleepFor(kRetryInterval);
+    }
+  }
+
   absl::StatusOr<std::string> Answer(const std::string& line) {
     std::istringstream fields(line);
     std::string command;
@@ -47,17 +62,21 @@ class Bench {
         words < 1 || tokens < 1) {
       return absl::InvalidArgumentError(absl::StrFormat("not a command: %s", line));
     }
-    tools::loadgen::GenerateBurst burst{.channels = channels_, .timeout = kTimeout};
-    for (int i = 0; i < count; ++i) {
-      burst.requests.push_back(MakeRequest(words, tokens));
-    }
     TERMINUS_ASSIGN_OR_RETURN(const tools::loadgen::GenerateReport report,
-                              tools::loadgen::RunGenerateBurst(burst));
+                              Generate(count, words, tokens));
     return absl::StrFormat("generated %d %d %.6f", report.generated_tokens, report.prompt_tokens,
                            absl::ToDoubleSeconds(report.took));
   }
 
  private:
+  absl::StatusOr<tools::loadgen::GenerateReport> Generate(int count, int words, int tokens) {
+    tools::loadgen::GenerateBurst burst{.channels = channels_, .timeout = kTimeout};
+    for (int i = 0; i < count; ++i) {
+      burst.requests.push_back(MakeRequest(words, tokens));
+    }
+    return tools::loadgen::RunGenerateBurst(burst);
+  }
+
   v1::GenerateRequest MakeRequest(int words, int tokens) {
     v1::GenerateRequest request;
     v1::Message& message = *request.add_messages();
@@ -92,6 +111,10 @@ int Main(int argc, char** argv) {
     return 2;
   }
   Bench bench(argv[1]);
+  if (const absl::Status status = bench.WaitUntilServed(); !status.ok()) {
+    std::fprintf(stderr, "generate_bench: %s\n", status.ToString().c_str());
+    return 1;
+  }
   std::cout << "ready" << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
     const auto answer = bench.Answer(line);

@@ -20,7 +20,7 @@ AREAS = {
                                "terminus-vision", "terminus-video", "terminus-decoder"]),
     "gpu": ("area_gpu", ["gpu_encoder_bench", "load_bench", "wire_bench", "terminus", "terminus-router",
                          "terminus-vision"]),
-    "decoder": ("area_decoder", ["decoder_gpu_bench", "generate_bench", "terminus", "terminus-router",
+    "decoder": ("area_decoder", ["decoder_gpu_bench", "generate_bench", "terminus-router",
                                  "terminus-decoder"]),
     "families": ("area_families", ["encoder_bench"]),
     "tokenizers": ("area_tokenizers", ["tokenizer_bench"]),

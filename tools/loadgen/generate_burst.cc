@@ -53,10 +53,9 @@ class Ends {
     }
     report_.took = absl::Now() - start;
     if (failures_ > 0) {
-      return absl::Status(
-          first_failure_.code(),
-          absl::StrFormat("%d of %d calls failed, the first: %s", failures_, calls_,
-                          std::string(first_failure_.message())));
+      return absl::Status(first_failure_.code(),
+                          absl::StrFormat("%d of %d calls failed, the first: %s", failures_, calls_,
+                                          std::string(first_failure_.message())));
     }
     return std::move(report_);
   }

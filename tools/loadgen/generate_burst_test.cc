@@ -66,10 +66,10 @@ class GenerateBurstTest : public testing::Test {
 
   absl::StatusOr<GenerateReport> Run(std::vector<v1::GenerateRequest> requests,
                                      absl::Duration timeout = absl::Minutes(1)) {
-    return RunGenerateBurst({.channels = {server_->InProcessChannel({}),
-                                          server_->InProcessChannel({})},
-                             .requests = std::move(requests),
-                             .timeout = timeout});
+    return RunGenerateBurst(
+        {.channels = {server_->InProcessChannel({}), server_->InProcessChannel({})},
+         .requests = std::move(requests),
+         .timeout = timeout});
   }
 
   FakeGeneration service_;
