@@ -51,7 +51,8 @@ def markdown(records):
     """A table for each device whose limits are known."""
     parts = []
     for device, gpu in llama_8b.GPUS.items():
-        rows = ["| figure | must move or compute | bound by | limit | ours | of the limit |", "|---|---|---|---|---|---|"]
+        rows = ["| figure | must move or compute | bound by | limit | ours | of the limit |",
+                "|---|---|---|---|---|---|"]
         for name, value, unit in _newest(records, device):
             if (limit := limit_of(name, gpu)) is not None:
                 share = value / limit.value if unit.endswith("/s") else limit.value / value

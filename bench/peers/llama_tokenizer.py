@@ -47,7 +47,8 @@ def tokenizer():
             "pre_tokenizer": byte_level, "post_processor": None, "decoder": byte_level,
             "model": {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
                       "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": False,
-                      "vocab": {token: i for i, token in enumerate(vocabulary)}, "merges": [list(pair) for pair in pairs]}}
+                      "vocab": {token: i for i, token in enumerate(vocabulary)},
+                      "merges": [list(pair) for pair in pairs]}}
 
 
 def write(folder):
