@@ -208,6 +208,8 @@ COMPARISONS = [
 IDLE_SHARE = "gpu.8b.idle_share"
 SAMPLING = f"gpu.8b.sampling_ratio.b{BATCHES[-1]}"
 GRPC_SHARE = f"gpu.8b.grpc_share.{SERVED[-1]}"
+# Measured in the same run as GRPC_SHARE.
+HOST_MS = f"gpu.8b.host_ms.{SERVED[-1]}"
 
 
 def compare(comparison, options, contenders):
@@ -258,7 +260,8 @@ def runs_of(steps):
 
 
 def through_grpc(options, contenders):
-    """Serving through router and decoder service, beside our engine in process."""
+    """Serving through router and decoder service, beside our engine in process; and the time that the decoder's host
+    takes for a step."""
     # The GPU's memory has no room for three.
     contenders.stop_peer()
     ours, count = contenders.ours(), SERVED[-1]
@@ -274,8 +277,11 @@ def through_grpc(options, contenders):
             return grpc_tokens_per_s(load, count) if process is load else tokens_per_s(process, count)
 
         rate(load)
+        host_before, steps_before = cluster.host_seconds()
         wire, bare = rounds.interleaved([load, ours], options.rounds, rate)
-    return [figures.against(GRPC_SHARE, "tokens/s", "the engine in process", wire, bare)]
+        host, steps = cluster.host_seconds()
+    return [figures.against(GRPC_SHARE, "tokens/s", "the engine in process", wire, bare),
+            figures.alone(HOST_MS, "ms/step", [(host - host_before) / (steps - steps_before) * 1e3])]
 
 
 def grpc_tokens_per_s(load, count):

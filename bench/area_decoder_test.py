@@ -40,14 +40,31 @@ with open(os.environ["KERNEL_TIMELINE"], "w") as file:
         print("took", 1, flush=True)
 """
 LOAD = """#!{python}
-import sys
+import os, sys, time
 print("ready", flush=True)
+while not os.path.exists({folder!r} + "/terminus-decoder.serves"):
+    time.sleep(0.01)
 for line in sys.stdin:
     _, count, words, tokens = line.split()
     print("generated", int(count) * int(tokens), int(count) * {prompt}, 1.0, flush=True)
 """
-SERVICE = """#!/bin/sh
-exec sleep 100
+# Its host takes half a millisecond for each step, of which there are 1,000 between two scrapes.
+SERVICE = """#!{python}
+import http.server, sys
+host, _, port = sys.argv[sys.argv.index("--metrics") + 1].partition(":")
+class Metrics(http.server.BaseHTTPRequestHandler):
+    scrapes = 0
+    def do_GET(self):
+        Metrics.scrapes += 1
+        self.send_response(200)
+        self.end_headers()
+        name = "terminus_decoder_step_host_seconds"
+        self.wfile.write(f"{{name}}_sum {{Metrics.scrapes / 2}}\\n{{name}}_count {{Metrics.scrapes}}000\\n".encode())
+    def log_message(self, *_):
+        pass
+server = http.server.HTTPServer((host, int(port)), Metrics)
+with open(sys.argv[0] + ".serves", "w"):
+    server.serve_forever()
 """
 
 
@@ -69,7 +86,7 @@ class AreaTest(unittest.TestCase):
         self.addCleanup(environment.stop)
         open(os.path.join(self.folder, "bundle.yaml"), "w").close()
         script(os.path.join(self.folder, "decoder_gpu_bench"), ENGINE, name="Terminus", token=7, slower=1)
-        script(os.path.join(self.folder, "generate_bench"), LOAD, prompt=256)
+        script(os.path.join(self.folder, "generate_bench"), LOAD, prompt=256, folder=self.folder)
         for name in ("terminus-decoder", "terminus-router"):
             script(os.path.join(self.folder, name), SERVICE)
         self.peer(ENGINE, name="vLLM", token=7, slower=2)
@@ -102,7 +119,7 @@ class AreaTest(unittest.TestCase):
 
     def test_all_figures_of_the_area(self):
         self.assertEqual(set(self.run_area("")), {each.name for each in area_decoder.COMPARISONS}
-                         | {area_decoder.SAMPLING, area_decoder.GRPC_SHARE})  # Idle shares need a library.
+                         | {area_decoder.SAMPLING, area_decoder.GRPC_SHARE, area_decoder.HOST_MS})  # Idle shares need a library.
 
     def test_sampling_and_grpc_need_no_peer(self):
         os.remove(self.options.vllm_python)
@@ -110,6 +127,7 @@ class AreaTest(unittest.TestCase):
         self.assertAlmostEqual(made["gpu.8b.sampling_ratio.b256"].value, 2.0)
         self.assertAlmostEqual(made["gpu.8b.grpc_share.512"].value, 512 * 128)
         self.assertAlmostEqual(made["gpu.8b.grpc_share.512"].ratio, 512 * 256e-6 + 0.128)
+        self.assertAlmostEqual(made["gpu.8b.host_ms.512"].value, 0.5)
 
     def run_idle(self, more):
         for folder in ("bin", "lib"):
@@ -137,7 +155,7 @@ class AreaTest(unittest.TestCase):
         self.assertEqual(self.run_area("gpu.8b.idle"), {})
 
     def test_another_number_of_prompt_tokens_is_no_figure(self):
-        script(os.path.join(self.folder, "generate_bench"), LOAD, prompt=255)
+        script(os.path.join(self.folder, "generate_bench"), LOAD, prompt=255, folder=self.folder)
         self.assertEqual(self.run_area("gpu.8b.grpc"), {})
 
     def test_a_peer_that_computes_another_model_is_no_figure(self):
