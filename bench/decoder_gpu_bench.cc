@@ -2,7 +2,7 @@
 // Engine::Submit to the token sink: no tokenizer, no gRPC.
 //
 //     decoder_gpu_bench [--tests decode,prefill,ttft,beside,serve,sampling] [--kv-gib 30]
-//                       [--max-tokens 8192] [--layers 32]
+//                       [--max-tokens 8192] [--layers 32] [--batches 1,8,…] [--delay-ms 0]
 //
 // prints a JSON line {"figure": …, "value": …, "unit": …} for each figure. The work is that of the
 // peers that bench/area_decoder.py runs beside it: a step's time is a long run less a short one.
@@ -43,7 +43,11 @@ using services::decoder::pipeline::Engine;
 using services::decoder::pipeline::EngineMetrics;
 using services::decoder::pipeline::GenerationReport;
 using services::decoder::pipeline::LmStage;
+using services::decoder::pipeline::Stage;
+using services::decoder::pipeline::StageFactory;
+using services::decoder::pipeline::StepMasks;
 using services::decoder::pipeline::TokenSink;
+using services::decoder::scheduler::StepPlan;
 using Prompts = std::vector<std::vector<int32_t>>;
 
 constexpr int kHidden = 4096;
@@ -145,6 +149,39 @@ class Run {
   int64_t tokens_ = 0;
 };
 
+// Delays the engine's thread before it gives each plan to the stage.
+class DelayedStage : public Stage {
+ public:
+  DelayedStage(std::unique_ptr<Stage> stage, int milliseconds)
+      : stage_(std::move(stage)), delay_(milliseconds) {}
+
+  void Submit(StepPlan plan) override {
+    std::this_thread::sleep_for(delay_);
+    stage_->Submit(std::move(plan));
+  }
+  void SendMasks(uint64_t step, StepMasks masks) override {
+    stage_->SendMasks(step, std::move(masks));
+  }
+  void Flush() override { stage_->Flush(); }
+  const models::decoder::RunnerInfo& info() const override { return stage_->info(); }
+  const models::sampling::LogitRules& rules() const override { return stage_->rules(); }
+
+ private:
+  const std::unique_ptr<Stage> stage_;
+  const std::chrono::milliseconds delay_;
+};
+
+StageFactory Delayed(StageFactory make_stage, int milliseconds) {
+  return [make_stage = std::move(make_stage),
+          milliseconds](Stage::OnResult on_result) -> std::unique_ptr<Stage> {
+    auto stage = make_stage(std::move(on_result));
+    if (milliseconds == 0) {
+      return stage;
+    }
+    return std::make_unique<DelayedStage>(std::move(stage), milliseconds);
+  };
+}
+
 class Bench {
  public:
   explicit Bench(Engine& engine) : engine_(engine) {}
@@ -200,8 +237,8 @@ class Bench {
     return (full - brief) / 128 * 1e3;
   }
 
-  void Decode() {
-    for (const int batch : {1, 8, 32, 64, 128, 256}) {
+  void Decode(const std::vector<int>& batches) {
+    for (const int batch : batches) {
       Say(absl::StrCat("decode_ms.b", batch), StepTime(batch, kGreedy), "ms/step");
     }
   }
@@ -282,11 +319,17 @@ int Main(int argc, char** argv) {
   double kv_gib = 30;
   int max_tokens = 8192;
   int layers = 32;
+  std::vector<int> batches = {1, 8, 32, 64, 128, 256};
+  int delay_ms = 0;
+  std::string tuning_directory;
   CLI::App app("The decoder engine on a GPU");
   app.add_option("--tests", tests);
   app.add_option("--kv-gib", kv_gib);
   app.add_option("--max-tokens", max_tokens);
   app.add_option("--layers", layers);
+  app.add_option("--batches", batches)->delimiter(',');
+  app.add_option("--delay-ms", delay_ms);
+  app.add_option("--tuning-directory", tuning_directory);
   CLI11_PARSE(app, argc, argv);
   if (const auto gpu = models::cuda::FindDevice(0); !gpu.ok()) {
     std::fprintf(stderr, "%s\n", gpu.status().ToString().c_str());
@@ -296,7 +339,8 @@ int Main(int argc, char** argv) {
   const LlamaConfig config = Llama8b(layers);
   const models::decoder::LmOptions options = {.kv_bytes = static_cast<int64_t>(kv_gib * (1 << 30)),
                                               .max_sequences = 512,
-                                              .max_tokens = max_tokens};
+                                              .max_tokens = max_tokens,
+                                              .tuning_directory = tuning_directory};
   auto lm = CudaLlama::Create(config, options, at::Device(at::kCUDA, 0), RandomTensors(config));
   if (!lm.ok()) {
     std::fprintf(stderr, "%s\n", lm.status().ToString().c_str());
@@ -304,14 +348,16 @@ int Main(int argc, char** argv) {
   }
   metrics::Registry registry("bench");
   EngineMetrics metrics(registry);
-  Engine engine({.limits = {.max_sequences = 512, .token_budget = max_tokens}},
-                LmStage::Factory(models::decoder::MakeRunner(*std::move(lm), {}, {}), {}), metrics);
+  Engine engine(
+      {.limits = {.max_sequences = 512, .token_budget = max_tokens}},
+      Delayed(LmStage::Factory(models::decoder::MakeRunner(*std::move(lm), {}, {}), {}), delay_ms),
+      metrics);
   Bench bench(engine);
   bench.Time(4, 64, 8);
   const std::chrono::duration<double> ready = std::chrono::steady_clock::now() - begin;
   Bench::Say("ready_s", ready.count(), "s");
   for (const absl::string_view test : absl::StrSplit(tests, ',')) {
-    if (test == "decode") bench.Decode();
+    if (test == "decode") bench.Decode(batches);
     if (test == "prefill") bench.Prefill(layers);
     if (test == "ttft") bench.FirstToken();
     if (test == "beside") bench.FirstTokenBeside();
