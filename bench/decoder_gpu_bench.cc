@@ -403,6 +403,7 @@ int Main(int argc, char** argv) {
   std::string folder;
   std::vector<int> batches = {1, 8, 32, 64, 128, 256};
   int delay_ms = 0;
+  std::string tuning_directory;
   CLI::App app("The decoder engine on a GPU");
   app.add_option("--tests", tests);
   app.add_option("--kv-gib", kv_gib);
@@ -411,6 +412,7 @@ int Main(int argc, char** argv) {
   app.add_option("--folder", folder);
   app.add_option("--batches", batches)->delimiter(',');
   app.add_option("--delay-ms", delay_ms);
+  app.add_option("--tuning-directory", tuning_directory);
   CLI11_PARSE(app, argc, argv);
   if (const auto gpu = models::cuda::FindDevice(0); !gpu.ok()) {
     std::fprintf(stderr, "%s\n", gpu.status().ToString().c_str());
@@ -419,7 +421,8 @@ int Main(int argc, char** argv) {
   const auto begin = std::chrono::steady_clock::now();
   const models::decoder::LmOptions options = {.kv_bytes = static_cast<int64_t>(kv_gib * (1 << 30)),
                                               .max_sequences = 512,
-                                              .max_tokens = max_tokens};
+                                              .max_tokens = max_tokens,
+                                              .tuning_directory = tuning_directory};
   auto lm = MakeModel(folder, layers, options);
   if (!lm.ok()) {
     std::fprintf(stderr, "%s\n", lm.status().ToString().c_str());

@@ -211,7 +211,10 @@ absl::Status CudaLlama::Start(const TerminusLlamaModel& model, const LmOptions& 
                                       .max_sequences = options.max_sequences,
                                       .max_tokens = options.max_tokens,
                                       .kv_blocks = blocks,
-                                      .memory_share = options.memory_share};
+                                      .memory_share = options.memory_share,
+                                      .tuning_directory = options.tuning_directory.empty()
+                                                              ? nullptr
+                                                              : options.tuning_directory.c_str()};
   if (api_->create(&model, &limits, &engine_, error_.data(), error_.size()) != 0) {
     return absl::FailedPreconditionError(absl::StrCat("GPU: ", error_.c_str()));
   }

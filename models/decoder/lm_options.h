@@ -34,6 +34,9 @@ struct LmOptions {
   int max_sequences = 0;
   // Tokens in one step, at least max_sequences; 0: 128 on a CPU, 8,192 on a GPU.
   int max_tokens = 0;
+  // A GPU's: where it is written down which way of computing each product is the fastest, so that
+  // the next load need not try and computes the same bits. Empty: nowhere.
+  std::string tuning_directory;
   ComputeDType dtype = ComputeDType::kAuto;
   // Make every check of a load, but read no weight and use no device. The model cannot compute.
   bool check_only = false;

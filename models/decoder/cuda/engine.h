@@ -59,6 +59,8 @@ class Engine {
   void MakeAngles(const TerminusLlamaModel& model);
   StepLimits MakeStepLimits(const TerminusLlamaLimits& limits) const;
   void Tune(const TerminusLlamaLimits& limits);
+  // With numbers as they come in products, for trials.
+  void FillFromWeights(Bf16* data, size_t count);
   void CaptureGraphs(int max_sequences);
   // Gives all kernels of a step to the stream. With `all_logits` each token has a row of logits,
   // else those of the step's list.
@@ -88,6 +90,9 @@ class Engine {
   std::unique_ptr<StepInputs> inputs_;
   DevicePtr<uint8_t> partial_;  // PrefillWorkspace's.
   DevicePtr<uint8_t> schedule_;
+  size_t partial_bytes_ = 0;
+  size_t schedule_bytes_ = 0;  // For each window.
+  HopperPlanner hopper_planner_;
   PinnedPtr<uint8_t> pinned_schedules_[2];
   std::map<int, GraphExec> graphs_;  // By bucket.
   TerminusLlamaMemory memory_ = {};

@@ -1,13 +1,10 @@
-#include <algorithm>
 #include <flashinfer/attention/hopper/attention_updater.cuh>
 #include <flashinfer/attention/hopper/default_params.cuh>
 #include <flashinfer/attention/hopper/prefill_sm90.cuh>
 #include <flashinfer/attention/hopper/variant_helper.cuh>
 #include <flashinfer/attention/hopper/variants.cuh>
 #include <flashinfer/attention/mask.cuh>
-#include <flashinfer/attention/scheduler.cuh>
 #include <flashinfer/cutlass_utils.cuh>
-#include <vector>
 
 #include "models/decoder/cuda/hopper_prefill.h"
 #include "models/decoder/cuda/memory.h"
@@ -20,43 +17,45 @@ using Params = flashinfer::BatchPrefillPagedParams<Element, Element, Element, in
 
 constexpr int kHeadDim = 128;
 
-template <class T>
-T* At(void* base, int64_t offset) {
-  return reinterpret_cast<T*>(static_cast<uint8_t*>(base) + offset);
+int Multiprocessors() {
+  int device = 0;
+  int count = 0;
+  Check(cudaGetDevice(&device), "cudaGetDevice");
+  Check(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device),
+        "cudaDeviceGetAttribute");
+  return count;
 }
 
 }  // namespace
 
 PrefillSchedule PlanHopperPrefill(const PrefillShape& shape, const PrefillTables& host,
-                                  const PrefillWorkspace& workspace, cudaStream_t stream) {
-  std::vector<int32_t> lengths;
-  for (int i = 0; i < host.sequences; ++i) {
-    lengths.push_back((host.kv_indptr[i + 1] - host.kv_indptr[i] - 1) * kBlockTokens +
-                      host.last_page_len[i]);
+                                  const PrefillWorkspace& workspace, HopperPlanner& planner,
+                                  cudaStream_t stream) {
+  const HopperSequences sequences = {.query_indptr = host.query_indptr,
+                                     .kv_indptr = host.kv_indptr,
+                                     .last_page_len = host.last_page_len,
+                                     .count = host.sequences};
+  const int64_t items = CountHopperItems(sequences, shape.heads);
+  // FlashInfer launches a thread block for each multiprocessor.
+  const int blocks = Multiprocessors();
+  const size_t bytes = HopperTableSize(items, blocks) * sizeof(int32_t);
+  if (bytes > workspace.schedule_bytes) {
+    throw CudaError(cudaErrorMemoryAllocation, "prefill schedule");
   }
-  flashinfer::PrefillPlanSM90Info info;
-  Check(flashinfer::PrefillSM90Plan<int32_t>(
-            workspace.partial, workspace.partial_bytes, workspace.schedule,
-            workspace.pinned_schedule, workspace.schedule_bytes, info, host.query_indptr,
-            host.kv_indptr, lengths.data(), host.query_indptr[host.sequences], host.sequences,
-            shape.heads, shape.kv_heads, shape.head_dim, shape.head_dim, kBlockTokens,
-            /*causal=*/true, /*enable_cuda_graph=*/false, sizeof(Bf16), stream),
-        "prefill schedule");
-  if (info.same_schedule_for_all_heads) {
-    // Of more than 4,096 tiles of queries: no step is that large.
-    throw CudaError(cudaErrorInvalidValue, "prefill schedule");
-  }
-  const std::vector<int64_t> values = info.ToVector();
-  PrefillSchedule schedule = {.hopper = true, .tokens = host.query_indptr[host.sequences]};
-  std::copy(values.begin(), values.end(), schedule.values.begin());
-  return schedule;
+  auto* const pinned = static_cast<int32_t*>(workspace.pinned_schedule);
+  planner.Plan(sequences, shape.heads, blocks, PlaceHopperTables(pinned, items, blocks));
+  Check(cudaMemcpyAsync(workspace.schedule, pinned, bytes, cudaMemcpyHostToDevice, stream),
+        "copy of the prefill schedule");
+  return {.hopper = true,
+          .tokens = host.query_indptr[host.sequences],
+          .items = items,
+          .thread_blocks = blocks,
+          .values = {}};
 }
 
 void LaunchHopperPrefill(const PrefillShape& shape, const PrefillAttentionArgs& args,
                          const PrefillSchedule& schedule, const PrefillWorkspace& workspace,
                          cudaStream_t stream) {
-  flashinfer::PrefillPlanSM90Info info;
-  info.FromVector({schedule.values.begin(), schedule.values.begin() + 9});
   Params params = {};
   const auto element = [](const Bf16* data) {
     return reinterpret_cast<Element*>(const_cast<Bf16*>(data));
@@ -80,15 +79,16 @@ void LaunchHopperPrefill(const PrefillShape& shape, const PrefillAttentionArgs& 
   params.window_left = -1;
   params.causal = true;
   params.additional_params.sm_scale = args.scale;
-  const auto table = [&](int64_t offset) { return At<int32_t>(workspace.schedule, offset); };
-  params.qo_tile_indices = table(info.qo_tile_indices_offset);
-  params.qo_indptr = table(info.qo_indptr_offset);
-  params.kv_indptr = table(info.kv_indptr_offset);
-  params.qo_lens = table(info.qo_len_offset);
-  params.kv_lens = table(info.kv_len_offset);
-  params.head_indices = table(info.head_indices_offset);
-  params.work_indptr = table(info.work_indptr_offset);
-  params.batch_indices = table(info.batch_indices_offset);
+  const HopperTables tables = PlaceHopperTables(static_cast<int32_t*>(workspace.schedule),
+                                                schedule.items, schedule.thread_blocks);
+  params.work_indptr = tables.work_indptr;
+  params.qo_tile_indices = tables.tiles;
+  params.qo_indptr = tables.query_begins;
+  params.qo_lens = tables.query_lengths;
+  params.kv_indptr = tables.kv_begins;
+  params.kv_lens = tables.kv_lengths;
+  params.head_indices = tables.heads;
+  params.batch_indices = tables.sequences;
   params.kv_indices = const_cast<int32_t*>(args.kv_indices);
   Check(flashinfer::BatchPrefillWithPagedKVCacheDispatched<
             kHeadDim, kHeadDim, flashinfer::MaskMode::kCausal, /*LEFT_SLIDING_WINDOW=*/false,

@@ -8,7 +8,8 @@ namespace terminus::models::decoder::cuda {
 
 // As PlanPrefill and LaunchPrefillAttention.
 PrefillSchedule PlanHopperPrefill(const PrefillShape& shape, const PrefillTables& host,
-                                  const PrefillWorkspace& workspace, cudaStream_t stream);
+                                  const PrefillWorkspace& workspace, HopperPlanner& planner,
+                                  cudaStream_t stream);
 void LaunchHopperPrefill(const PrefillShape& shape, const PrefillAttentionArgs& args,
                          const PrefillSchedule& schedule, const PrefillWorkspace& workspace,
                          cudaStream_t stream);

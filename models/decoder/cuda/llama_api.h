@@ -10,7 +10,7 @@
 extern "C" {
 
 // Raised with every change of the table; the loader refuses another version.
-#define TERMINUS_LLAMA_API_VERSION 1
+#define TERMINUS_LLAMA_API_VERSION 2
 
 // One layer's weights. Null where the model has none.
 struct TerminusLlamaLayer {
@@ -60,6 +60,8 @@ struct TerminusLlamaLimits {
   // that is there counted.
   int32_t kv_blocks;
   float memory_share;
+  // host: where choices of products are kept between loads; null: nowhere.
+  const char* tuning_directory;
 };
 
 // Tokens that get embeddings of their own: float32 [rows, hidden].

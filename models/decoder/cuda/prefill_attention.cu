@@ -22,9 +22,10 @@ T* At(void* base, int64_t offset) {
 }  // namespace
 
 PrefillSchedule PlanPrefill(const PrefillShape& shape, int window, const PrefillTables& host,
-                            const PrefillWorkspace& workspace, cudaStream_t stream) {
+                            const PrefillWorkspace& workspace, HopperPlanner& planner,
+                            cudaStream_t stream) {
   if (shape.head_dim == 128 && window == 0 && models::cuda::IsHopper()) {
-    return PlanHopperPrefill(shape, host, workspace, stream);
+    return PlanHopperPrefill(shape, host, workspace, planner, stream);
   }
   flashinfer::PrefillPlanInfo info;
   Check(flashinfer::PrefillPlan<int32_t>(
@@ -37,7 +38,8 @@ PrefillSchedule PlanPrefill(const PrefillShape& shape, int window, const Prefill
             /*fixed_uniform_q_len=*/false, stream),
         "prefill schedule");
   const std::vector<int64_t> values = info.ToVector();
-  PrefillSchedule schedule = {.hopper = false, .tokens = host.query_indptr[host.sequences]};
+  PrefillSchedule schedule;
+  schedule.tokens = host.query_indptr[host.sequences];
   std::copy(values.begin(), values.end(), schedule.values.begin());
   return schedule;
 }

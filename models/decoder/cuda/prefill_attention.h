@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "models/decoder/cuda/hopper_schedule.h"
 #include "models/decoder/cuda/kernels.h"
 
 // Attention of several new tokens of a sequence over its KV blocks, themselves included, causal: by
@@ -27,7 +28,9 @@ struct PrefillWorkspace {
 struct PrefillSchedule {
   bool hopper = false;
   int tokens = 0;
-  std::array<int64_t, 15> values = {};
+  int64_t items = 0;                    // Hopper's: of HopperTables.
+  int thread_blocks = 0;                // Hopper's.
+  std::array<int64_t, 15> values = {};  // The others': FlashInfer's.
 };
 
 struct PrefillShape {
@@ -47,7 +50,8 @@ struct PrefillTables {
 // Makes the schedule of a step and copies it to the device. Throws std::exception when the
 // workspace is too small.
 PrefillSchedule PlanPrefill(const PrefillShape& shape, int window, const PrefillTables& host,
-                            const PrefillWorkspace& workspace, cudaStream_t stream);
+                            const PrefillWorkspace& workspace, HopperPlanner& planner,
+                            cudaStream_t stream);
 
 struct PrefillAttentionArgs {
   const Bf16* q;  // First query of the first token; tokens q_stride apart.

@@ -3,7 +3,9 @@
 #include <cuda_runtime_api.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
+#include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -11,6 +13,7 @@
 #include "models/decoder/cuda/kernels.h"
 #include "models/decoder/cuda/memory.h"
 #include "models/decoder/cuda/product_output.h"
+#include "models/decoder/cuda/product_table.h"
 #include "models/decoder/cuda/stream_product.h"
 
 namespace terminus::models::decoder::cuda {
@@ -23,16 +26,22 @@ struct Linear {
   int64_t out = 0;
 };
 
-// The products of a decoder: by cuBLASLt, or by kernels of our own for few rows. Numbers of rows
-// fall into buckets, each of which has its method: none is looked for while serving.
+// The products of a decoder: by cuBLASLt, or by kernels of our own where they are faster. Numbers
+// of rows fall into buckets, each of which has its method: none is looked for while serving.
 class Products {
  public:
   // For up to `max_rows` rows and gated products of up to `max_inner` outputs.
   Products(int max_rows, int64_t max_inner);
 
-  // Tries what there is for every bucket of up to `max_rows` rows, and keeps the fastest. `linears`
-  // are of one shape, those of different layers: together they should not fit into the device's
-  // cache. x [max_rows, in] and y [max_rows, out] are overwritten.
+  // Takes the choices of an earlier load from the file of `directory` that is named after this
+  // device, cuBLASLt's version and the kernels'. Save writes it, in one piece, where Tune has made
+  // trials; it does without where it cannot.
+  void Load(const std::string& directory);
+  void Save(const std::string& directory) const;
+
+  // Tries what there is for every bucket of up to `max_rows` rows that has no choice yet, and keeps
+  // the fastest. `linears` are of one shape, those of different layers: together they should not
+  // fit into the device's cache. x [max_rows, in] and y [max_rows, out] are overwritten.
   void Tune(const std::vector<Linear>& linears, const Bf16* x, void* y, ProductOutput output,
             int max_rows, cudaStream_t stream);
 
@@ -42,36 +51,44 @@ class Products {
            cudaStream_t stream) const;
 
  private:
-  enum class Method {
-    kCublas,
-    kStream,
-    kFewRows,
-  };
-  // Output, in, out, bucket.
-  using Key = std::tuple<ProductOutput, int64_t, int64_t, int>;
+  // Maps by address and rows of a box. Made when first needed, which is before serving.
+  using Maps = std::map<std::pair<const Bf16*, int>, CUtensorMap>;
 
-  bool Takes(Method method, int rows) const;
-  void Compute(Method method, const Linear& linear, const Bf16* x, void* y, int64_t rows,
-               ProductOutput output, cudaStream_t stream) const;
-  void ComputeByCublas(const Linear& linear, const Bf16* x, void* y, int64_t rows,
-                       ProductOutput output, cudaStream_t stream) const;
+  static const CUtensorMap& FindMap(Maps& maps, const Bf16* data, int64_t rows, int64_t columns,
+                                    int box_rows);
+  std::vector<ProductChoice> Candidates(const Linear& linear, const Bf16* x, void* y, int rows,
+                                        ProductOutput output) const;
+  void Compute(const ProductChoice& choice, const Linear& linear, const Bf16* x, void* y,
+               int64_t rows, ProductOutput output, cudaStream_t stream) const;
+  void ComputeByCublas(const ProductChoice& choice, const Linear& linear, const Bf16* x, void* y,
+                       int64_t rows, ProductOutput output, cudaStream_t stream) const;
   void ComputeByStream(const Linear& linear, const Bf16* x, void* y, int64_t rows,
                        ProductOutput output, cudaStream_t stream) const;
-  // Milliseconds of one product in the middle of others.
-  float Time(Method method, const std::vector<Linear>& linears, const Bf16* x, void* y, int rows,
-             ProductOutput output, cudaStream_t stream) const;
+  void ComputeGated(int width, const Linear& linear, const Bf16* x, void* y, int64_t rows,
+                    cudaStream_t stream) const;
+  ProductChoice FindFastest(const std::vector<Linear>& linears, const Bf16* x, void* y, int rows,
+                            ProductOutput output, cudaStream_t stream) const;
+  // Milliseconds of one product, in the middle of `count` others; infinity: it does not work.
+  float Time(const ProductChoice& choice, const std::vector<Linear>& linears, size_t count,
+             const Bf16* x, void* y, int rows, ProductOutput output, cudaStream_t stream) const;
+  std::filesystem::path FileIn(const std::string& directory) const;
+  int BucketOf(const Linear& linear, ProductOutput output, int64_t rows) const;
 
   bool is_hopper_;
   int multiprocessors_ = 0;
   int max_rows_;
-  std::map<Key, Method> methods_;
+  std::string origin_;  // Device and versions that choices depend on.
+  ProductTable table_;
+  // Rows that were tuned, by output, in and out.
+  std::map<std::tuple<ProductOutput, int64_t, int64_t>, int> tuned_rows_;
+  bool tried_ = false;
   DevicePtr<uint8_t> workspace_;  // cuBLASLt's.
   DevicePtr<Bf16> gates_;         // [max_rows, 2 · max_inner]: of gated products by cuBLASLt.
   DevicePtr<float> partial_;      // StreamArgs'; so ready_.
   DevicePtr<int32_t> ready_;
-  // By address and, of x, rows of a box. Made when first needed, which is before serving.
-  mutable std::map<const Bf16*, CUtensorMap> weights_;
-  mutable std::map<std::pair<const Bf16*, int>, CUtensorMap> inputs_;
+  mutable std::map<const Bf16*, CUtensorMap> stream_weights_;
+  mutable Maps weights_;
+  mutable Maps inputs_;
 };
 
 // The smallest number of rows that has a method of its own and is not below `rows`.

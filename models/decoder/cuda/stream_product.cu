@@ -1,7 +1,9 @@
 #include <algorithm>
 
 #include "models/cuda/launch.cuh"
+#include "models/decoder/cuda/bulk_copy.cuh"
 #include "models/decoder/cuda/stream_product.h"
+#include "models/decoder/cuda/tensor_map.h"
 #include "models/decoder/cuda/warpgroup.cuh"
 
 namespace terminus::models::decoder::cuda {
@@ -11,7 +13,7 @@ using models::cuda::LaunchBehind;
 using models::cuda::WaitForBefore;
 
 constexpr int kTileRows = 128;  // Of weights: 64 for each of two warpgroups.
-constexpr int kTileK = 64;      // 128 bytes, the width of the swizzle.
+constexpr int kTileK = kMapColumns;
 constexpr int kConsumers = 256;
 constexpr int kThreads = kConsumers + 32;  // And a warp that has the copies made.
 constexpr int kTileBytes = kTileRows * kTileK * 2;
@@ -23,65 +25,6 @@ struct Sizes {
   static constexpr int kStageBytes = kTileBytes + kXBytes;
   static constexpr int kStages = (kSharedBytes - 1024) / kStageBytes;
 };
-
-// --- Barriers in shared memory that count arrivals and bytes.
-
-__device__ __forceinline__ uint32_t Shared(const void* data) {
-  return static_cast<uint32_t>(__cvta_generic_to_shared(data));
-}
-__device__ __forceinline__ void InitBarrier(uint64_t* barrier, int arrivals) {
-  asm volatile("mbarrier.init.shared.b64 [%0], %1;" ::"r"(Shared(barrier)), "r"(arrivals));
-}
-__device__ __forceinline__ void Arrive(uint64_t* barrier) {
-  asm volatile("mbarrier.arrive.shared.b64 _, [%0];" ::"r"(Shared(barrier)) : "memory");
-}
-__device__ __forceinline__ void ArriveExpecting(uint64_t* barrier, int bytes) {
-  asm volatile("mbarrier.arrive.expect_tx.shared.b64 _, [%0], %1;" ::"r"(Shared(barrier)),
-               "r"(bytes)
-               : "memory");
-}
-__device__ __forceinline__ void WaitFor(uint64_t* barrier, int parity) {
-  asm volatile(
-      "{\n"
-      ".reg .pred done;\n"
-      "wait:\n"
-      "mbarrier.try_wait.parity.shared.b64 done, [%0], %1;\n"
-      "@done bra end;\n"
-      "bra wait;\n"
-      "end:\n"
-      "}\n" ::"r"(Shared(barrier)),
-      "r"(parity)
-      : "memory");
-}
-
-// Copies one box to shared memory and counts its bytes at the barrier.
-__device__ __forceinline__ void CopyBox(const CUtensorMap* map, uint32_t to, uint64_t* barrier,
-                                        int column, int row, uint64_t policy) {
-  asm volatile(
-      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
-      "[%0], [%1, {%3, %4}], [%2], %5;" ::"r"(to),
-      "l"(map), "r"(Shared(barrier)), "r"(column), "r"(row), "l"(policy)
-      : "memory");
-}
-// The same of a map that MapGated made: eight rows of gates, eight of what they gate, and so on.
-__device__ __forceinline__ void CopyGatedBox(const CUtensorMap* map, uint32_t to, uint64_t* barrier,
-                                             int column, int row, uint64_t policy) {
-  asm volatile(
-      "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
-      "[%0], [%1, {%3, %4, %4, %5}], [%2], %6;" ::"r"(to),
-      "l"(map), "r"(Shared(barrier)), "r"(column), "r"(0), "r"(row / 8), "l"(policy)
-      : "memory");
-}
-__device__ __forceinline__ uint64_t ReadOncePolicy() {
-  uint64_t policy;
-  asm volatile("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
-  return policy;
-}
-__device__ __forceinline__ uint64_t ReadOftenPolicy() {
-  uint64_t policy;
-  asm volatile("createpolicy.fractional.L2::evict_last.b64 %0, 1.0;" : "=l"(policy));
-  return policy;
-}
 
 // --- The share of a thread block: units [first, last) of all tiles' columns, kTileK wide each.
 
@@ -423,49 +366,8 @@ int StreamBoxRows(int rows) {
   return box;
 }
 
-namespace {
-
-CUtensorMap Map(const Bf16* data, int dimensions, const cuuint64_t* sizes,
-                const cuuint64_t* strides, const cuuint32_t* box) {
-  using Encode = decltype(&cuTensorMapEncodeTiled);
-  void* symbol = nullptr;
-  cudaDriverEntryPointQueryResult found;
-  Check(cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &symbol, 12000,
-                                         cudaEnableDefault, &found),
-        "cuTensorMapEncodeTiled");
-  const cuuint32_t steps[4] = {1, 1, 1, 1};
-  CUtensorMap map;
-  const CUresult result = reinterpret_cast<Encode>(symbol)(
-      &map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, dimensions, const_cast<Bf16*>(data), sizes, strides,
-      box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-      CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-  if (result != CUDA_SUCCESS) {
-    throw CudaError(cudaErrorInvalidValue, "cuTensorMapEncodeTiled");
-  }
-  return map;
-}
-
-CUtensorMap MapMatrix(const Bf16* data, int64_t rows, int64_t columns, int box_rows) {
-  const cuuint64_t row_bytes = static_cast<cuuint64_t>(columns) * sizeof(Bf16);
-  const cuuint64_t sizes[2] = {static_cast<cuuint64_t>(columns), static_cast<cuuint64_t>(rows)};
-  const cuuint32_t box[2] = {kTileK, static_cast<cuuint32_t>(box_rows)};
-  return Map(data, 2, sizes, &row_bytes, box);
-}
-
-// Rows as [blocks of eight, gate or up, eight].
-CUtensorMap MapGated(const Bf16* data, int64_t rows, int64_t columns) {
-  const cuuint64_t row_bytes = static_cast<cuuint64_t>(columns) * sizeof(Bf16);
-  const cuuint64_t half = static_cast<cuuint64_t>(rows) / 2;
-  const cuuint64_t sizes[4] = {static_cast<cuuint64_t>(columns), 8, 2, half / 8};
-  const cuuint64_t strides[3] = {row_bytes, half * row_bytes, 8 * row_bytes};
-  const cuuint32_t box[4] = {kTileK, 8, 2, kTileRows / 16};
-  return Map(data, 4, sizes, strides, box);
-}
-
-}  // namespace
-
 CUtensorMap MapStreamWeight(const Bf16* weight, int64_t out, int64_t in, bool gated) {
-  return gated ? MapGated(weight, out, in) : MapMatrix(weight, out, in, kTileRows);
+  return gated ? MapGated(weight, out, in, kTileRows) : MapMatrix(weight, out, in, kTileRows);
 }
 
 CUtensorMap MapStreamX(const Bf16* x, int64_t capacity, int64_t in, int box_rows) {
