@@ -152,6 +152,7 @@ bool Engine::StartStep() {
     step_begin_ = now;
   }
   stage_->Submit(*std::move(plan));
+  plan_times_.push_back(clock_.Now() - now);
   return true;
 }
 
@@ -160,6 +161,9 @@ void Engine::EndStep(const StepResult& result) {
   metrics::Observe(metrics_.step_seconds, now - step_begin_);
   step_begin_ = now;
   sequences_.Apply(result, now);
+  metrics::Observe(metrics_.step_host_seconds,
+                   plan_times_.front() + result.host_time + (clock_.Now() - now));
+  plan_times_.pop_front();
 }
 
 void Engine::MakeMasks() {

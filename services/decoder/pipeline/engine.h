@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <thread>
@@ -83,10 +84,12 @@ class Engine {
   const std::unique_ptr<Stage> stage_;
   const int max_context_;
 
-  // Both belong to the thread that plans. `step_begin_` is when the oldest step in flight had the
-  // device for itself.
+  // These belong to the thread that plans. `step_begin_` is when the oldest step in flight had the
+  // device for itself. `plan_times_` has how long it took to plan each step in flight, oldest
+  // first.
   Sequences sequences_;
   absl::Time step_begin_;
+  std::deque<absl::Duration> plan_times_;
 
   // Last: they use all of the above until they are joined.
   base::ThreadPool mask_pool_;

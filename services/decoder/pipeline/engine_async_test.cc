@@ -22,6 +22,7 @@ class ManualStage : public Stage {
     std::deque<scheduler::StepPlan> plans;
     int flushes = 0;
     OnResult on_result;
+    absl::Duration host_time;
 
     scheduler::StepPlan Wait() {
       base::MutexLock lock(mutex);
@@ -35,7 +36,7 @@ class ManualStage : public Stage {
       for (const scheduler::PlanEntry& entry : plan.entries) {
         if (entry.sample) tokens.push_back(models::sampling::Sampled{.chosen = {.token = 1}});
       }
-      on_result({.step = plan.step, .tokens = std::move(tokens)});
+      on_result({.step = plan.step, .tokens = std::move(tokens), .host_time = host_time});
     }
   };
 
@@ -64,6 +65,24 @@ class ManualStage : public Stage {
   const models::sampling::LogitRules rules_;
   Steps& steps_;
 };
+
+TEST_F(EngineTest, TheHostsTimeForAStepIsMeasured) {
+  ManualStage::Steps steps;
+  steps.host_time = absl::Seconds(2);
+  StartWith([&](Stage::OnResult on_result) {
+    steps.on_result = std::move(on_result);
+    return std::make_unique<ManualStage>(steps);
+  });
+  auto sink = std::make_shared<Collector>();
+  engine_->Submit(Ask(sink, Prompt(0, 3), 3));
+  for (int i = 0; i < 3; ++i) {
+    steps.Finish(steps.Wait());
+  }
+  EXPECT_TRUE(sink->Wait().ok());
+  // The clock stands still, so planning takes no time.
+  ExpectSoon("terminus_decoder_step_host_seconds_count", 3);
+  EXPECT_EQ(Value("terminus_decoder_step_host_seconds_sum"), 6);
+}
 
 TEST_F(EngineTest, StepNPlusOneIsSubmittedBeforeTheResultsOfStepN) {
   ManualStage::Steps steps;

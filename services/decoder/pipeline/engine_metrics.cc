@@ -31,6 +31,11 @@ EngineMetrics::EngineMetrics(metrics::Registry& registry)
       step_seconds(registry.AddHistogram("terminus_decoder_step_seconds",
                                          "Time a step took on the device.",
                                          metrics::SecondsBuckets())),
+      step_host_seconds(registry.AddHistogram(
+          "terminus_decoder_step_host_seconds",
+          "Time the host took for a step: to plan it, to give it to the device, and to apply its "
+          "result; without waiting for the device.",
+          metrics::SecondsBuckets())),
       step_tokens(registry.AddHistogram("terminus_decoder_step_tokens", "Tokens in a step.",
                                         metrics::CountBuckets(8192))),
       cancel_to_release_seconds(registry.AddHistogram(

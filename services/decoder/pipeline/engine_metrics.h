@@ -12,6 +12,7 @@ struct EngineMetrics {
   metrics::Histogram& inter_token_seconds;
   metrics::Histogram& queue_seconds;
   metrics::Histogram& step_seconds;
+  metrics::Histogram& step_host_seconds;
   metrics::Histogram& step_tokens;
   metrics::Histogram& cancel_to_release_seconds;
   metrics::Gauge& steps_in_flight;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "models/decoder/step_runner.h"
 #include "models/sampling/parameters.h"
 #include "models/sampling/rules.h"
@@ -21,6 +22,8 @@ struct StepResult {
   uint64_t step = 0;
   // An error concerns the whole step.
   absl::StatusOr<StepTokens> tokens;
+  // Time that the stage's thread took to give the step to the device.
+  absl::Duration host_time;
 };
 
 // The masks of a step: one for each entry that samples from a constrained slot, in their order. A

@@ -1,6 +1,7 @@
 #include "services/decoder/pipeline/step_loop.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "common/base/status_macros.h"
 
 namespace terminus::services::decoder::pipeline {
@@ -99,8 +100,10 @@ StepLoop::Move StepLoop::NextMove() const {
 }
 
 void StepLoop::Launch(const scheduler::StepPlan& plan) {
+  const absl::Time begin = absl::Now();
   Step step{.id = plan.step};
   step.status = guard_([&] { return Start(plan, step); });
+  step.host_time = absl::Now() - begin;
   if (step.status.ok() && step.constrained) {
     unmasked_ = std::move(step);
   } else {
@@ -133,9 +136,11 @@ absl::Status StepLoop::Start(const scheduler::StepPlan& plan, Step& step) {
 }
 
 void StepLoop::ApplyMasks(const StepMasks& masks) {
+  const absl::Time begin = absl::Now();
   Step step = *std::move(unmasked_);
   unmasked_.reset();
   step.status = guard_([&] { return SampleConstrained(masks, step); });
+  step.host_time += absl::Now() - begin;
   launched_.push_back(std::move(step));
 }
 
@@ -177,7 +182,7 @@ void StepLoop::Collect() {
   if (!status.ok()) {
     tokens = status;
   }
-  on_result_({.step = step.id, .tokens = std::move(tokens)});
+  on_result_({.step = step.id, .tokens = std::move(tokens), .host_time = step.host_time});
 }
 
 absl::StatusOr<StepTokens> StepLoop::CollectTokens(const Step& step) {

@@ -10,6 +10,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "absl/types/optional.h"
 #include "common/base/mutex.h"
 #include "models/decoder/step_runner.h"
@@ -52,6 +53,7 @@ class StepLoop {
     absl::Status status;
     std::vector<scheduler::SlotTable::Row> rows;
     bool constrained = false;
+    absl::Duration host_time;
   };
   enum class Move { kWait, kLaunch, kApplyMasks, kCollect, kReturn };
 

@@ -93,6 +93,7 @@ class StepLoopTest : public ::testing::Test {
         std::make_unique<FakeRunner>(steps_in_flight, trace_), models::sampling::LogitRules{},
         [this](StepResult result) {
           results_[result.step] = result.tokens;
+          host_times_[result.step] = result.host_time;
           trace_.Add(absl::StrCat("result ", result.step));
         });
   }
@@ -113,6 +114,7 @@ class StepLoopTest : public ::testing::Test {
 
   Trace trace_;
   std::map<uint64_t, absl::StatusOr<StepTokens>> results_;
+  std::map<uint64_t, absl::Duration> host_times_;
   std::unique_ptr<Stage> stage_;
 };
 
@@ -122,6 +124,7 @@ TEST_F(StepLoopTest, OneStepAtATimeIsCollectedAtOnce) {
   EXPECT_THAT(trace_.WaitFor("result 1"),
               ElementsAre("forward 1", "sample 1 row 0", "sample 1 row 1", "end 1", "collect 1",
                           "result 1"));
+  EXPECT_GT(host_times_[1], absl::ZeroDuration());
 }
 
 TEST_F(StepLoopTest, TheNextStepIsLaunchedBeforeTheOldestIsCollected) {
