@@ -212,6 +212,7 @@ absl::Status CudaLlama::Start(const TerminusLlamaModel& model, const LmOptions& 
                                       .max_tokens = options.max_tokens,
                                       .kv_blocks = blocks,
                                       .memory_share = options.memory_share,
+                                      .poison = options.poison ? 1 : 0,
                                       .tuning_directory = options.tuning_directory.empty()
                                                               ? nullptr
                                                               : options.tuning_directory.c_str()};

@@ -157,6 +157,20 @@ __device__ __forceinline__ void TakeBlock(State<kHeadDim>& state, uint32_t keys,
   }
 }
 
+// Zeros the values of a block from token `last` on: they are of no token, and may be numbers of a
+// sequence that had the block before, even such that are not finite.
+template <int kHeadDim>
+__device__ __forceinline__ void ZeroTail(uint32_t values, int last, int lane) {
+  constexpr int kChunks = kHeadDim / 8;
+  for (int i = last * kChunks + lane; i < kBlockTokens * kChunks; i += 32) {
+    asm volatile("st.shared.v4.b32 [%0], {%1, %1, %1, %1};" ::"r"(
+                     ChunkAddress<kHeadDim>(values, i / kChunks, i % kChunks)),
+                 "r"(0)
+                 : "memory");
+  }
+  __syncwarp();
+}
+
 // Shared memory of the merge: each warp's sums [warps, 8 heads, head_dim + 4], then [warps, 8]
 // maximum and weight.
 template <int kHeadDim>
@@ -255,8 +269,12 @@ __global__ void __launch_bounds__(kThreads) DecodeAttention(DecodeAttentionArgs 
     const int block = warp + own * kWarps;
     const uint32_t stage =
         ring + (own % Sizes<kHeadDim>::kStages) * 2 * Sizes<kHeadDim>::kBlockBytes;
-    TakeBlock<kHeadDim>(state, stage, stage + Sizes<kHeadDim>::kBlockBytes, query,
-                        block == 0 ? item.skipped : 0, item.tokens - block * kBlockTokens, scale,
+    const uint32_t values = stage + Sizes<kHeadDim>::kBlockBytes;
+    const int last = item.tokens - block * kBlockTokens;
+    if (last < kBlockTokens) {
+      ZeroTail<kHeadDim>(values, last, lane);
+    }
+    TakeBlock<kHeadDim>(state, stage, values, query, block == 0 ? item.skipped : 0, last, scale,
                         lane);
     __syncwarp();
   }

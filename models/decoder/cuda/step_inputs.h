@@ -50,6 +50,7 @@ struct StepLimits {
   // Thread blocks of decode attention for each KV head that the device runs at a time.
   int attention_parts = 1;
   std::vector<int> windows;  // The distinct ones of the layers; 0: none.
+  bool poison = false;       // Inputs of no use are such that a kernel that used them would fail.
 };
 
 // Items of `tokens` single tokens at most.
