@@ -123,6 +123,7 @@ class CudaLlamaGpu : public testing::Test {
 TEST_F(CudaLlamaGpu, HeadsOf64) { ExpectEqual("heads_of_64"); }
 TEST_F(CudaLlamaGpu, HeadsOf128) { ExpectEqual("heads_of_128"); }
 TEST_F(CudaLlamaGpu, OneKvHead) { ExpectEqual("one_kv_head"); }
+TEST_F(CudaLlamaGpu, ManyQueryHeads) { ExpectEqual("many_query_heads"); }
 TEST_F(CudaLlamaGpu, ThreeHeads) { ExpectEqual("three_heads"); }
 TEST_F(CudaLlamaGpu, EqualHeads) { ExpectEqual("equal_heads"); }
 TEST_F(CudaLlamaGpu, NormalisedHeads) { ExpectEqual("normalised_heads"); }

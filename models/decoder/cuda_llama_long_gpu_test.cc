@@ -250,8 +250,9 @@ TEST_P(TeacherForcingGpu, AloneAndAmongOthers) {
 
 INSTANTIATE_TEST_SUITE_P(Models, TeacherForcingGpu,
                          testing::Values("heads_of_64", "heads_of_128", "one_kv_head",
-                                         "three_heads", "equal_heads", "normalised_heads", "biases",
-                                         "windows", "windows_of_some_layers"),
+                                         "many_query_heads", "three_heads", "equal_heads",
+                                         "normalised_heads", "biases", "windows",
+                                         "windows_of_some_layers"),
                          [](const auto& info) { return std::string(info.param); });
 
 // After 1,000 steps of churn the logits of 64 live sequences are those of a fresh prefill.

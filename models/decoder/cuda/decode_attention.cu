@@ -14,7 +14,7 @@ using models::cuda::WaitForBefore;
 
 constexpr int kWarps = 4;
 constexpr int kThreads = kWarps * 32;
-constexpr int kHeads = kMaxDecodeGroup;  // Columns of a tensor core product.
+constexpr int kHeads = 8;  // Columns of a tensor core product.
 constexpr float kLog2E = 1.4426950408889634f;
 
 template <int kHeadDim>
@@ -211,8 +211,13 @@ __global__ void __launch_bounds__(kThreads) DecodeAttention(DecodeAttentionArgs 
     return;
   }
   const DecodeItem item = args.items[item_index];
-  const int kv_head = blockIdx.x;
-  const int group = args.heads / args.kv_heads;
+  // Of the query heads that share a KV head, a thread block has so many at most.
+  const int sharing = args.heads / args.kv_heads;
+  const int parts = (sharing + kHeads - 1) / kHeads;
+  const int kv_head = blockIdx.x / parts;
+  const int first_of_group = blockIdx.x % parts * kHeads;
+  const int first_head = kv_head * sharing + first_of_group;
+  const int group = min(kHeads, sharing - first_of_group);
   const int warp = threadIdx.x / 32;
   const int lane = threadIdx.x % 32;
   const int blocks = (item.tokens + kBlockTokens - 1) / kBlockTokens;
@@ -250,7 +255,7 @@ __global__ void __launch_bounds__(kThreads) DecodeAttention(DecodeAttentionArgs 
   uint32_t query[kHeadDim / 16][2];
   const int head = lane / 4;
   const Bf16* q = args.qkv + int64_t{item.row} * (args.heads + 2 * args.kv_heads) * kHeadDim +
-                  (kv_head * group + head) * kHeadDim + (lane % 4) * 2;
+                  (first_head + head) * kHeadDim + (lane % 4) * 2;
 #pragma unroll
   for (int step = 0; step < kHeadDim / 16; ++step) {
     query[step][0] = head < group ? *reinterpret_cast<const uint32_t*>(q + step * 16) : 0;
@@ -284,7 +289,6 @@ __global__ void __launch_bounds__(kThreads) DecodeAttention(DecodeAttentionArgs 
   Put(state, warp, lane, merge);
   __syncthreads();
 
-  const int first_head = kv_head * group;
   for (int i = threadIdx.x; i < group * kHeadDim; i += kThreads) {
     const int h = i / kHeadDim;
     const int dim = i % kHeadDim;
@@ -320,7 +324,7 @@ __global__ void __launch_bounds__(kThreads) DecodeAttention(DecodeAttentionArgs 
   __shared__ bool is_last;
   __threadfence();
   __syncthreads();
-  int32_t* const arrived = args.arrived + item.row * args.kv_heads + kv_head;
+  int32_t* const arrived = args.arrived + item.row * gridDim.x + blockIdx.x;
   if (threadIdx.x == 0) {
     is_last = atomicAdd(arrived, 1) == item.splits - 1;
   }
@@ -367,8 +371,9 @@ cudaError_t Launch(const DecodeAttentionArgs& args, cudaStream_t stream) {
   if (const cudaError_t error = AllowSharedMemory<kHeadDim>(); error != cudaSuccess) {
     return error;
   }
-  return LaunchBehind(DecodeAttention<kHeadDim>, dim3(args.kv_heads, args.max_items),
-                      dim3(kThreads), Sizes<kHeadDim>::kSharedBytes, stream, args);
+  return LaunchBehind(DecodeAttention<kHeadDim>,
+                      dim3(DecodeGroups(args.heads, args.kv_heads), args.max_items), dim3(kThreads),
+                      Sizes<kHeadDim>::kSharedBytes, stream, args);
 }
 
 template <int kHeadDim>
@@ -389,6 +394,10 @@ int Slots() {
 
 cudaError_t LaunchDecodeAttention(const DecodeAttentionArgs& args, cudaStream_t stream) {
   return args.head_dim == 128 ? Launch<128>(args, stream) : Launch<64>(args, stream);
+}
+
+int DecodeGroups(int heads, int kv_heads) {
+  return kv_heads * ((heads / kv_heads + kHeads - 1) / kHeads);
 }
 
 int DecodeAttentionSlots(int head_dim) { return head_dim == 128 ? Slots<128>() : Slots<64>(); }

@@ -195,7 +195,8 @@ StepLimits Engine::MakeStepLimits(const TerminusLlamaLimits& limits) const {
   step.kv_blocks = memory_.kv_blocks;
   // Tables of prefilled sequences are there twice.
   step.max_kv_indices = 2 * blocks_each * limits.max_sequences;
-  step.attention_parts = std::max(1, DecodeAttentionSlots(config_.head_dim) / config_.kv_heads);
+  step.attention_parts = std::max(
+      1, DecodeAttentionSlots(config_.head_dim) / DecodeGroups(config_.heads, config_.kv_heads));
   step.windows = context_.windows;
   step.poison = limits.poison != 0;
   return step;
@@ -221,7 +222,7 @@ void Engine::AllocateActivations(const TerminusLlamaLimits& limits) {
   const size_t items = ItemCapacity(MakeStepLimits(limits), limits.max_sequences);
   allocate(parts_.sums, items * config_.heads * config_.head_dim);
   allocate(parts_.weights, items * config_.heads);
-  allocate(parts_.arrived, sequences * config_.kv_heads);
+  allocate(parts_.arrived, sequences * DecodeGroups(config_.heads, config_.kv_heads));
   partial_bytes_ = kPartialBytes;
   allocate(partial_, partial_bytes_);
   // A sequence's last tile may be short.

@@ -33,6 +33,7 @@ MODELS = {
     "heads_of_64": (C.LlamaForCausalLM, heads(8, 2, 64)),
     "heads_of_128": (C.LlamaForCausalLM, heads(8, 2, 128)),
     "one_kv_head": (C.LlamaForCausalLM, heads(8, 1, 128)),
+    "many_query_heads": (C.LlamaForCausalLM, dict(heads(24, 2, 64), hidden_size=192)),
     "three_heads": (C.LlamaForCausalLM, dict(heads(3, 1, 64), hidden_size=192)),
     "equal_heads": (C.LlamaForCausalLM, dict(heads(5, 5, 64), hidden_size=320)),
     "normalised_heads": (C.Qwen3ForCausalLM, heads(4, 2, 128)),
