@@ -10,6 +10,7 @@ import time
 import figures
 import gpu_load
 import nvml
+import rounds
 from area_router import Cluster
 from line_process import LineProcess
 
@@ -106,17 +107,16 @@ def _peers_of(name):
 
 
 def _rates(contenders, batch, options):
-    """Of (process, case) pairs: items a second in each round. Each round asks all, starting with another one."""
+    """Of (process, case) pairs: items a second in each round."""
     for process, case in contenders:
         process.ask(f"run {case} {batch} {options.burst_s}", "ran", 300)
-    rates = [[] for _ in contenders]
-    for turn in range(options.rounds):
-        for i in range(len(contenders)):
-            which = (turn + i) % len(contenders)
-            process, case = contenders[which]
-            items, seconds = process.ask(f"run {case} {batch} {options.burst_s}", "ran")
-            rates[which].append(int(items) / float(seconds))
-    return rates
+
+    def rate(contender):
+        process, case = contender
+        items, seconds = process.ask(f"run {case} {batch} {options.burst_s}", "ran")
+        return int(items) / float(seconds)
+
+    return rounds.interleaved(contenders, options.rounds, rate)
 
 
 def _vision(made, wanted, contenders, options):

@@ -47,7 +47,7 @@ def check_agreement(ours, theirs):
 def run(options, folder, python, peers):
     """The figures; `python` runs the scripts in `peers`."""
     model = options.llama_8b or os.path.join(folder, "llama_8b")
-    if not os.path.exists(os.path.join(model, "config.json")):
+    if not os.path.exists(os.path.join(model, "bundle.yaml")):
         start = time.monotonic()
         subprocess.run([python, os.path.join(peers, "make_llama_8b.py"), "--out", model], check=True)
         print(f"  {NAME}: {model} is made, {time.monotonic() - start:.0f} s", flush=True)

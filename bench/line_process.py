@@ -1,5 +1,6 @@
 """A contender: a process that is started once and asked, line by line, for timed bursts."""
 
+import contextlib
 import os
 import selectors
 import subprocess
@@ -25,13 +26,17 @@ class LineProcess:
 
     def ask(self, line, word, timeout=120):
         """Sends `line` and returns the fields of the answer."""
-        self._process.stdin.write(line.encode() + b"\n")
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(line.encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise RuntimeError(f"{' '.join(self._command)} ended with {self._process.wait()}") from None
         return self.expect(word, timeout)
 
     def close(self):
         """Ends the process: by closing its input, then by force."""
-        if self._process.stdin:
+        # What could not be sent is still in the buffer when the process has ended.
+        with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         try:
             self._process.wait(timeout=10)

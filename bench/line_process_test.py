@@ -29,6 +29,14 @@ class LineProcessTest(unittest.TestCase):
             with self.assertRaisesRegex(RuntimeError, "ended with 3"):
                 process.expect("ready", 30)
 
+    def test_asking_a_process_that_has_ended_is_an_error_each_time(self):
+        with LineProcess([sys.executable, "-c", "print('ready')"]) as process:
+            process.expect("ready", 30)
+            process._process.wait()
+            for _ in range(2):
+                with self.assertRaisesRegex(RuntimeError, "ended with 0"):
+                    process.ask("a", "said", 30)
+
     def test_silence_ends_at_the_deadline(self):
         with LineProcess([sys.executable, "-c", "import sys; sys.stdin.read()"]) as process:
             with self.assertRaises(TimeoutError):

@@ -1,17 +1,16 @@
-"""Writes the newest figures into docs/benchmarks.md, between its two markers.
+"""Writes the newest figures into docs/benchmarks.md, between the markers of each section that is made.
 
-    report.py           rewrites the table
+    report.py           rewrites the sections
 """
 
 import glob
 import os
 
+import decoder_limits
 import figures
 
 DOCUMENT = os.path.join(figures.ROOT, "docs", "benchmarks.md")
 RESULTS = os.path.join(figures.ROOT, "bench", "results")
-BEGIN = "<!-- figures: made by bench/report.py -->"
-END = "<!-- end of figures -->"
 
 
 def markdown(records):
@@ -31,13 +30,24 @@ def markdown(records):
     return "\n\n".join(parts)
 
 
-def with_table(document, table):
-    """`document` with what stands between its markers replaced."""
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the markers {BEGIN!r} and {END!r} are not both there")
-    return f"{before}{BEGIN}\n\n{table}\n\n{END}{after}"
+def markers(section):
+    return f"<!-- {section}: made by bench/report.py -->", f"<!-- end of {section} -->"
+
+
+def with_section(document, section, text):
+    """`document` with `text` between the markers of `section`."""
+    begin, end = markers(section)
+    before, found, rest = document.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"the markers {begin!r} and {end!r} are not both there")
+    return f"{before}{begin}\n\n{text}\n\n{end}{after}"
+
+
+def with_sections(document, records):
+    """`document` with all sections made from `records`."""
+    document = with_section(document, "figures", markdown(records))
+    return with_section(document, "decoder limits", decoder_limits.markdown(records))
 
 
 def newest_records():
@@ -53,7 +63,7 @@ def update():
     with open(DOCUMENT) as file:
         document = file.read()
     with open(DOCUMENT, "w") as file:
-        file.write(with_table(document, markdown(newest_records())))
+        file.write(with_sections(document, newest_records()))
 
 
 if __name__ == "__main__":

@@ -18,16 +18,19 @@ class ReportTest(unittest.TestCase):
         self.assertIn("| `cpu.text_encoder` | 3.142 texts/s | onnxruntime | 2 | 1.57 | `abc` | 2025-01-01 |", text)
 
     def test_replaces_what_stands_between_the_markers_and_nothing_else(self):
-        document = f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n"
-        self.assertEqual(report.with_table(document, "new"), f"before\n{report.BEGIN}\n\nnew\n\n{report.END}\nafter\n")
+        begin, end = report.markers("some")
+        document = f"before\n{begin}\nold\n{end}\nafter\n"
+        self.assertEqual(report.with_section(document, "some", "new"),
+                         f"before\n{begin}\n\nnew\n\n{end}\nafter\n")
         with self.assertRaises(ValueError):
-            report.with_table("no markers", "new")
+            report.with_section("no markers", "some", "new")
+        with self.assertRaises(ValueError):
+            report.with_section(document, "another", "new")
 
     def test_the_document_shows_the_newest_results(self):
         with open(report.DOCUMENT) as file:
             document = file.read()
-        self.assertEqual(document, report.with_table(document, report.markdown(report.newest_records())),
-                         "run bench/report.py")
+        self.assertEqual(document, report.with_sections(document, report.newest_records()), "run bench/report.py")
 
 
 if __name__ == "__main__":

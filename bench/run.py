@@ -20,6 +20,8 @@ AREAS = {
                                "terminus-vision", "terminus-video", "terminus-decoder"]),
     "gpu": ("area_gpu", ["gpu_encoder_bench", "load_bench", "wire_bench", "terminus", "terminus-router",
                          "terminus-vision"]),
+    "decoder": ("area_decoder", ["decoder_gpu_bench", "generate_bench", "terminus-router",
+                                 "terminus-decoder"]),
     "families": ("area_families", ["encoder_bench"]),
     "tokenizers": ("area_tokenizers", ["tokenizer_bench"]),
     "video": ("area_video", ["terminus-video", "video_bench"]),
@@ -36,11 +38,15 @@ def parse(arguments):
     parser.add_argument("--vocabulary", nargs="+", default=[],
                         help="area tokenizers: what packages ship, as bench/peers/make_tokenizers.py takes it")
     parser.add_argument("--family", nargs="+", default=[], help="area families: these alone")
-    parser.add_argument("--llama-8b", help="area gpu: the folder that bench/peers/make_llama_8b.py makes; it makes one "
-                        "here, or else a temporary one (15 GiB), if there is none")
+    parser.add_argument("--llama-8b", help="areas gpu and decoder: the folder that bench/peers/make_llama_8b.py makes; "
+                        "it makes one here, or else a temporary one (15 GiB), if there is none")
+    parser.add_argument("--vllm-python", help="area decoder: the Python that has vLLM; default TERMINUS_VLLM_PYTHON, "
+                        "else that of the other peers")
+    parser.add_argument("--limit-s", type=float, help="area decoder: begin no further figure after so many seconds")
     parser.add_argument("--dry-run", action="store_true", help="show the figures, write nothing")
     parser.add_argument("--force", action="store_true", help="write figures down although the machine was busy")
-    parser.add_argument("--only", default="", help="figures whose names begin so, separated by commas (area gpu)")
+    parser.add_argument("--only", default="",
+                        help="areas gpu and decoder: figures whose names begin so, separated by commas")
     parser.add_argument("--commit", help="what was built, where this is no checkout of it")
     parser.add_argument("--results", default=os.path.join(figures.ROOT, "bench", "results"), help="where figures go")
     parser.add_argument("--binaries", default=os.path.join(figures.ROOT, "build", "release", "bin"))
@@ -50,7 +56,7 @@ def parse(arguments):
 
 def _command(arguments):
     """The command as anyone would give it: without what says where things lie on this machine."""
-    places = ("--binaries", "--results", "--commit", "--llama-8b")
+    places = ("--binaries", "--results", "--commit", "--llama-8b", "--vllm-python", "--limit-s")
     kept, skip = [], False
     for argument in arguments:
         if not skip and argument not in places:

@@ -3,7 +3,7 @@
     make_llama_8b.py --out FOLDER [--layers N]
 
 Weights are slices, each from another place, of one run of small normal values: speed does not depend on them. The
-files are written raw, several at a time. Needs 15 GiB of disk.
+files are written raw, several at a time. Needs 15 GiB of disk. FOLDER is also a bundle, with a made-up tokenizer.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import concurrent.futures
 import json
 import os
 
+import llama_tokenizer
 import torch
 
 HIDDEN, INNER, KV, VOCAB, LAYERS = 4096, 14336, 1024, 128256, 32
@@ -25,6 +26,14 @@ CONFIG = {
                         "high_freq_factor": 4.0, "original_max_position_embeddings": 8192},
     "bos_token_id": 128000, "eos_token_id": 128001,
 }
+# Its space has a name of its own: without one, all weights would be hashed.
+BUNDLE = """format: 1
+name: llama-8b-random
+space:
+  id: 8b8b8b8b8b8b8b8b8b8b8b8b8b8b8b8b
+decoder:
+  path: .
+"""
 
 
 def tensors(layers):
@@ -96,9 +105,12 @@ def main():
     with open(os.path.join(args.out, "model.safetensors.index.json"), "w") as file:
         json.dump({"metadata": {"total_size": sum(count for some in parts for _, _, count in some)},
                    "weight_map": {name: names[i] for i, some in enumerate(parts) for name, _, _ in some}}, file)
-    # Last: a folder that has it is whole.
     with open(os.path.join(args.out, "config.json"), "w") as file:
         json.dump(CONFIG | {"num_hidden_layers": args.layers}, file)
+    llama_tokenizer.write(args.out)
+    # Last: a folder that has it is whole.
+    with open(os.path.join(args.out, "bundle.yaml"), "w") as file:
+        file.write(BUNDLE)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -62,6 +63,28 @@ class DistTest(unittest.TestCase):
         link.symlink_to(torch)
         self.addCleanup(link.unlink)
         subprocess.run([text, "--help"], check=True, capture_output=True, timeout=60, env={})
+
+    def test_a_bench_is_one_archive_that_runs_elsewhere(self):
+        with tempfile.TemporaryDirectory() as folder:
+            made = dist("--bench", "decoder", "--only", "generate_bench", f"{folder}/made")
+            self.assertEqual(0, made.returncode, made.stdout + made.stderr)
+            archive = pathlib.Path(folder, "made.tar.xz")
+            self.assertLess(archive.stat().st_size, 12 << 20)
+            shutil.rmtree(f"{folder}/made")
+            subprocess.run(["tar", "xJf", archive, "-C", folder], check=True, timeout=60)
+            binaries = pathlib.Path(folder, "made", "bin")
+            self.assertEqual([file.name for file in binaries.iterdir()], ["generate_bench"])
+            usage = subprocess.run([binaries / "generate_bench"], capture_output=True, text=True, env={}, timeout=30)
+            self.assertIn("usage: generate_bench ADDRESS", usage.stderr)
+            targets = subprocess.run([sys.executable, f"{folder}/made/bench/run.py", "decoder", "--targets"],
+                                     capture_output=True, text=True, check=True, timeout=30).stdout
+            self.assertIn("decoder_gpu_bench", targets.split())
+
+    def test_a_bench_takes_targets_of_its_area_alone(self):
+        with tempfile.TemporaryDirectory() as folder:
+            refused = dist("--bench", "decoder", "--only", "wire_bench", f"{folder}/made")
+            self.assertEqual(1, refused.returncode)
+            self.assertIn("--only wire_bench: the area decoder has", refused.stderr)
 
     def test_it_replaces_only_what_it_made(self):
         with tempfile.TemporaryDirectory() as folder:
