@@ -8,7 +8,7 @@ namespace {
 
 using testing::HasSubstr;
 
-// What `log` writes to stderr; nothing may go to stdout.
+// Returns the text that `log` writes to stderr. Fails if `log` writes anything to stdout.
 template <typename Function>
 std::string Logged(const Function& log) {
   testing::internal::CaptureStdout();

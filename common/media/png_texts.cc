@@ -48,7 +48,8 @@ std::pair<absl::string_view, absl::string_view> SplitKey(absl::string_view data)
           zero == absl::string_view::npos ? absl::string_view() : data.substr(zero + 1)};
 }
 
-// What ImageMagick writes: three lines, then the bytes in hexadecimal. Nothing for other digits.
+// Decodes a profile as ImageMagick writes it: three lines, then the bytes in hexadecimal. Returns
+// nothing if a digit is not hexadecimal.
 absl::optional<std::string> RawProfile(absl::string_view text) {
   for (int line = 0; line < 3; ++line) {
     const size_t end = text.find('\n');

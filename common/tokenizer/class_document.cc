@@ -173,7 +173,7 @@ absl::Status RebuildXlmRoberta(const ClassOptions& options, json& document) {
   return SetModel("Unigram", {{"unk_id", 3U}, {"byte_fallback", false}}, document);
 }
 
-// Takes keys without effect on ids out of a section, and those in it.
+// Removes trim_offsets, which does not change ids, from a section and from all sections inside it.
 void DropOffsets(json& section) {
   if (section.is_object()) section.erase("trim_offsets");
   if (!section.is_structured()) return;

@@ -29,8 +29,8 @@ class Decoder {
   // INVALID_ARGUMENT names what is supported. Null puts blanks between tokens.
   static absl::StatusOr<std::unique_ptr<const Decoder>> FromJson(const JsonNode& section);
 
-  // Whether a token adds bytes of its own to a text, whatever stands behind it: then BytesOf says
-  // which.
+  // Whether a token always adds the same bytes to a text, whichever tokens follow. BytesOf returns
+  // these bytes.
   bool adds_bytes() const { return chain_.empty() && word_suffix_.empty(); }
 
   // The bytes that a token adds to a text, before the text loses stripped(). They need not be whole

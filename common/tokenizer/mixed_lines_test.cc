@@ -1,6 +1,6 @@
-// What the library "tokenizers" makes of lines of mixed text, and of their ids, with every kind of
-// file; tests/golden/tokenizer/make_mixed_goldens.py writes it down. TERMINUS_MIXED_LINES names
-// another file, of as many lines and of whichever tokenizers.
+// Compares ids and decoded texts of mixed lines with the library "tokenizers", for every kind of
+// tokenizer.json. The golden comes from tests/golden/tokenizer/make_mixed_goldens.py.
+// TERMINUS_MIXED_LINES names another file of that script, with other lines and tokenizers.
 
 #include <gtest/gtest.h>
 

@@ -41,7 +41,7 @@ class PythonTokenTrie {
   // `current`.
   Match LookAhead(const std::u32string& text, size_t current, size_t skip,
                   absl::Span<const State> states, size_t found) const;
-  // Where to cut, in characters.
+  // Returns the positions at which to cut the text, in characters.
   std::vector<size_t> OffsetsOf(const std::u32string& text) const;
 
   std::vector<Node> nodes_;

@@ -21,7 +21,7 @@ using Piece = SentencePieceFile::Piece;
 using Type = SentencePieceFile::Type;
 
 constexpr char kBlank[] = "▁";
-// How much worse than the worst piece an unknown character is.
+// An unknown character scores this much below the worst piece.
 constexpr float kUnknownPenalty = 10.0F;
 // Sums beyond this are counted from 0 again.
 constexpr float kLargestSum = 100000.0F;

@@ -136,7 +136,7 @@ TEST(PythonTokenTrieTest, FindsTokensAsTransformersDoes) {
 TEST(PythonTextTest, LowersTheCase) {
   EXPECT_EQ(PythonLower("ABC"), "abc");
   EXPECT_EQ(PythonLower("ΑΣ ΑΣΑ Σ İ"), "ας ασα σ i\u0307");
-  // Assigned after Unicode 14: not a letter behind the sigma.
+  // U+1E030 was assigned after Unicode 14, so it does not count as a letter after the sigma.
   EXPECT_EQ(PythonLower("ΑΣ\U0001e030Α"), "ας\U0001e030α");
 }
 

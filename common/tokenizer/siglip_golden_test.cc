@@ -1,6 +1,6 @@
-// What SiglipTokenizer of transformers makes of hostile texts, with vocabularies of SentencePiece;
-// tests/golden/tokenizer/make_siglip_goldens.py writes it down. TERMINUS_SIGLIP_GOLDENS names the
-// folder of a differential run.
+// Compares ids of hostile texts with SiglipTokenizer of transformers, for SentencePiece
+// vocabularies. The goldens come from tests/golden/tokenizer/make_siglip_goldens.py.
+// TERMINUS_SIGLIP_GOLDENS names the folder of a differential run.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -18,7 +18,7 @@
 
 namespace terminus::tokenizer {
 
-// What a folder's files say to SiglipTokenizer of transformers.
+// The settings of SiglipTokenizer of transformers that a folder's files can change.
 struct SiglipOptions {
   bool do_lower_case = true;
   // Whether the vocabulary's own dummy prefix counts.

@@ -1,7 +1,9 @@
 #include "models/checkpoint/fake_checkpoint.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -21,6 +23,35 @@ uint32_t Fnv1a(const std::string& text) {
     value = (value ^ static_cast<uint8_t>(byte)) * 0x01000193;
   }
   return value;
+}
+
+// To the nearest, ties to even; of finite numbers.
+uint16_t RoundToBFloat16(float value) {
+  uint32_t bits = 0;
+  std::memcpy(&bits, &value, sizeof(bits));
+  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+template <class T, class Round>
+absl::Status WriteFake(const std::string& path, const nlohmann::json& tensors, weights::DType dtype,
+                       const Round& round) {
+  std::vector<std::vector<T>> values;
+  std::vector<std::pair<std::string, weights::TensorView>> views;
+  for (const nlohmann::json& tensor : tensors) {
+    const auto name = tensor[0].get<std::string>();
+    const auto shape = tensor[1].get<std::vector<int64_t>>();
+    const std::vector<float> made =
+        FakeTensor(tensor.size() > 2 ? tensor[2].get<std::string>() : name, shape);
+    std::vector<T>& stored = values.emplace_back(made.size());
+    std::transform(made.begin(), made.end(), stored.begin(), round);
+    views.emplace_back(
+        name, weights::TensorView{
+                  .dtype = dtype,
+                  .shape = shape,
+                  .data = absl::MakeConstSpan(reinterpret_cast<const std::byte*>(stored.data()),
+                                              stored.size() * sizeof(T))});
+  }
+  return weights::WriteSafetensors(path, views);
 }
 
 }  // namespace
@@ -53,20 +84,12 @@ std::vector<float> FakeTensor(const std::string& name, const std::vector<int64_t
 }
 
 absl::Status WriteFakeWeights(const std::string& path, const nlohmann::json& tensors) {
-  std::vector<std::vector<float>> values;
-  std::vector<std::pair<std::string, weights::TensorView>> views;
-  for (const nlohmann::json& tensor : tensors) {
-    const auto name = tensor[0].get<std::string>();
-    const auto shape = tensor[1].get<std::vector<int64_t>>();
-    values.push_back(FakeTensor(tensor.size() > 2 ? tensor[2].get<std::string>() : name, shape));
-    views.emplace_back(
-        name, weights::TensorView{.dtype = weights::DType::kFloat32,
-                                  .shape = shape,
-                                  .data = absl::MakeConstSpan(
-                                      reinterpret_cast<const std::byte*>(values.back().data()),
-                                      values.back().size() * sizeof(float))});
-  }
-  return weights::WriteSafetensors(path, views);
+  return WriteFake<float>(path, tensors, weights::DType::kFloat32,
+                          [](float value) { return value; });
+}
+
+absl::Status WriteFakeBFloat16(const std::string& path, const nlohmann::json& tensors) {
+  return WriteFake<uint16_t>(path, tensors, weights::DType::kBFloat16, RoundToBFloat16);
 }
 
 void WriteTestFile(const std::string& path, const std::string& content) {

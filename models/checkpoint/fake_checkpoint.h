@@ -20,6 +20,9 @@ std::vector<float> FakeTensor(const std::string& name, const std::vector<int64_t
 // has the values of another name's.
 absl::Status WriteFakeWeights(const std::string& path, const nlohmann::json& tensors);
 
+// The same, rounded to bfloat16 and stored so.
+absl::Status WriteFakeBFloat16(const std::string& path, const nlohmann::json& tensors);
+
 void WriteTestFile(const std::string& path, const std::string& content);
 
 // tests/golden/models/NAME.json, whose "config" and "tensors" describe a folder and whose other

@@ -81,7 +81,7 @@ class AtenLlama : public CausalLm {
   AtenRope rope_;
   at::Tensor embedding_;  // [vocab, hidden]
   std::vector<Layer> layers_;
-  std::vector<Cache> cache_;  // Of each layer.
+  std::vector<Cache> cache_;  // One for each layer.
   at::Tensor final_norm_;
   at::Tensor head_;  // [vocab, hidden]
   at::Tensor out_;   // float32 on the host: what the last step made.

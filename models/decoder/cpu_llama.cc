@@ -65,7 +65,7 @@ class CpuLlama::Loader {
   }
 
   Product LoadLinear(const LinearSpec& linear) const {
-    // Of a pair, each part has all of the outputs.
+    // Each part of a gated pair has all outputs.
     const int64_t out = linear.gated ? linear.parts[0].out : linear.out();
     PanelWeight weight(isa_, type_, linear.in, out, /*paired=*/linear.gated, arena_);
     std::vector<float> bias;

@@ -73,7 +73,7 @@ class CpuLlama : public CausalLm {
 
   absl::Status Run(const StepInput& input);
   Step Prepare(const StepInput& input);
-  // Of a layer of this stage, with all of its tokens seen.
+  // Returns the arguments for one layer of this stage, without a window: every token is seen.
   kernels::PagedAttentionArgs AttentionArgs(const Step& step, int layer) const;
   void Embed(Member& member, const Step& step) const;
   void Head(Member& member, const Step& step) const;

@@ -20,8 +20,6 @@ namespace terminus::models::decoder {
 namespace {
 
 constexpr size_t kErrorBytes = 1024;
-// Query heads that share a KV head.
-constexpr int kMaxGroup = 8;
 constexpr int kMaxHidden = 16384;
 
 class Loader {
@@ -108,10 +106,6 @@ absl::StatusOr<sampling::Sampled> SampledOf(const TerminusSamplingResult& result
 absl::Status CudaLlama::Supports(const LlamaConfig& config, const LayerRange& layers) {
   if (config.head_dim != 64 && config.head_dim != 128) {
     return absl::UnimplementedError(absl::StrCat("heads of ", config.head_dim));
-  }
-  if (config.heads / config.kv_heads > kMaxGroup) {
-    return absl::UnimplementedError(
-        absl::StrCat(config.heads / config.kv_heads, " query heads for each KV head"));
   }
   if (config.hidden_size % 8 != 0 || config.hidden_size > kMaxHidden ||
       config.intermediate_size % 8 != 0 || config.vocab_size % 8 != 0) {
@@ -212,6 +206,7 @@ absl::Status CudaLlama::Start(const TerminusLlamaModel& model, const LmOptions& 
                                       .max_tokens = options.max_tokens,
                                       .kv_blocks = blocks,
                                       .memory_share = options.memory_share,
+                                      .poison = options.poison ? 1 : 0,
                                       .tuning_directory = options.tuning_directory.empty()
                                                               ? nullptr
                                                               : options.tuning_directory.c_str()};

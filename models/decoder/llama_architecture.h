@@ -23,7 +23,7 @@ struct NormSpec {
   int64_t width = 0;
 };
 
-// One linear map, y = x Wᵀ + b. Its rows are those of its parts, one part behind the other.
+// One linear map, y = x Wᵀ + b. Its rows are the rows of its parts, concatenated in order.
 struct LinearSpec {
   // Tensors NAME.weight [out, in] and, with `bias`, NAME.bias [out].
   struct Part {
@@ -44,7 +44,8 @@ struct LinearSpec {
 struct LayerSpec {
   NormSpec attention_norm;
   LinearSpec qkv;  // Queries, keys, values.
-  // Of each head by itself. Empty name: the model has none (LlamaConfig::qk_norm).
+  // Normalise each head separately. An empty name: the model has no such norm
+  // (LlamaConfig::qk_norm).
   NormSpec query_norm;
   NormSpec key_norm;
   LinearSpec attention_out;
@@ -91,7 +92,7 @@ auto LoadLlamaLayer(const LayerSpec& spec, const Loader& loader) {
                                   .down = loader.LoadLinear(spec.down)};
 }
 
-// What happens to the heads of a layer between their projection and the attention, in this order.
+// The steps that change a layer's heads between projection and attention, in this order.
 template <class Norm>
 struct HeadSteps {
   // Normalise each head of queries and of keys. Null: none is.

@@ -189,8 +189,8 @@ int64_t ReadWindowSize(JsonFile& file, const Family& family) {
   return IsNull(file, "sliding_window") ? 0 : size;
 }
 
-// What a window of `size` tokens is for contexts of `max_positions`: none that is not shorter
-// changes anything.
+// Returns the window for contexts of `max_positions` tokens. A window of that size or more changes
+// nothing, so that it becomes 0.
 int WindowWithin(int64_t size, int max_positions) {
   return size < max_positions ? static_cast<int>(size) : 0;
 }

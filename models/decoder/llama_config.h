@@ -10,7 +10,7 @@
 
 namespace terminus::models::decoder {
 
-// How one layer attends.
+// The attention settings of one layer.
 struct LayerAttention {
   // A token sees itself and the `window` - 1 tokens before it. 0: all tokens before it.
   int window = 0;

@@ -127,7 +127,7 @@ TEST(LlamaConfig, WindowsOfLayers) {
   EXPECT_THAT(windows(mistral, {{"sliding_window", int64_t{1} << 32}}), ElementsAre(0, 0));
   for (const char* type : {"qwen2", "qwen3"}) {
     const json qwen = {{"model_type", type}, {"use_sliding_window", true}, {"sliding_window", 64}};
-    // The first window is behind the last layer.
+    // By default, windows start only after the last layer.
     EXPECT_THAT(windows(qwen, json::object()), ElementsAre(0, 0));
     EXPECT_THAT(windows(qwen, {{"max_window_layers", 1}}), ElementsAre(0, 64));
     EXPECT_THAT(windows(qwen, {{"max_window_layers", 1}, {"use_sliding_window", false}}),

@@ -38,6 +38,8 @@ struct LmOptions {
   // the next load need not try and computes the same bits. Empty: nowhere.
   std::string tuning_directory;
   ComputeDType dtype = ComputeDType::kAuto;
+  // For tests: a GPU's memory that no step has written holds numbers that must not count.
+  bool poison = false;
   // Make every check of a load, but read no weight and use no device. The model cannot compute.
   bool check_only = false;
   LayerRange layers;

@@ -112,7 +112,7 @@ void LmRunner::ResolveTokens(const ForwardInput& input) {
   for (size_t i = 0; i < input.slots.size(); ++i) {
     const int32_t first = input.query_indptr[i];
     const int32_t end = input.query_indptr[i + 1];
-    // What is wrong with the offsets, the model says.
+    // The model checks the offsets and returns the error.
     if (end - first != 1 || first < 0 || static_cast<size_t>(first) >= token_ids_.size()) {
       continue;
     }

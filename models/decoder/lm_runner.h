@@ -19,7 +19,7 @@ namespace terminus::models::decoder {
 class LmRunner final : public StepRunner {
  public:
   struct Options {
-    // Where the model computes, for info().
+    // The model's device, returned by info().
     std::string device = "cpu";
     // At least 1 each; see RunnerInfo.
     int slots = 16;
@@ -61,7 +61,8 @@ class LmRunner final : public StepRunner {
   const RunnerInfo info_;
   std::vector<Slot> slots_;
 
-  // Of the last Forward; row_slots_ and row_sampled_ by row of the logits.
+  // Results and arrays of the last Forward. The logits' row is the index into row_slots_ and
+  // row_sampled_.
   Logits logits_;
   std::vector<int32_t> token_ids_;
   std::vector<int32_t> logits_tokens_;

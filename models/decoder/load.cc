@@ -37,7 +37,7 @@ absl::Status ResolveKv(const LlamaConfig& config, int64_t element_bytes, LmOptio
   if (options->kv_blocks == 0) {
     const int64_t bytes = KvBlockBytes(options->layers.last - options->layers.first,
                                        config.kv_heads, config.head_dim, element_bytes);
-    // Of the reference on a GPU, where nothing is said: as on a CPU.
+    // The ATen reference on a GPU has the CPU's default as well.
     const int64_t available = options->kv_bytes > 0 ? options->kv_bytes : kDefaultKvBytes;
     options->kv_blocks = static_cast<int>(std::clamp<int64_t>(available / bytes, 1, kMaxKvBlocks));
   }

@@ -28,7 +28,7 @@ struct RopeConfig {
   double beta_fast = 32;        // kYarn: pairs that turn more often keep their frequency.
   double beta_slow = 1;         // kYarn: pairs that turn less often are divided by `factor`.
   bool truncate = true;         // kYarn: the two bounds are whole pairs.
-  // Of the first training: kLlama3, kYarn.
+  // kLlama3, kYarn: longest context of the first training, in tokens.
   double original_max_positions = 8192;
   std::vector<double> short_factors;  // kLongRope: [head_dim / 2]
   double attention_factor = 1;

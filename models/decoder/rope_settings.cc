@@ -159,8 +159,7 @@ void Reader::ReadLongRope() {
   const double suggested =
       factor <= 1 ? 1 : std::sqrt(1 + std::log(factor) / std::log(rope().original_max_positions));
   rope().attention_factor = BoundedNumber(section_, "attention_factor", 0, kMaxFactor, suggested);
-  // Longer contexts turn by long_factor, all of their tokens anew, so that nothing kept of keys
-  // could be used again.
+  // A longer context turns all its tokens by long_factor, so that keys in the cache would be wrong.
   if (rope().original_max_positions < settings_.max_positions) {
     settings_.max_positions = static_cast<int>(rope().original_max_positions);
     settings::Warn(absl::StrCat(file_.path(), ": rope type \"longrope\": contexts end at ",

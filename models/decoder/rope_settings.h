@@ -5,7 +5,7 @@
 
 namespace terminus::models::decoder {
 
-// What a config.json says of positions.
+// The settings of rotary positions in a config.json.
 struct RopeSettings {
   RopeConfig rope;
   // Tokens of the longest context that these angles hold for. Below the file's

@@ -9,9 +9,10 @@
 
 namespace terminus::models::decoder {
 
-// What executes steps of a model that LoadCausalLm loaded: the engine of a GPU itself, which has
-// the slots and the tokens of its LmOptions; else an LmRunner of these options. Requires: the model
-// is first and last stage in one, and has the tokens of the rules. No torch in this header.
+// Makes the runner that executes steps of a model from LoadCausalLm. A GPU engine is a runner
+// itself, with the slots and tokens of its LmOptions; any other model gets an LmRunner with
+// `options`. Requires: the model is the only stage, and its vocabulary holds the tokens of `rules`.
+// No torch in this header.
 std::unique_ptr<StepRunner> MakeRunner(std::unique_ptr<CausalLm> lm, sampling::LogitRules rules,
                                        LmRunner::Options options);
 

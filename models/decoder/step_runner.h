@@ -20,7 +20,7 @@ inline constexpr int32_t kFromSampler = -1;
 // One forward pass over the new tokens of several sequences; chunks of prompts and single decoded
 // tokens may be mixed. Nothing is owned: all spans need live until Forward returns.
 struct ForwardInput {
-  // [tokens], sequences one behind the other. kFromSampler only for a sequence's single new token.
+  // [tokens], sequence after sequence. kFromSampler only for a sequence's single new token.
   absl::Span<const int32_t> token_ids;
   // [tokens]: position of each token in its sequence, from 0. A sequence's new tokens are its last:
   // their positions are consecutive and end at its length in `kv`.
@@ -49,7 +49,7 @@ struct SampleRow {
   const uint32_t* mask = nullptr;
 };
 
-// What a slot's sequence brings along.
+// The state of the sequence that a slot is opened for.
 struct SlotState {
   sampling::Parameters sampling;
   // Tokens of the prompt, and of prompt and answer at most.
@@ -66,7 +66,7 @@ struct StepOutput {
   struct Row {
     int32_t row = 0;
     // INTERNAL: logits are not finite. FAILED_PRECONDITION: rules and parameters leave no token.
-    // The slot's token is valid in either case, so that a step behind it can run.
+    // The slot's token is valid in either case, so that later steps can run.
     absl::StatusOr<sampling::Sampled> sampled;
   };
   std::vector<Row> rows;
@@ -88,7 +88,7 @@ struct RunnerInfo {
   int steps_in_flight = 1;
 };
 
-// Executes steps of a language model on one device: forward passes, and the sampling behind them.
+// Executes steps of a language model on one device: a forward pass, then sampling.
 // Work is given to the device in order and runs by itself; Collect waits for its results. Holds the
 // memory for keys and values, the last sampled token of each slot, and the slots' sampling state.
 // Used by one thread at a time, which owns the device.
@@ -105,8 +105,8 @@ class StepRunner {
 
   virtual const RunnerInfo& info() const = 0;
 
-  // Binds a sequence to a slot, and forgets the one before. Takes effect behind the work given so
-  // far.
+  // Binds a sequence to a slot and drops the slot's earlier sequence. Takes effect after the work
+  // submitted so far.
   virtual absl::Status OpenSlot(int32_t slot, const SlotState& state) = 0;
 
   // A sequence's logits do not depend on what else is in the step, nor on which blocks it has, but

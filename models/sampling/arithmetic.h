@@ -99,7 +99,7 @@ TERMINUS_HOST_DEVICE bool IsFinite(float logit) {
   return (BitCast<uint32_t>(logit) & 0x7F800000) != 0x7F800000;
 }
 
-// What Weight multiplies differences of logits with: log2(e) / temperature. Above 0.
+// Returns log2(e) / temperature, the factor of Weight for differences of logits. Above 0.
 TERMINUS_HOST_DEVICE double WeightScale(float temperature) {
   constexpr double kLog2E = 1.4426950408889634;
 #ifdef __CUDA_ARCH__

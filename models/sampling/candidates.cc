@@ -33,7 +33,7 @@ void Filter(const Keep& keep, Candidates& candidates) {
   candidates.weights.resize(kept);
 }
 
-// What the filters of information compute with: an entropy is no exact sum anyway.
+// Converts a weight for the filters that compute entropy, which is not exact in any case.
 double Real(uint64_t weight) { return static_cast<double>(weight); }
 
 // In nats.

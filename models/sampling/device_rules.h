@@ -12,7 +12,7 @@ namespace terminus::models::sampling {
 // of the sequence alone. Where it cannot, logits are sampled from on the host, by sampler.h.
 bool DeviceCanApply(const LogitRules& rules);
 
-// What a device needs to sample as Sample does.
+// The data that a device needs to return the same tokens as Sample.
 struct DeviceSampling {
   SlotSampling slot;
   std::vector<TokenRule> rules;

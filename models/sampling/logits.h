@@ -7,7 +7,7 @@
 #include "models/sampling/parameters.h"
 #include "models/sampling/rules.h"
 
-// What the settings of a request and of the model's folder do to logits before a token is chosen.
+// Changes logits by the settings of a request and of the model's folder, before a token is chosen.
 namespace terminus::models::sampling {
 
 // The sequence whose next token is sought.

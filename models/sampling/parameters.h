@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-// What a request says about the choice of its next token. No torch in this header.
+// A request's settings for the choice of its next token. No torch in this header.
 namespace terminus::models::sampling {
 
 inline constexpr int kMaxTopLogprobs = 20;

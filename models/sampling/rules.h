@@ -5,7 +5,7 @@
 
 #include "absl/types/optional.h"
 
-// What a model's folder says about the choice of tokens. No torch in this header.
+// The settings of a model's folder for the choice of tokens. No torch in this header.
 namespace terminus::models::sampling {
 
 // Added to the logit of `tokens`' last one where the others stand before it.
@@ -38,7 +38,7 @@ struct LogitRules {
   std::vector<int32_t> begin_suppress_tokens;
   std::vector<int32_t> eos_token_ids;
 
-  // Of sampling only. 0 and 1 respectively stand for none.
+  // These four apply only when sampling. 0 switches a filter off; for typical_p, 1 does.
   double top_h = 0;
   double typical_p = 1;
   double epsilon_cutoff = 0;

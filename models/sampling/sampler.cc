@@ -86,7 +86,7 @@ void AddLogprobs(absl::Span<const float> logits, int count, Sampled& sampled) {
   }
 }
 
-// What is left of the logits to choose from.
+// Returns the logits to choose from, after all rules. A logit of -inf is excluded.
 absl::StatusOr<std::vector<float>> Process(absl::Span<const float> logits,
                                            const Parameters& parameters, const LogitRules& rules,
                                            const History& history, const uint32_t* mask) {

@@ -4,8 +4,8 @@
 
 #include "models/sampling/host_device.h"
 
-// What a device keeps of one sequence to sample its tokens: plain structs, shared by the code that
-// fills them and the kernels that read them.
+// The state that a device keeps to sample the tokens of one sequence. Plain structs, shared by the
+// code that fills them and the kernels that read them.
 namespace terminus::models::sampling {
 
 // When a token is banned.
@@ -15,11 +15,11 @@ enum TokenBan : uint32_t {
   kBanEnd = 4,    // While the sequence is shorter than SlotSampling::end_from.
 };
 
-// What happens to the logit of one token.
+// The changes to the logit of one token.
 struct TokenRule {
   int32_t token;
   float bias;     // Added first.
-  uint32_t bans;  // Of TokenBan.
+  uint32_t bans;  // Bits of TokenBan.
 };
 
 inline constexpr int kMaxTokenRules = 2048;

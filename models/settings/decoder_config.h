@@ -11,7 +11,7 @@ extern const Table kMistralConfig;
 extern const Table kQwen2Config;
 extern const Table kQwen3Config;
 extern const Table kSmolLm3Config;
-// Of an encoder: its head is never computed.
+// For Qwen3 as an encoder: the head is never computed.
 extern const Table kQwen3EncoderConfig;
 
 // The objects "rope_parameters" and "rope_scaling" of all of them.

@@ -1,4 +1,5 @@
-// A JSON schema or a regular expression, by the first byte, and tokens that are tried behind it.
+// The first byte chooses between a JSON schema and a regular expression; the other bytes are its
+// source. If it compiles, the target writes an answer from tokens that the grammar allows.
 #include <cstdint>
 #include <string>
 #include <vector>

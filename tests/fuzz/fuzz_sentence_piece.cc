@@ -1,5 +1,5 @@
-// A vocabulary of SentencePiece, up to the last NUL, and a text, behind it, as SiglipTokenizer of
-// transformers encodes it.
+// The bytes before the last NUL are a SentencePiece vocabulary; those after it are a text, which is
+// encoded as SiglipTokenizer of transformers does.
 #include <cstdint>
 #include <vector>
 

@@ -14,7 +14,7 @@ using models::cuda::WaitForBefore;
 
 constexpr int kWarps = 4;
 constexpr int kThreads = kWarps * 32;
-constexpr int kHeads = kMaxDecodeGroup;  // Columns of a tensor core product.
+constexpr int kHeads = 8;  // Columns of a tensor core product.
 constexpr float kLog2E = 1.4426950408889634f;
 
 template <int kHeadDim>
@@ -157,6 +157,20 @@ __device__ __forceinline__ void TakeBlock(State<kHeadDim>& state, uint32_t keys,
   }
 }
 
+// Zeros the values of a block from token `last` on: they are of no token, and may be numbers of a
+// sequence that had the block before, even such that are not finite.
+template <int kHeadDim>
+__device__ __forceinline__ void ZeroTail(uint32_t values, int last, int lane) {
+  constexpr int kChunks = kHeadDim / 8;
+  for (int i = last * kChunks + lane; i < kBlockTokens * kChunks; i += 32) {
+    asm volatile("st.shared.v4.b32 [%0], {%1, %1, %1, %1};" ::"r"(
+                     ChunkAddress<kHeadDim>(values, i / kChunks, i % kChunks)),
+                 "r"(0)
+                 : "memory");
+  }
+  __syncwarp();
+}
+
 // Shared memory of the merge: each warp's sums [warps, 8 heads, head_dim + 4], then [warps, 8]
 // maximum and weight.
 template <int kHeadDim>
@@ -197,8 +211,13 @@ __global__ void __launch_bounds__(kThreads) DecodeAttention(DecodeAttentionArgs 
     return;
   }
   const DecodeItem item = args.items[item_index];
-  const int kv_head = blockIdx.x;
-  const int group = args.heads / args.kv_heads;
+  // Of the query heads that share a KV head, a thread block has so many at most.
+  const int sharing = args.heads / args.kv_heads;
+  const int parts = (sharing + kHeads - 1) / kHeads;
+  const int kv_head = blockIdx.x / parts;
+  const int first_of_group = blockIdx.x % parts * kHeads;
+  const int first_head = kv_head * sharing + first_of_group;
+  const int group = min(kHeads, sharing - first_of_group);
   const int warp = threadIdx.x / 32;
   const int lane = threadIdx.x % 32;
   const int blocks = (item.tokens + kBlockTokens - 1) / kBlockTokens;
@@ -236,7 +255,7 @@ __global__ void __launch_bounds__(kThreads) DecodeAttention(DecodeAttentionArgs 
   uint32_t query[kHeadDim / 16][2];
   const int head = lane / 4;
   const Bf16* q = args.qkv + int64_t{item.row} * (args.heads + 2 * args.kv_heads) * kHeadDim +
-                  (kv_head * group + head) * kHeadDim + (lane % 4) * 2;
+                  (first_head + head) * kHeadDim + (lane % 4) * 2;
 #pragma unroll
   for (int step = 0; step < kHeadDim / 16; ++step) {
     query[step][0] = head < group ? *reinterpret_cast<const uint32_t*>(q + step * 16) : 0;
@@ -255,8 +274,12 @@ __global__ void __launch_bounds__(kThreads) DecodeAttention(DecodeAttentionArgs 
     const int block = warp + own * kWarps;
     const uint32_t stage =
         ring + (own % Sizes<kHeadDim>::kStages) * 2 * Sizes<kHeadDim>::kBlockBytes;
-    TakeBlock<kHeadDim>(state, stage, stage + Sizes<kHeadDim>::kBlockBytes, query,
-                        block == 0 ? item.skipped : 0, item.tokens - block * kBlockTokens, scale,
+    const uint32_t values = stage + Sizes<kHeadDim>::kBlockBytes;
+    const int last = item.tokens - block * kBlockTokens;
+    if (last < kBlockTokens) {
+      ZeroTail<kHeadDim>(values, last, lane);
+    }
+    TakeBlock<kHeadDim>(state, stage, values, query, block == 0 ? item.skipped : 0, last, scale,
                         lane);
     __syncwarp();
   }
@@ -266,7 +289,6 @@ __global__ void __launch_bounds__(kThreads) DecodeAttention(DecodeAttentionArgs 
   Put(state, warp, lane, merge);
   __syncthreads();
 
-  const int first_head = kv_head * group;
   for (int i = threadIdx.x; i < group * kHeadDim; i += kThreads) {
     const int h = i / kHeadDim;
     const int dim = i % kHeadDim;
@@ -302,7 +324,7 @@ __global__ void __launch_bounds__(kThreads) DecodeAttention(DecodeAttentionArgs 
   __shared__ bool is_last;
   __threadfence();
   __syncthreads();
-  int32_t* const arrived = args.arrived + item.row * args.kv_heads + kv_head;
+  int32_t* const arrived = args.arrived + item.row * gridDim.x + blockIdx.x;
   if (threadIdx.x == 0) {
     is_last = atomicAdd(arrived, 1) == item.splits - 1;
   }
@@ -349,8 +371,9 @@ cudaError_t Launch(const DecodeAttentionArgs& args, cudaStream_t stream) {
   if (const cudaError_t error = AllowSharedMemory<kHeadDim>(); error != cudaSuccess) {
     return error;
   }
-  return LaunchBehind(DecodeAttention<kHeadDim>, dim3(args.kv_heads, args.max_items),
-                      dim3(kThreads), Sizes<kHeadDim>::kSharedBytes, stream, args);
+  return LaunchBehind(DecodeAttention<kHeadDim>,
+                      dim3(DecodeGroups(args.heads, args.kv_heads), args.max_items), dim3(kThreads),
+                      Sizes<kHeadDim>::kSharedBytes, stream, args);
 }
 
 template <int kHeadDim>
@@ -371,6 +394,10 @@ int Slots() {
 
 cudaError_t LaunchDecodeAttention(const DecodeAttentionArgs& args, cudaStream_t stream) {
   return args.head_dim == 128 ? Launch<128>(args, stream) : Launch<64>(args, stream);
+}
+
+int DecodeGroups(int heads, int kv_heads) {
+  return kv_heads * ((heads / kv_heads + kHeads - 1) / kHeads);
 }
 
 int DecodeAttentionSlots(int head_dim) { return head_dim == 128 ? Slots<128>() : Slots<64>(); }

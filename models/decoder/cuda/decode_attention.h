@@ -11,7 +11,7 @@
 // among thread blocks and their parts merged in a fixed order (Dao et al., "Flash-Decoding", 2023).
 namespace terminus::models::decoder::cuda {
 
-// A part of one row's attention, which one thread block computes for one KV head.
+// A part of one row's attention, which one thread block computes for one group of query heads.
 struct alignas(16) DecodeItem {
   int32_t row = 0;    // Row of the token in `qkv` and `out`.
   int32_t table = 0;  // Index into kv_indices of the part's first block.
@@ -25,8 +25,8 @@ struct alignas(16) DecodeItem {
   int32_t newest = 0;   // 1: the part ends with the token of this step.
 };
 
-// Query heads that share a KV head at most.
-inline constexpr int kMaxDecodeGroup = 8;
+// Groups of query heads: those that share a KV head, or eight of them where there are more.
+int DecodeGroups(int heads, int kv_heads);
 
 struct DecodeAttentionArgs {
   const Bf16* qkv;  // [rows, (heads + 2 · kv_heads) · head_dim]
@@ -39,7 +39,7 @@ struct DecodeAttentionArgs {
   // [parts, heads] maximum and sum of weights.
   float* partial_sums;
   float2* partial_weights;
-  int32_t* arrived;  // [rows, kv_heads], zeros; zeros again afterwards.
+  int32_t* arrived;  // [rows, groups], zeros; zeros again afterwards.
   int max_items;
   int heads;
   int kv_heads;
@@ -47,7 +47,6 @@ struct DecodeAttentionArgs {
   float scale;
 };
 
-// Requires: heads / kv_heads is at most kMaxDecodeGroup.
 cudaError_t LaunchDecodeAttention(const DecodeAttentionArgs& args, cudaStream_t stream);
 
 // Thread blocks of the kernel that the current device runs at a time; 0 where it cannot run.

@@ -150,7 +150,9 @@ void Engine::AllocateCache(const TerminusLlamaLimits& limits) {
   const size_t side = (static_cast<size_t>(blocks) + 1) * block;
   const size_t count = 2 * side * config_.layers;
   cache_ = AllocateDevice<Bf16>(count);
-  Check(cudaMemset(cache_.get(), 0, count * sizeof(Bf16)), "cudaMemset");
+  // As bfloat16, 0xffff is no number.
+  Check(cudaMemset(cache_.get(), limits.poison != 0 ? 0xff : 0, count * sizeof(Bf16)),
+        "cudaMemset");
   memory_.kv_cache_bytes = static_cast<int64_t>(count * sizeof(Bf16));
   memory_.kv_blocks = static_cast<int32_t>(std::min<int64_t>(blocks, kMaxKvBlocks));
   for (int i = 0; i < config_.layers; ++i) {
@@ -193,8 +195,10 @@ StepLimits Engine::MakeStepLimits(const TerminusLlamaLimits& limits) const {
   step.kv_blocks = memory_.kv_blocks;
   // Tables of prefilled sequences are there twice.
   step.max_kv_indices = 2 * blocks_each * limits.max_sequences;
-  step.attention_parts = std::max(1, DecodeAttentionSlots(config_.head_dim) / config_.kv_heads);
+  step.attention_parts = std::max(
+      1, DecodeAttentionSlots(config_.head_dim) / DecodeGroups(config_.heads, config_.kv_heads));
   step.windows = context_.windows;
+  step.poison = limits.poison != 0;
   return step;
 }
 
@@ -218,7 +222,7 @@ void Engine::AllocateActivations(const TerminusLlamaLimits& limits) {
   const size_t items = ItemCapacity(MakeStepLimits(limits), limits.max_sequences);
   allocate(parts_.sums, items * config_.heads * config_.head_dim);
   allocate(parts_.weights, items * config_.heads);
-  allocate(parts_.arrived, sequences * config_.kv_heads);
+  allocate(parts_.arrived, sequences * DecodeGroups(config_.heads, config_.kv_heads));
   partial_bytes_ = kPartialBytes;
   allocate(partial_, partial_bytes_);
   // A sequence's last tile may be short.

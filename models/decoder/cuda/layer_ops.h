@@ -32,7 +32,7 @@ struct Activations {
 struct AttentionParts {
   DevicePtr<float> sums;       // [items, heads, head_dim]
   DevicePtr<float2> weights;   // [items, heads]
-  DevicePtr<int32_t> arrived;  // [max_sequences, kv_heads]
+  DevicePtr<int32_t> arrived;  // [max_sequences, groups of query heads]
 };
 
 // All that the operations of a step stand on. Owned by the engine.

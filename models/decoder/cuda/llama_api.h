@@ -60,6 +60,8 @@ struct TerminusLlamaLimits {
   // that is there counted.
   int32_t kv_blocks;
   float memory_share;
+  // For tests: what no step has written is filled with numbers that must not count.
+  int32_t poison;
   // host: where choices of products are kept between loads; null: nowhere.
   const char* tuning_directory;
 };

@@ -9,6 +9,8 @@ namespace {
 
 // A shorter part of a sequence costs more to merge than it saves.
 constexpr int kMinPartBlocks = 32;
+// As an index, of no memory.
+constexpr int kPoison = 0x7f;
 
 int BlocksOf(const TerminusLlamaStep& step, int sequence) {
   return step.kv_indptr[sequence + 1] - step.kv_indptr[sequence];
@@ -164,6 +166,9 @@ int StepInputs::RowOf(const TerminusLlamaStep& step, int token) const {
 StepShape StepInputs::Write(const TerminusLlamaStep& step, const StepCapacity& capacity, int parity,
                             cudaStream_t stream) {
   const StepPointers host = OnHost(capacity, parity);
+  if (limits_.poison) {
+    std::memset(host_[parity].get(), kPoison, bytes_);
+  }
   decodes_.clear();
   prefills_.clear();
   first_row_.resize(step.sequences);
@@ -209,7 +214,8 @@ StepShape StepInputs::Write(const TerminusLlamaStep& step, const StepCapacity& c
     at += BlocksOf(step, sequence);
   }
   host.kv_indptr[prefill] = at;
-  const size_t bytes = reinterpret_cast<uint8_t*>(host.kv_indices + at) - host_[parity].get();
+  const size_t used = reinterpret_cast<uint8_t*>(host.kv_indices + at) - host_[parity].get();
+  const size_t bytes = limits_.poison ? bytes_ : used;
   Check(cudaMemcpyAsync(device_.get(), host_[parity].get(), bytes, cudaMemcpyHostToDevice, stream),
         "copy of a step's inputs");
   return {.tokens = row,

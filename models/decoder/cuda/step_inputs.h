@@ -47,9 +47,10 @@ struct StepLimits {
   int max_tokens = 0;
   int kv_blocks = 0;
   int64_t max_kv_indices = 0;
-  // Thread blocks of decode attention for each KV head that the device runs at a time.
+  // Thread blocks of decode attention for each group of query heads that the device runs at a time.
   int attention_parts = 1;
   std::vector<int> windows;  // The distinct ones of the layers; 0: none.
+  bool poison = false;       // Inputs of no use are such that a kernel that used them would fail.
 };
 
 // Items of `tokens` single tokens at most.

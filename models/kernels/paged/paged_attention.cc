@@ -136,11 +136,11 @@ TERMINUS_ALWAYS_INLINE void InTiles(int rows, const F& f) {
   }
 }
 
-// What the queries of a unit see of a run.
+// The range of a run's tokens that the queries of a unit see.
 struct Sight {
-  int end;     // Of the unit's first query: the token behind the last that it sees.
-  int window;  // Tokens that each sees, as PagedAttentionArgs has it.
-  int group;   // Rows of one query; those of the next see one token more.
+  int end;     // The unit's first query sees the tokens below this one.
+  int window;  // Tokens that each query sees, as in PagedAttentionArgs.
+  int group;   // Rows of one query; the next query's rows see one token more.
 };
 
 TERMINUS_ALWAYS_INLINE void AttendRun(const Work& work, const PageRun& run, const Sight& sight) {

@@ -183,7 +183,7 @@ TEST(BlockTables, SoftTokensArePartOfAPrefix) {
   models::decoder::SoftSpan moved = Image(7);
   moved.first_token = 11;
   EXPECT_EQ(tables.Lookup(tokens, {moved}).tokens, 0) << "in another place";
-  // What comes behind the first block does not count for it.
+  // Soft tokens after the first block do not change the first block's key.
   models::decoder::SoftSpan late = Image(7);
   late.first_token = 16;
   ASSERT_EQ(tables.Open(2, tokens, {late}), 0);

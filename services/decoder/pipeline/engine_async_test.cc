@@ -7,7 +7,7 @@
 
 #include "services/decoder/pipeline/engine_fixture.h"
 
-// What only an asynchronous engine does.
+// Tests behaviour that only an asynchronous engine has.
 namespace terminus::services::decoder::pipeline {
 namespace {
 

@@ -14,7 +14,7 @@
 #include "services/decoder/pipeline/engine.h"
 #include "services/decoder/testing/thread_stage.h"
 
-// What the tests of the engine share.
+// Shared fixture of the engine's tests.
 namespace terminus::services::decoder::pipeline {
 
 using ToyLm = decoder::testing::ToyLm;

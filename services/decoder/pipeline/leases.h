@@ -43,7 +43,7 @@ class Leases {
   int slot(uint64_t key) const { return leases_.at(key).slot; }
   bool in_flight(uint64_t key) const { return leases_.at(key).steps > 0; }
 
-  // What can be given out, and what closed leases will return.
+  // The slots or blocks that are free now, and those that closed leases will return.
   scheduler::Supply slots() const;
   scheduler::Supply blocks() const;
 

@@ -52,8 +52,8 @@ class Sequences {
     models::sampling::LogitRules rules;
   };
 
-  // What the masks of a step are made of: the constraint of each constrained row. Null: the
-  // sequence has ended, and any mask will do.
+  // The input for the masks of one step: the constraint of each constrained row. Null: the sequence
+  // has ended, and any mask will do.
   struct MaskWork {
     uint64_t step = 0;
     std::vector<std::shared_ptr<TokenConstraint>> rows;
@@ -105,7 +105,7 @@ class Sequences {
   enum class State { kHeld, kWaiting, kRunning, kPreempted };
 
   struct Sequence {
-    uint64_t id = 0;  // Of the request.
+    uint64_t id = 0;  // The request's id.
     Request* request = nullptr;
     int choice = 0;
     // Those of the prompt, then the sampled ones.
@@ -114,7 +114,7 @@ class Sequences {
     int pending = 0;
     // Tokens that steps have computed or compute now.
     int launched = 0;
-    // Of these, the ones whose steps have ended.
+    // The launched tokens whose steps have ended.
     int computed = 0;
     State state = State::kWaiting;
     std::shared_ptr<TokenConstraint> constraint;

@@ -1,4 +1,4 @@
-// How Sequences plans a step.
+// The methods of Sequences that plan a step.
 
 #include <algorithm>
 #include <utility>
@@ -34,7 +34,7 @@ absl::optional<scheduler::StepPlan> Sequences::Plan(absl::Time now) {
   plan.entries.reserve(decision.running.size() + decision.admitted.size());
   steps_.push_back({.id = plan.step});
   steps_.back().entries.reserve(plan.entries.capacity());
-  // What is cached is taken hold of before new blocks are, which could be those.
+  // Admitted sequences take their cached blocks first: allocating new blocks could evict these.
   for (const scheduler::Work& work : decision.admitted) {
     Begin(candidates.waiting[work.index], plan, now);
   }

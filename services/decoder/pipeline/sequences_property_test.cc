@@ -62,7 +62,7 @@ class Constraint : public TokenConstraint {
   const uint32_t choice_;
 };
 
-// What a client sees of one generation; checks it against the model.
+// Receives one generation as a client does, and checks each token against the model.
 class Client : public TokenSink {
  public:
   explicit Client(uint64_t id, int choices) : id_(id), received_(static_cast<size_t>(choices)) {}
@@ -70,7 +70,7 @@ class Client : public TokenSink {
   bool Full(int /*choice*/) const override { return paused; }
   void OnToken(int choice, models::sampling::Sampled token) override {
     std::pair<int, bool>& state = received_[static_cast<size_t>(choice)];
-    EXPECT_FALSE(done || state.second) << "a token behind the end";
+    EXPECT_FALSE(done || state.second) << "a token after the end";
     EXPECT_EQ(token.chosen.token, AnswerToken(id_, static_cast<uint32_t>(choice), state.first++));
     last_[choice] = token.chosen.token;
   }
@@ -100,7 +100,7 @@ class Client : public TokenSink {
 
  private:
   const uint64_t id_;
-  // Of each choice: its tokens, and whether it ended.
+  // For each choice: its number of tokens, and whether it ended.
   std::vector<std::pair<int, bool>> received_;
   std::map<int, int32_t> last_;
 };
@@ -143,7 +143,7 @@ class Device {
     steps_.push_back(std::move(step));
   }
 
-  // What the masks of the oldest step are to be made from: the constraint's number of tokens.
+  // Checks that the masks of the oldest step are made from the right number of tokens.
   void CheckMasks(const Sequences::MaskWork& work) {
     Step& step = steps_.front();
     ASSERT_EQ(work.step, step.id);
@@ -158,7 +158,7 @@ class Device {
 
   struct Step {
     uint64_t id = 0;
-    // Of each row: its generation and token.
+    // The generation and token of each row.
     std::vector<std::pair<uint64_t, int32_t>> rows;
     std::vector<int> mask_states;
     std::set<int32_t> blocks;

@@ -49,7 +49,7 @@ class StepLoop {
  private:
   struct Step {
     uint64_t id = 0;
-    // Of the launch. Not OK: there is nothing to collect.
+    // The launch's status. If it is not OK, there is nothing to collect.
     absl::Status status;
     std::vector<scheduler::SlotTable::Row> rows;
     bool constrained = false;
@@ -71,7 +71,7 @@ class StepLoop {
   const Stage::OnResult on_result_;
 
   // All three belong to the thread of Run. `launched_` has the steps that only need to be
-  // collected, oldest first; `unmasked_` is the step behind them that waits for its masks.
+  // collected, oldest first; `unmasked_` is the step after them, which waits for its masks.
   scheduler::SlotTable table_;
   std::deque<Step> launched_;
   absl::optional<Step> unmasked_;

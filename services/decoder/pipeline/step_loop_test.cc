@@ -13,7 +13,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// What the loop calls and reports, in order. Thread-safe.
+// Records the loop's calls and reports, in order. Thread-safe.
 class Trace {
  public:
   void Add(const std::string& what) {
@@ -98,7 +98,7 @@ class StepLoopTest : public ::testing::Test {
         });
   }
 
-  // A step that opens slots 0 and 1 anew, the second one constrained if asked for.
+  // A step that closes and opens slots 0 and 1. `constrained` applies to slot 1.
   static scheduler::StepPlan Step(uint64_t step, bool constrained = false, int32_t token = 1) {
     scheduler::StepPlan plan{.step = step, .closed = {0, 1}};
     for (int32_t slot = 0; slot < 2; ++slot) {

@@ -3,7 +3,7 @@
 #include "services/decoder/scheduler/plan.h"
 #include "services/decoder/scheduler/slot_table.h"
 
-// What the tests of plans share.
+// Shared plans and options of the scheduler's tests.
 namespace terminus::services::decoder::scheduler {
 
 inline models::decoder::RunnerInfo SmallInfo() {

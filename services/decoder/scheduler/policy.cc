@@ -149,7 +149,7 @@ class Planner {
   Supply blocks_;
   Supply slots_;
   int budget_;
-  // Running sequences in order; a rank is an index in it.
+  // Running sequences in order. A rank is an index into `order_`.
   const std::vector<size_t> order_;
   // By rank: preempted in this step.
   std::vector<bool> gone_;

@@ -24,7 +24,7 @@ struct RunningView {
   // Tokens of the prompt and those sampled so far, the ones that steps in flight sample included.
   // More than `launched`.
   int known = 1;
-  // Of these, the ones that steps have computed or compute now.
+  // The known tokens that steps have computed or compute now.
   int launched = 0;
   // Blocks it holds, and those of them that nobody else holds: what it gives if it is preempted.
   int blocks = 0;
@@ -47,7 +47,7 @@ struct WaitingView {
   int priority = 0;
 };
 
-// What can be given out now, and what comes free when the steps in flight end.
+// Slots or blocks that are free now, and those that become free when the steps in flight end.
 struct Supply {
   int available = 0;
   int coming = 0;
@@ -95,14 +95,14 @@ constexpr int BlocksFor(int tokens, int block_tokens) {
 // nothing overtakes what waits in front of it. Every sequence past its prompt gets one token, then
 // the budget left goes to prompts in chunks, first come first.
 //
-// A sequence that needs a block when there is none takes it from paused ones, then from those
-// behind it, the last first: so the first always makes progress, and each becomes the first in its
-// turn. Blocks that come free later count: a sequence that they suffice for waits for them, and no
-// more victims are taken.
+// A sequence that needs a block when none is free preempts paused sequences, then later sequences,
+// the last first. So the first sequence always makes progress, and each becomes the first in turn.
+// Blocks that become free later count: if they suffice for a sequence, the sequence waits for them,
+// and no more victims are taken.
 //
-// What waits is admitted when a slot is there, blocks for all its tokens, and one in reserve for
-// each that runs, in a step that preempts nobody. For want of slots or blocks paused sequences are
-// preempted for it: then it is admitted in a later step.
+// A waiting sequence is admitted when there are a free slot, blocks for all its tokens, and one
+// reserve block for each running sequence, in a step that preempts nobody. If slots or blocks are
+// missing, paused sequences are preempted, and the sequence is admitted in a later step.
 //
 // Nothing is stuck if the blocks suffice for each sequence alone; the engine's admission sees to
 // that.

@@ -14,7 +14,7 @@
 
 namespace terminus::services::decoder::scheduler {
 
-// What a rank knows of the sequences in its slots: how long they are and which KV blocks they have.
+// A rank's record of the sequences in its slots: their lengths and their KV blocks.
 // Applies the deltas of plans and makes the arrays that a StepRunner takes. Used by one thread at a
 // time.
 class SlotTable {
@@ -33,7 +33,7 @@ class SlotTable {
   // that is not open is no error, so that a plan which follows a refused one can be applied.
   absl::Status Apply(const StepPlan& plan);
 
-  // Of the plan applied last; valid until the next one.
+  // The step of the last applied plan. Valid until the next Apply.
   models::decoder::ForwardInput input() const;
   absl::Span<const Row> rows() const { return rows_; }
 
@@ -55,7 +55,7 @@ class SlotTable {
     OpenedSlot told;  // Without `computed`, `blocks` and `tokens`.
     std::vector<int32_t> blocks;
   };
-  // What the plan that is checked does to a slot.
+  // The changes to one slot by the plan that Apply checks.
   struct Mark {
     bool closed = false;
     bool entered = false;
@@ -79,7 +79,7 @@ class SlotTable {
   std::vector<Slot> slots_;
   absl::flat_hash_map<uint64_t, std::shared_ptr<const models::decoder::SoftTokens>> soft_tokens_;
 
-  // Of the plan that is checked, by slot.
+  // By slot, for the plan that Apply checks.
   std::vector<Mark> marks_;
 
   // The arrays of ForwardInput.

@@ -175,7 +175,7 @@ TEST_F(SlotTableTest, ARefusedPlanChangesNothing) {
   plan.entries[1].slot = 1;
   EXPECT_FALSE(table_.Apply(plan).ok());
   EXPECT_EQ(EncodePlan(table_.Snapshot(1, log)), before);
-  // What follows a refused plan may close what was never opened.
+  // A plan after a refused one may close slots that were never opened.
   EXPECT_TRUE(table_.Apply({.closed = {0, 1}}).ok());
 }
 

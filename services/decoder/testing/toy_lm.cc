@@ -18,7 +18,7 @@ uint64_t Mix(uint64_t value) {
   return value ^ (value >> 31);
 }
 
-// What a row of soft tokens counts as: below every token id.
+// Returns the value that stands for a row of soft tokens. It is below every token id.
 int64_t SoftCell(const models::decoder::SoftTokens& soft, int32_t row) {
   return -2 - static_cast<int64_t>(Mix(soft.content_hash + static_cast<uint64_t>(row)) >> 8);
 }

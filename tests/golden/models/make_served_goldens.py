@@ -49,25 +49,29 @@ CLIP_NORM = dict(image_mean=[0.48145466, 0.4578275, 0.40821073],
 BICUBIC, BILINEAR = 3, 2
 
 
-def trained(made, trainer):
-    """The vocabulary and merges that a tokenizer without them learns from CORPUS."""
+def trained(name, made, trainer):
+    """The "model" of the committed golden's tokenizer.json. Without such a golden, the one that
+    `made` learns from CORPUS: learning breaks ties at random, so that each run gives other ids."""
+    golden = HERE / f"served/{name}.json"
+    if golden.exists():
+        return json.loads(golden.read_text())["files"]["tokenizer.json"]["model"]
     made.train_from_iterator(CORPUS, trainer)
     return json.loads(made.to_str())["model"]
 
 
-def bpe_of(shape, size, **options):
+def bpe_of(name, shape, size, **options):
     """Vocabulary and merges for a tokenizer that cuts and writes words as `shape` does."""
     made = tokenizers.Tokenizer(models.BPE(**{key: options[key] for key in options
                                               if key == "end_of_word_suffix"}))
     made.normalizer, made.pre_tokenizer = shape.normalizer, shape.pre_tokenizer
-    model = trained(made, trainers.BpeTrainer(vocab_size=size, show_progress=False, **options))
+    model = trained(name, made, trainers.BpeTrainer(vocab_size=size, show_progress=False, **options))
     return {"vocab": model["vocab"], "merges": [tuple(merge) for merge in model["merges"]]}
 
 
 def clip_tokenizer():
     special = ["<|startoftext|>", "<|endoftext|>"]
     shape = transformers.CLIPTokenizer().backend_tokenizer
-    learned = bpe_of(shape, 220, end_of_word_suffix="</w>", special_tokens=special)
+    learned = bpe_of("clip", shape, 220, end_of_word_suffix="</w>", special_tokens=special)
     return transformers.CLIPTokenizer(**learned, model_max_length=32)
 
 
@@ -79,8 +83,9 @@ def siglip_tokenizer():
         normalizers.Replace(tokenizers.Regex(r"\s+"), " "), normalizers.Strip()])
     made.pre_tokenizer = pre_tokenizers.Metaspace()
     made.decoder = tokenizers.decoders.Metaspace()
-    trained(made, trainers.UnigramTrainer(vocab_size=190, show_progress=False, unk_token="<unk>",
-                                          special_tokens=["<unk>", "</s>"]))
+    learned = trained("siglip", made, trainers.UnigramTrainer(
+        vocab_size=190, show_progress=False, unk_token="<unk>", special_tokens=["<unk>", "</s>"]))
+    made.model = models.Unigram([tuple(piece) for piece in learned["vocab"]], learned["unk_id"])
     made.post_processor = processors.TemplateProcessing(single="$A </s>",
                                                         special_tokens=[("</s>", 1)])
     return transformers.PreTrainedTokenizerFast(
@@ -94,7 +99,7 @@ def gemma_tokenizer():
     letters = tokenizers.Tokenizer(models.BPE())
     letters.normalizer = normalizers.Replace(" ", "▁")
     letters.pre_tokenizer = pre_tokenizers.Metaspace()
-    learned = bpe_of(letters, 410, limit_alphabet=40,
+    learned = bpe_of("siglip2", letters, 410, limit_alphabet=40,
                      special_tokens=special + [f"<0x{byte:02X}>" for byte in range(256)])
     made = transformers.GemmaTokenizer(**learned, model_max_length=32, padding_side="right",
                                        model_input_names=["input_ids"])
@@ -103,20 +108,20 @@ def gemma_tokenizer():
     return made
 
 
-def bert_tokenizer():
+def bert_tokenizer(name):
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     shape = transformers.BertTokenizer().backend_tokenizer
     made = tokenizers.Tokenizer(models.WordPiece(unk_token="[UNK]"))
     made.normalizer, made.pre_tokenizer = shape.normalizer, shape.pre_tokenizer
-    model = trained(made, trainers.WordPieceTrainer(vocab_size=220, show_progress=False,
-                                                    limit_alphabet=40, special_tokens=special))
+    model = trained(name, made, trainers.WordPieceTrainer(
+        vocab_size=220, show_progress=False, limit_alphabet=40, special_tokens=special))
     return transformers.BertTokenizer(vocab=model["vocab"], model_max_length=32)
 
 
 def qwen_tokenizer():
     """Byte-level BPE, `<|endoftext|>` behind the text, as Qwen3-Embedding's."""
     shape = transformers.Qwen2Tokenizer().backend_tokenizer
-    learned = bpe_of(shape, 380, special_tokens=["<|endoftext|>"],
+    learned = bpe_of("qwen3", shape, 380, special_tokens=["<|endoftext|>"],
                      initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()))
     made = transformers.Qwen2Tokenizer(**learned, model_max_length=64, padding_side="left")
     end = made.convert_tokens_to_ids("<|endoftext|>")
@@ -219,7 +224,7 @@ def siglip2():
 
 
 def bert_of(name, pool, mode, prompts):
-    tokenizer = bert_tokenizer()
+    tokenizer = bert_tokenizer(name)
     model = transformers.BertModel(transformers.BertConfig(
         **{**TEXT, "vocab_size": len(tokenizer)}, max_position_embeddings=40))
 

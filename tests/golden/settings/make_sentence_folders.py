@@ -29,7 +29,7 @@ import sentence_transformers
 import torch
 import transformers
 from make_goldens import fill, rounded
-from make_served_goldens import CORPUS, bert_tokenizer
+from make_served_goldens import CORPUS
 from make_tower_goldens import TEXT, rebuild
 
 TEXTS = ["", "A Cat sleeps on the Roof.", " ".join(CORPUS[:3])]
@@ -115,6 +115,12 @@ def variants():
         sentence: {"prompts": {"query": "Query: "}}})
 
 
+def served_vocabulary():
+    """The vocabulary of a committed folder: training one gives other ids on each run."""
+    served = json.loads((HERE.parent / "models/served/bge.json").read_text())
+    return served["files"]["tokenizer.json"]["model"]["vocab"]
+
+
 def tensors_of(config):
     names = [("linear.weight", [config["out_features"], config["in_features"]])]
     return names + ([("linear.bias", [config["out_features"]])] if config["bias"] else [])
@@ -146,9 +152,9 @@ def encode(folder, described):
 
 def main():
     warnings.filterwarnings("ignore")
-    lower = bert_tokenizer()
-    cased = transformers.BertTokenizer(vocab=lower.get_vocab(), model_max_length=32,
-                                       do_lower_case=False)
+    vocab = served_vocabulary()
+    lower = transformers.BertTokenizer(vocab=vocab, model_max_length=32)
+    cased = transformers.BertTokenizer(vocab=vocab, model_max_length=32, do_lower_case=False)
     encoder = transformers.BertModel(transformers.BertConfig(
         **{**TEXT, "vocab_size": len(lower)}, max_position_embeddings=32))
     tokenizers, done = {"lower": lower, "cased": cased}, []
