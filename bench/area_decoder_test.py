@@ -118,8 +118,9 @@ class AreaTest(unittest.TestCase):
         self.assertAlmostEqual(made["gpu.8b.ttft_beside_64_ms.512"].peer_value, 400)
 
     def test_all_figures_of_the_area(self):
+        # But idle shares, which need a library.
         self.assertEqual(set(self.run_area("")), {each.name for each in area_decoder.COMPARISONS}
-                         | {area_decoder.SAMPLING, area_decoder.GRPC_SHARE, area_decoder.HOST_MS})  # Idle shares need a library.
+                         | {area_decoder.SAMPLING, area_decoder.GRPC_SHARE, area_decoder.HOST_MS})
 
     def test_sampling_and_grpc_need_no_peer(self):
         os.remove(self.options.vllm_python)

@@ -3,6 +3,7 @@
 //
 //     decoder_gpu_bench [--tests decode,prefill,ttft,beside,serve,sampling] [--kv-gib 30]
 //                       [--max-tokens 8192] [--layers 32] [--batches 1,8,…] [--delay-ms 0]
+//                       [--tuning-directory FOLDER]
 //
 // prints a JSON line {"figure": …, "value": …, "unit": …} for each figure. The work is that of the
 // peers that bench/area_decoder.py runs beside it: a step's time is a long run less a short one.
