@@ -16,6 +16,7 @@ import sys
 import time
 
 import figures
+import idle_share
 import llama_8b
 import nvml
 import rounds
@@ -39,6 +40,14 @@ SERVE_PROMPT, SERVE_TOKENS = 256, 128
 # Both compute in bfloat16 and random weights make near ties: a few of the first tokens may differ.
 AGREE_PROMPTS, AGREE_LENGTH, AGREE_LEAST = 16, 32, 12
 KV_GIB = 30
+# In the mangled name of the kernel that a step of ours begins with.
+FIRST_KERNEL = "5EmbedE"
+# Work whose steps' idle time is measured, and how many of its steps count: the last ones, which only decode, or almost
+# all.
+IDLE_WORK = {"b1": ((1, PROMPT, LONG), 128), "b64": ((64, PROMPT, LONG), 128),
+             "serve_512": ((512, SERVE_PROMPT, SERVE_TOKENS), 140)}
+# Of no work, between two of them: longer than a step takes.
+PAUSE_S = 0.5
 READY_S, ANSWER_S = 400, 120
 
 
@@ -56,7 +65,7 @@ def vllm_python(options):
         raise SystemExit(f"--vllm-python {python}: {error.strerror}") from error
     if not found:
         raise SystemExit(f"{python} has no vllm: install vllm there, or name another Python by --vllm-python or "
-                         "TERMINUS_VLLM_PYTHON; --only gpu.8b.sampling,gpu.8b.grpc needs none")
+                         "TERMINUS_VLLM_PYTHON; --only gpu.8b.sampling,gpu.8b.grpc,gpu.8b.idle needs none")
     return python
 
 
@@ -73,9 +82,22 @@ class Contenders:
 
     def ours(self):
         if self._ours is None:
-            self._ours = self._start([os.path.join(self._options.binaries, "decoder_gpu_bench"), "--tests", "ask",
-                                      "--folder", self.folder, "--kv-gib", str(KV_GIB)])[0]
+            self._ours = self._start(self._our_command())[0]
         return self._ours
+
+    def ours_with_timeline(self, path):
+        """Another process of ours, which writes down at its end when the GPU ran which kernel. No other is left: the
+        GPU's memory has no room for three."""
+        self.stop_peer()
+        self.stop_ours()
+        library = os.path.realpath(os.path.join(self._options.binaries, "..", "lib", "libkernel_timeline.so"))
+        if not os.path.exists(library):
+            raise RuntimeError(f"{library} is missing: it is built where CUPTI is")
+        return self._start(self._our_command(), {"CUDA_INJECTION64_PATH": library, "KERNEL_TIMELINE": path})[0]
+
+    def _our_command(self):
+        return [os.path.join(self._options.binaries, "decoder_gpu_bench"), "--tests", "ask", "--folder", self.folder,
+                "--kv-gib", str(KV_GIB)]
 
     def both(self):
         """[ours, vLLM]; they have been found to compute the same model."""
@@ -109,10 +131,10 @@ class Contenders:
             self._peer.close()
             self._peer = None
 
-    def _start(self, command):
+    def _start(self, command, variables=None):
         """The process, and its name and version."""
         start = time.monotonic()
-        process = self._stack.enter_context(LineProcess(command, log=sys.stderr))
+        process = self._stack.enter_context(LineProcess(command, os.environ | (variables or {}), sys.stderr))
         try:
             name = " ".join(process.expect("ready", READY_S))
         except (OSError, RuntimeError):
@@ -183,6 +205,7 @@ COMPARISONS = [
       for count in SERVED),
     Comparison(f"gpu.8b.ttft_beside_{RUNNING}_ms.{FIRST_TOKEN}", "ms", first_token_beside_ms, True),
 ]
+IDLE_SHARE = "gpu.8b.idle_share"
 SAMPLING = f"gpu.8b.sampling_ratio.b{BATCHES[-1]}"
 GRPC_SHARE = f"gpu.8b.grpc_share.{SERVED[-1]}"
 
@@ -192,15 +215,46 @@ def compare(comparison, options, contenders):
     both = contenders.both()
     rounds.interleaved(both, 1, comparison.measure)
     ours, theirs = rounds.interleaved(both, options.rounds, comparison.measure)
-    return figures.against(comparison.name, comparison.unit, contenders.peer_name, ours, theirs,
-                           comparison.lower_is_better)
+    return [figures.against(comparison.name, comparison.unit, contenders.peer_name, ours, theirs,
+                            comparison.lower_is_better)]
 
 
 def sampling(options, contenders):
     """What every sampling rule costs, on all rows of a batch."""
     ours, batch = contenders.ours(), BATCHES[-1]
     ratios = [step_ms(ours, batch, "sampled") / step_ms(ours, batch) for _ in range(1 + options.rounds)]
-    return figures.alone(SAMPLING, "x greedy", ratios[1:])
+    return [figures.alone(SAMPLING, "x greedy", ratios[1:])]
+
+
+def idle(options, contenders):
+    """The share of the time in which the GPU ran no kernel between two steps."""
+    path = os.path.join(options.scratch, "timeline")
+    process = contenders.ours_with_timeline(path)
+    for work, _ in IDLE_WORK.values():
+        time.sleep(PAUSE_S)
+        seconds(process, *work)
+    process.close()
+    runs = runs_of(idle_share.steps_of(idle_share.read(path), FIRST_KERNEL))
+    if len(runs) < len(IDLE_WORK):
+        raise RuntimeError(f"{IDLE_SHARE}: {len(runs)} runs in the timeline, expected {len(IDLE_WORK)}")
+    made = []
+    for (name, (_, count)), steps in zip(IDLE_WORK.items(), runs[-len(IDLE_WORK):]):
+        if len(steps) <= count:
+            raise RuntimeError(f"{IDLE_SHARE}.{name}: {len(steps)} steps, expected more than {count}")
+        whole, between, inside = idle_share.idle_of(steps[-count - 1:])
+        made.append(figures.alone(f"{IDLE_SHARE}.{name}", "of the time", [between / whole]))
+        print(f"  {IDLE_SHARE}.{name}: {inside / whole:.1%} inside of steps", flush=True)
+    return made
+
+
+def runs_of(steps):
+    """Lists of steps, parted where none began for most of a pause."""
+    runs = [[]]
+    for step in steps:
+        if runs[-1] and step[0][0] - runs[-1][-1][0][0] > 0.8 * PAUSE_S * 1e9:
+            runs.append([])
+        runs[-1].append(step)
+    return runs
 
 
 def through_grpc(options, contenders):
@@ -221,7 +275,7 @@ def through_grpc(options, contenders):
 
         rate(load)
         wire, bare = rounds.interleaved([load, ours], options.rounds, rate)
-    return figures.against(GRPC_SHARE, "tokens/s", "the engine in process", wire, bare)
+    return [figures.against(GRPC_SHARE, "tokens/s", "the engine in process", wire, bare)]
 
 
 def grpc_tokens_per_s(load, count):
@@ -244,9 +298,10 @@ def make_folder(options):
 
 
 def parts(options):
-    """Name → function of (options, contenders) for each figure that options.only asks for; those beside vLLM first."""
+    """Name → function of (options, contenders) that returns figures, for what options.only asks for; those beside vLLM
+    first."""
     known = {each.name: functools.partial(compare, each) for each in COMPARISONS}
-    known |= {SAMPLING: sampling, GRPC_SHARE: through_grpc}
+    known |= {SAMPLING: sampling, GRPC_SHARE: through_grpc, IDLE_SHARE: idle}
     return {name: part for name, part in known.items() if name.startswith(tuple(options.only.split(",")))}
 
 
@@ -266,10 +321,11 @@ def run(options, folder):
                 print(f"  {name} is left out: --limit-s {options.limit_s:.0f} is over", flush=True)
                 continue
             try:
-                made.append(part(options, contenders))
+                new = part(options, contenders)
             except (OSError, RuntimeError) as error:  # A TimeoutError is an OSError.
                 # What has been measured stands: GPU time is dear.
                 print(f"  {name} is left out: {error}", flush=True)
                 continue
-            print(f"{figures.table(made[-1:])}\n  after {time.monotonic() - start:.0f} s", flush=True)
+            made += new
+            print(f"{figures.table(new)}\n  after {time.monotonic() - start:.0f} s", flush=True)
     return made

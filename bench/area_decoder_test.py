@@ -27,6 +27,18 @@ for line in sys.stdin:
         cost = 2 if fields[3:] else 1
         print("took", {slower} * (count * length * 1e-6 + tokens * cost * 1e-3), flush=True)
 """
+# Writes steps of 10 ms: 8 ms of kernels, 1 ms of idle time, and the last kernel of 0.8 ms. Runs begin 10 s apart.
+TIMELINE = """#!{python}
+import os, sys
+print("ready", "Terminus", "1.0", flush=True)
+with open(os.environ["KERNEL_TIMELINE"], "w") as file:
+    for run, line in enumerate(sys.stdin):
+        for step in range(int(line.split()[3]) + {more}):
+            begin = run * 10**10 + step * 10**7
+            for name, start, end in (("_ZN1a5EmbedEi", 0, 8_000_000), ("b", 9_000_000, 9_800_000)):
+                print(begin + start, begin + end, name, file=file)
+        print("took", 1, flush=True)
+"""
 LOAD = """#!{python}
 import sys
 print("ready", flush=True)
@@ -90,7 +102,7 @@ class AreaTest(unittest.TestCase):
 
     def test_all_figures_of_the_area(self):
         self.assertEqual(set(self.run_area("")), {each.name for each in area_decoder.COMPARISONS}
-                         | {area_decoder.SAMPLING, area_decoder.GRPC_SHARE})
+                         | {area_decoder.SAMPLING, area_decoder.GRPC_SHARE})  # Idle shares need a library.
 
     def test_sampling_and_grpc_need_no_peer(self):
         os.remove(self.options.vllm_python)
@@ -98,6 +110,31 @@ class AreaTest(unittest.TestCase):
         self.assertAlmostEqual(made["gpu.8b.sampling_ratio.b256"].value, 2.0)
         self.assertAlmostEqual(made["gpu.8b.grpc_share.512"].value, 512 * 128)
         self.assertAlmostEqual(made["gpu.8b.grpc_share.512"].ratio, 512 * 256e-6 + 0.128)
+
+    def run_idle(self, more):
+        for folder in ("bin", "lib"):
+            os.mkdir(os.path.join(self.folder, folder))
+        open(os.path.join(self.folder, "lib", "libkernel_timeline.so"), "w").close()
+        self.options.binaries = os.path.join(self.folder, "bin")
+        script(os.path.join(self.folder, "bin", "decoder_gpu_bench"), TIMELINE, more=more)
+        with mock.patch.object(area_decoder.time, "sleep"):
+            return self.run_area("gpu.8b.idle")
+
+    def test_idle_shares_are_those_between_steps(self):
+        made = self.run_idle(more=16)
+        self.assertEqual(list(made), [f"gpu.8b.idle_share.{work}" for work in area_decoder.IDLE_WORK])
+        for figure in made.values():
+            self.assertAlmostEqual(figure.value, 0.02)
+
+    def test_too_few_steps_are_no_figure(self):
+        self.assertEqual(self.run_idle(more=-20), {})
+
+    def test_runs_that_cannot_be_told_apart_are_no_figure(self):
+        with mock.patch.object(area_decoder, "PAUSE_S", 100):
+            self.assertEqual(self.run_idle(more=16), {})
+
+    def test_idle_shares_need_the_library(self):
+        self.assertEqual(self.run_area("gpu.8b.idle"), {})
 
     def test_another_number_of_prompt_tokens_is_no_figure(self):
         script(os.path.join(self.folder, "generate_bench"), LOAD, prompt=255)

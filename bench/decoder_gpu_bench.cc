@@ -3,24 +3,38 @@
 //
 //     decoder_gpu_bench [--tests decode,prefill,ttft,beside,serve,sampling] [--kv-gib 30]
 //                       [--max-tokens 8192] [--layers 32] [--batches 1,8,…] [--delay-ms 0]
+//                       [--tuning-directory FOLDER]
 //
 // prints a JSON line {"figure": …, "value": …, "unit": …} for each figure. The work is that of the
 // peers that bench/area_decoder.py runs beside it: a step's time is a long run less a short one.
+//
+// With --folder FOLDER the weights are those of a Hugging Face folder. With --tests ask, which is
+// for bench/area_decoder.py, it prints "ready Terminus" and reads lines until its input ends:
+//     time COUNT LENGTH TOKENS [sampled]  → "took SECONDS": COUNT new prompts of LENGTH tokens,
+//         submitted together, until each has made TOKENS; greedy, or with every sampling rule
+//     beside RUNNING LENGTH ROUNDS        → "took SECONDS ...": to the first token of a prompt of
+//         LENGTH tokens, ROUNDS times, while RUNNING sequences are decoded
+//     tokens COUNT ID ...                 → "made ID ...": the COUNT greedy tokens that follow
 #include <ATen/ATen.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <iostream>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "common/base/check.h"
@@ -28,6 +42,7 @@
 #include "common/metrics/metrics.h"
 #include "models/cuda/library.h"
 #include "models/decoder/cuda_llama.h"
+#include "models/decoder/load.h"
 #include "models/decoder/runner.h"
 #include "services/decoder/pipeline/engine.h"
 #include "services/decoder/pipeline/lm_stage.h"
@@ -103,7 +118,9 @@ class Run {
    public:
     explicit Sink(Run& run) : run_(run) {}
     bool Full(int /*choice*/) const override { return false; }
-    void OnToken(int /*choice*/, models::sampling::Sampled /*token*/) override { run_.Token(); }
+    void OnToken(int /*choice*/, models::sampling::Sampled token) override {
+      run_.Token(token.chosen.token);
+    }
     void OnEnd(int /*choice*/, EndReason /*reason*/) override {}
     void OnDone(const absl::Status& status, const GenerationReport& /*report*/) override {
       TERMINUS_CHECK(status.ok());
@@ -122,19 +139,20 @@ class Run {
   }
   void WaitForTokens(int64_t count) {
     base::MutexLock lock(mutex_);
-    while (tokens_ < count) {
+    while (static_cast<int64_t>(ids_.size()) < count) {
       changed_.Wait(mutex_);
     }
   }
-  int64_t tokens() {
+  // Of all generations, as they were made.
+  std::vector<int32_t> ids() {
     base::MutexLock lock(mutex_);
-    return tokens_;
+    return ids_;
   }
 
  private:
-  void Token() {
+  void Token(int32_t id) {
     base::MutexLock lock(mutex_);
-    ++tokens_;
+    ids_.push_back(id);
     changed_.NotifyAll();
   }
   void Done() {
@@ -146,7 +164,7 @@ class Run {
   base::Mutex mutex_;
   base::CondVar changed_;
   int left_;
-  int64_t tokens_ = 0;
+  std::vector<int32_t> ids_;
 };
 
 // Delays the engine's thread before it gives each plan to the stage.
@@ -216,7 +234,7 @@ class Bench {
     Submit(prompts, tokens, parameters, run);
     run.Wait();
     const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
-    TERMINUS_CHECK(run.tokens() == int64_t{count} * tokens);
+    TERMINUS_CHECK(run.ids().size() == static_cast<size_t>(count) * tokens);
     return time.count();
   }
 
@@ -244,15 +262,8 @@ class Bench {
   }
 
   void Sampling() {
-    const Parameters full = {.temperature = 0.8f,
-                             .top_k = 50,
-                             .top_p = 0.9f,
-                             .repetition_penalty = 1.1f,
-                             .frequency_penalty = 0.1f,
-                             .presence_penalty = 0.1f,
-                             .seed = 7};
     const double greedy = StepTime(256, kGreedy);
-    Say("sampling_ratio.b256", StepTime(256, full) / greedy, "x greedy");
+    Say("sampling_ratio.b256", StepTime(256, kEveryRule) / greedy, "x greedy");
   }
 
   void Prefill(int layers) {
@@ -270,29 +281,38 @@ class Bench {
     }
   }
 
-  double FirstTokenTime(int length, int rounds) {
+  std::vector<double> FirstTokenTimes(int length, int rounds) {
     std::vector<double> times;
     for (int i = 0; i < rounds; ++i) {
       times.push_back(Time(1, length, 1));
     }
-    std::sort(times.begin(), times.end());
-    return times[times.size() / 2] * 1e3;
+    return times;
+  }
+
+  static double MedianMs(std::vector<double> seconds) {
+    std::sort(seconds.begin(), seconds.end());
+    return seconds[seconds.size() / 2] * 1e3;
   }
 
   void FirstToken() {
     for (const int length : {128, 512}) {
-      Say(absl::StrCat("ttft_ms.", length), FirstTokenTime(length, 20), "ms");
+      Say(absl::StrCat("ttft_ms.", length), MedianMs(FirstTokenTimes(length, 20)), "ms");
     }
   }
 
-  // Beside 64 running sequences.
-  void FirstTokenBeside() {
-    const Prompts prompts = MakePrompts(64, 431);
-    Run background(64);
-    Submit(prompts, 600, kGreedy, background);
-    background.WaitForTokens(64 * 16);
-    Say("ttft_beside_64_ms.512", FirstTokenTime(512, 20), "ms");
+  // Beside `running` sequences, which are in the middle of their answers.
+  std::vector<double> FirstTokenTimesBeside(int running, int length, int rounds) {
+    Run background(running);
+    Submit(MakePrompts(running, 431), 600, kGreedy, background);
+    background.WaitForTokens(int64_t{running} * 16);
+    std::vector<double> times = FirstTokenTimes(length, rounds);
+    TERMINUS_CHECK(background.ids().size() < static_cast<size_t>(running) * 600);
     background.Wait();
+    return times;
+  }
+
+  void FirstTokenBeside() {
+    Say("ttft_beside_64_ms.512", MedianMs(FirstTokenTimesBeside(64, 512, 20)), "ms");
   }
 
   void Serve() {
@@ -305,20 +325,83 @@ class Bench {
     }
   }
 
+  // Answers lines until the input ends. A line that is no command ends the program.
+  int Ask() {
+    std::puts("ready Terminus");
+    std::fflush(stdout);
+    for (std::string line; std::getline(std::cin, line);) {
+      const absl::StatusOr<std::string> answer = Answer(line);
+      if (!answer.ok()) {
+        std::fprintf(stderr, "%s\n", answer.status().ToString().c_str());
+        return 1;
+      }
+      std::puts(answer->c_str());
+      std::fflush(stdout);
+    }
+    return 0;
+  }
+
   static const Parameters kGreedy;
+  static const Parameters kEveryRule;
 
  private:
+  absl::StatusOr<std::string> Answer(const std::string& line) {
+    std::istringstream stream(line);
+    std::string command, rules;
+    std::vector<int> fields;
+    stream >> command;
+    for (int field = 0; stream >> field;) {
+      fields.push_back(field);
+    }
+    stream.clear();
+    stream >> rules;
+    if (command == "time" && fields.size() == 3 && (rules.empty() || rules == "sampled")) {
+      return absl::StrCat(
+          "took ", Time(fields[0], fields[1], fields[2], rules.empty() ? kGreedy : kEveryRule));
+    }
+    if (command == "beside" && fields.size() == 3 && rules.empty()) {
+      return absl::StrCat(
+          "took ", absl::StrJoin(FirstTokenTimesBeside(fields[0], fields[1], fields[2]), " "));
+    }
+    if (command == "tokens" && fields.size() > 1 && rules.empty()) {
+      Run run(1);
+      Submit({{fields.begin() + 1, fields.end()}}, fields[0], kGreedy, run);
+      run.Wait();
+      return absl::StrCat("made ", absl::StrJoin(run.ids(), " "));
+    }
+    return absl::InvalidArgumentError(absl::StrCat("not a command: ", line));
+  }
+
   Engine& engine_;
   std::mt19937 random_{1};
 };
 
 const Parameters Bench::kGreedy = {.temperature = 0};
+const Parameters Bench::kEveryRule = {.temperature = 0.8f,
+                                      .top_k = 50,
+                                      .top_p = 0.9f,
+                                      .repetition_penalty = 1.1f,
+                                      .frequency_penalty = 0.1f,
+                                      .presence_penalty = 0.1f,
+                                      .seed = 7};
+
+// The model of `folder`; of random weights if it is empty.
+absl::StatusOr<std::unique_ptr<models::decoder::CausalLm>> MakeModel(
+    const std::string& folder, int layers, const models::decoder::LmOptions& options) {
+  const at::Device device(at::kCUDA, 0);
+  if (!folder.empty()) {
+    return models::decoder::LoadCausalLm(folder, device, options);
+  }
+  const LlamaConfig config = Llama8b(layers);
+  return CudaLlama::Create(config, options, device, RandomTensors(config));
+}
 
 int Main(int argc, char** argv) {
   std::string tests = "decode,prefill,ttft,beside,serve,sampling";
   double kv_gib = 30;
   int max_tokens = 8192;
   int layers = 32;
+  std::string folder;
   std::vector<int> batches = {1, 8, 32, 64, 128, 256};
   int delay_ms = 0;
   std::string tuning_directory;
@@ -327,6 +410,7 @@ int Main(int argc, char** argv) {
   app.add_option("--kv-gib", kv_gib);
   app.add_option("--max-tokens", max_tokens);
   app.add_option("--layers", layers);
+  app.add_option("--folder", folder);
   app.add_option("--batches", batches)->delimiter(',');
   app.add_option("--delay-ms", delay_ms);
   app.add_option("--tuning-directory", tuning_directory);
@@ -336,12 +420,11 @@ int Main(int argc, char** argv) {
     return 1;
   }
   const auto begin = std::chrono::steady_clock::now();
-  const LlamaConfig config = Llama8b(layers);
   const models::decoder::LmOptions options = {.kv_bytes = static_cast<int64_t>(kv_gib * (1 << 30)),
                                               .max_sequences = 512,
                                               .max_tokens = max_tokens,
                                               .tuning_directory = tuning_directory};
-  auto lm = CudaLlama::Create(config, options, at::Device(at::kCUDA, 0), RandomTensors(config));
+  auto lm = MakeModel(folder, layers, options);
   if (!lm.ok()) {
     std::fprintf(stderr, "%s\n", lm.status().ToString().c_str());
     return 1;
@@ -354,6 +437,9 @@ int Main(int argc, char** argv) {
       metrics);
   Bench bench(engine);
   bench.Time(4, 64, 8);
+  if (tests == "ask") {
+    return bench.Ask();
+  }
   const std::chrono::duration<double> ready = std::chrono::steady_clock::now() - begin;
   Bench::Say("ready_s", ready.count(), "s");
   for (const absl::string_view test : absl::StrSplit(tests, ',')) {

@@ -1,6 +1,6 @@
 """How long a GPU was idle between the steps of an engine, and inside of them.
 
-    idle_share.py FILE --first REGEX [--from S] [--last N]
+    idle_share.py FILE --first REGEX [--skip N] [--count N]
 
 FILE is what bench/kernel_timeline.cc wrote. A step begins with a kernel whose name fits REGEX and ends where the next
 step begins. Idle is what no kernel ran in: between steps, from the end of a step's last kernel to the next step's
