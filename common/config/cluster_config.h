@@ -100,6 +100,25 @@ struct EncoderConfig {
   absl::Duration drain_timeout = absl::Seconds(10);
 };
 
+// Output formats: how answers are kept to a JSON schema or a regular expression. A source that
+// needs more is answered INVALID_ARGUMENT.
+struct GrammarOptions {
+  int64_t source_bytes = 64 << 10;
+  // To compile one format: processor time, and memory meanwhile.
+  absl::Duration compile_time = absl::Seconds(5);
+  int64_t compile_bytes = 512 << 20;
+  int compile_threads = 2;
+  // Formats that wait for one of these threads; one more is refused.
+  int max_waiting = 64;
+  // Compiled formats kept for the next call.
+  int64_t cache_bytes = 128 << 20;
+  // Processor time for each token of an answer, and memory for the state of one answer.
+  absl::Duration token_time = absl::Milliseconds(50);
+  int64_t answer_bytes = 64 << 20;
+  // Threads that find the tokens that may come next. 0: half of the cores, 2 to 16.
+  int mask_threads = 0;
+};
+
 struct DecoderConfig {
   std::vector<std::string> listen;
   std::string metrics = "127.0.0.1:0";
@@ -118,6 +137,7 @@ struct DecoderConfig {
   int64_t max_message_bytes = 64 << 20;
   // Text of one request.
   int64_t max_text_bytes = 1 << 20;
+  GrammarOptions grammar;
   std::string model_loading = "auto";
   // For calls that come without a deadline of their own.
   absl::Duration default_deadline = absl::Minutes(5);
