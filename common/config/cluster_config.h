@@ -128,8 +128,9 @@ struct DecoderConfig {
   int threads = 0;
   // Sequences decoded together; more wait in order of arrival. 0: 8 on a CPU, 512 on a GPU.
   int max_sequences = 0;
-  // Generate calls inside, those that wait included; one more is refused.
-  int max_requests = 256;
+  // Generate calls inside, those that wait included; one more is refused. 0: twice max_sequences,
+  // at least 256.
+  int max_requests = 0;
   // Tokens of one step, prompts' and decoded ones together. 0: 128 on a CPU, 8192 on a GPU.
   int token_budget = 0;
   // Memory for keys and values. 0: 512 MiB on a CPU; on a GPU what is left of 0.9 of its memory.

@@ -167,7 +167,9 @@ std::vector<Key> DecoderKeys() {
        "Sequences decoded together; more wait in order of arrival. 0: 8 on a CPU, 512 on a GPU.", 0,
        1024},
       {"decoder.max_requests", TERMINUS_MEMBER(decoder.max_requests),
-       "Generate calls inside, those that wait included. One more is refused.", 1, 65536},
+       "Generate calls inside, those that wait included. One more is refused. 0: twice "
+       "max_sequences, at least 256.",
+       0, 65536},
       {"decoder.token_budget", TERMINUS_MEMBER(decoder.token_budget),
        "Tokens of one step, prompts' and decoded ones together; long prompts are computed in "
        "chunks "
