@@ -37,6 +37,11 @@ inline constexpr char kReasonNoEncoder[] = "NO_ENCODER";
 inline constexpr char kReasonNoActionHead[] = "NO_ACTION_HEAD";
 // The served model's answers cannot be kept to an output format.
 inline constexpr char kReasonNoOutputFormat[] = "NO_OUTPUT_FORMAT";
+// An output format, or an answer that is kept to it, takes more time or memory than one may.
+inline constexpr char kReasonFormatTooSlow[] = "FORMAT_TOO_SLOW";
+inline constexpr char kReasonFormatTooLarge[] = "FORMAT_TOO_LARGE";
+// No token may come next: the settings and the output format of a generation forbid all of them.
+inline constexpr char kReasonNoTokenLeft[] = "NO_TOKEN_LEFT";
 inline constexpr char kReasonInvalidRequest[] = "INVALID_REQUEST";
 inline constexpr char kReasonOverloaded[] = "OVERLOADED";
 inline constexpr char kReasonNoReplica[] = "NO_READY_REPLICA";

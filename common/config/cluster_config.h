@@ -100,6 +100,25 @@ struct EncoderConfig {
   absl::Duration drain_timeout = absl::Seconds(10);
 };
 
+// Output formats: how answers are kept to a JSON schema or a regular expression. A source that
+// needs more is answered INVALID_ARGUMENT.
+struct GrammarOptions {
+  int64_t source_bytes = 64 << 10;
+  // To compile one format: processor time, and memory meanwhile.
+  absl::Duration compile_time = absl::Seconds(5);
+  int64_t compile_bytes = 512 << 20;
+  int compile_threads = 2;
+  // Formats that wait for one of these threads; one more is refused.
+  int max_waiting = 64;
+  // Compiled formats kept for the next call.
+  int64_t cache_bytes = 128 << 20;
+  // Processor time for each token of an answer, and memory for the state of one answer.
+  absl::Duration token_time = absl::Milliseconds(50);
+  int64_t answer_bytes = 64 << 20;
+  // Threads that find the tokens that may come next. 0: half of the cores, 2 to 16.
+  int mask_threads = 0;
+};
+
 struct DecoderConfig {
   std::vector<std::string> listen;
   std::string metrics = "127.0.0.1:0";
@@ -109,8 +128,9 @@ struct DecoderConfig {
   int threads = 0;
   // Sequences decoded together; more wait in order of arrival. 0: 8 on a CPU, 512 on a GPU.
   int max_sequences = 0;
-  // Generate calls inside, those that wait included; one more is refused.
-  int max_requests = 256;
+  // Generate calls inside, those that wait included; one more is refused. 0: twice max_sequences,
+  // at least 256.
+  int max_requests = 0;
   // Tokens of one step, prompts' and decoded ones together. 0: 128 on a CPU, 8192 on a GPU.
   int token_budget = 0;
   // Memory for keys and values. 0: 512 MiB on a CPU; on a GPU what is left of 0.9 of its memory.
@@ -118,6 +138,7 @@ struct DecoderConfig {
   int64_t max_message_bytes = 64 << 20;
   // Text of one request.
   int64_t max_text_bytes = 1 << 20;
+  GrammarOptions grammar;
   std::string model_loading = "auto";
   // For calls that come without a deadline of their own.
   absl::Duration default_deadline = absl::Minutes(5);

@@ -120,6 +120,33 @@ std::vector<Key> EncoderKeys(const std::string& service, Member listen, Member m
       TERMINUS_MEMBER(of.preprocess_threads), TERMINUS_MEMBER(of.max_in_flight),       \
       TERMINUS_MEMBER(of.model_loading), TERMINUS_MEMBER(of.drain_timeout)
 
+std::vector<Key> GrammarKeys() {
+  return {
+      {"decoder.grammar.source_bytes", TERMINUS_MEMBER(decoder.grammar.source_bytes),
+       "Longest JSON schema or regular expression of a request.", 1, 64 << 20},
+      {"decoder.grammar.compile_ms", TERMINUS_MEMBER(decoder.grammar.compile_time),
+       "Processor time to compile one.", 1, kHourMs},
+      {"decoder.grammar.compile_bytes", TERMINUS_MEMBER(decoder.grammar.compile_bytes),
+       "Memory while one is compiled.", 1 << 20},
+      {"decoder.grammar.compile_threads", TERMINUS_MEMBER(decoder.grammar.compile_threads),
+       "Threads that compile.", 1, 64},
+      {"decoder.grammar.max_waiting", TERMINUS_MEMBER(decoder.grammar.max_waiting),
+       "Formats that wait for such a thread. One more is answered RESOURCE_EXHAUSTED.", 1, 65536},
+      {"decoder.grammar.cache_bytes", TERMINUS_MEMBER(decoder.grammar.cache_bytes),
+       "Memory of compiled formats that are kept, those used last first. 0: none are.", 0},
+      {"decoder.grammar.token_ms", TERMINUS_MEMBER(decoder.grammar.token_time),
+       "Processor time for each token of an answer that is kept to a format. The other answers of "
+       "the step wait for as long; one that needs more ends.",
+       1, kHourMs},
+      {"decoder.grammar.answer_bytes", TERMINUS_MEMBER(decoder.grammar.answer_bytes),
+       "Memory for the state of one such answer, which grows with its length.", 1 << 20},
+      {"decoder.grammar.mask_threads", TERMINUS_MEMBER(decoder.grammar.mask_threads),
+       "Threads that find the tokens that such answers may go on with. 0: half of the cores, 2 to "
+       "16.",
+       0, 256},
+  };
+}
+
 std::vector<Key> DecoderKeys() {
   return {
       {.path = "decoder.listen",
@@ -140,7 +167,9 @@ std::vector<Key> DecoderKeys() {
        "Sequences decoded together; more wait in order of arrival. 0: 8 on a CPU, 512 on a GPU.", 0,
        1024},
       {"decoder.max_requests", TERMINUS_MEMBER(decoder.max_requests),
-       "Generate calls inside, those that wait included. One more is refused.", 1, 65536},
+       "Generate calls inside, those that wait included. One more is refused. 0: twice "
+       "max_sequences, at least 256.",
+       0, 65536},
       {"decoder.token_budget", TERMINUS_MEMBER(decoder.token_budget),
        "Tokens of one step, prompts' and decoded ones together; long prompts are computed in "
        "chunks "
@@ -238,6 +267,7 @@ std::vector<Key> MakeKeys() {
   Append(keys, EncoderKeys("video", TERMINUS_ENCODER_MEMBERS(video)));
   Append(keys, LimitKeys("video.limits.", TERMINUS_LIMIT_MEMBERS(video)));
   Append(keys, DecoderKeys());
+  Append(keys, GrammarKeys());
   return keys;
 }
 

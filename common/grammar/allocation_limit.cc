@@ -24,21 +24,24 @@ int64_t ThreadTimeNs() {
   return now.tv_sec * 1'000'000'000 + now.tv_nsec;
 }
 
-// The thread's time then; a duration may be infinite.
-int64_t After(absl::Duration time) {
-  const absl::Duration end = absl::Nanoseconds(ThreadTimeNs()) + time;
-  return absl::ToInt64Nanoseconds(end);
+// A duration may be infinite.
+int64_t Plus(int64_t begin_ns, absl::Duration time) {
+  return absl::ToInt64Nanoseconds(absl::Nanoseconds(begin_ns) + time);
 }
 
 }  // namespace
 
 AllocationLimit::AllocationLimit(const Options& options)
-    : options_(options), end_ns_(After(options.cpu_time)) {
+    : options_(options), begin_ns_(ThreadTimeNs()), end_ns_(Plus(begin_ns_, options.cpu_time)) {
   TERMINUS_CHECK(current == nullptr);
   current = this;
 }
 
 AllocationLimit::~AllocationLimit() { current = nullptr; }
+
+absl::Duration AllocationLimit::used_time() const {
+  return absl::Nanoseconds(ThreadTimeNs() - begin_ns_);
+}
 
 AllocationLimit::Reason AllocationLimit::Exceeded(size_t bytes) const {
   if (allocations_ == fail_at_) {

@@ -38,6 +38,8 @@ class AllocationLimit {
   // Bytes that the library holds beyond those it held before.
   int64_t held_bytes() const { return held_bytes_; }
   int64_t allocations() const { return allocations_; }
+  // Processor time of this thread since the limit began.
+  absl::Duration used_time() const;
   // Which limit was passed last.
   Reason reason() const { return reason_; }
 
@@ -54,6 +56,7 @@ class AllocationLimit {
   Reason Exceeded(size_t bytes) const;
 
   const Options options_;
+  const int64_t begin_ns_;
   const int64_t end_ns_;
   int64_t held_bytes_ = 0;
   int64_t allocations_ = 0;

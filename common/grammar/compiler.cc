@@ -27,8 +27,11 @@ constexpr absl::Duration kStopTime = absl::Seconds(10);
 // Outlives the compiler as long as one of its threads runs.
 class Compiler::State : public std::enable_shared_from_this<Compiler::State> {
  public:
-  State(const Options& options, Function compile)
-      : options_(options), compile_(std::move(compile)), cache_(options.cache_bytes) {}
+  State(const Options& options, CompilerMetrics& metrics, Function compile)
+      : options_(options),
+        metrics_(metrics),
+        compile_(std::move(compile)),
+        cache_(options.cache_bytes) {}
 
   void Start();
   void Stop();
@@ -57,9 +60,11 @@ class Compiler::State : public std::enable_shared_from_this<Compiler::State> {
   absl::Time NextDeadline() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::vector<uint64_t> CallsOf(const Task* task) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Takes a result in and calls all that wait for it.
-  void Complete(const std::shared_ptr<Task>& task, const Compiled& result);
+  void Complete(const std::shared_ptr<Task>& task, const Compiled& result, absl::Duration time);
 
   const Options options_;
+  // Not used once the compiler is gone.
+  CompilerMetrics& metrics_;
   const Function compile_;
 
   base::Mutex mutex_;
@@ -93,6 +98,7 @@ void Compiler::State::Stop() {
   {
     base::MutexLock lock(mutex_);
     stopping_ = true;
+    metrics_.cache_bytes.Decrement(static_cast<double>(cache_.bytes()));
     for (const std::shared_ptr<Task>& task : running_) {
       task->cancelled.store(true, std::memory_order_relaxed);
     }
@@ -124,6 +130,8 @@ uint64_t Compiler::State::Add(const Source& source, absl::Time deadline, Done do
     number = ++last_call_;
     known = cache_.Find(source);
     const auto task = tasks_.find(source);
+    (known.has_value() || task != tasks_.end() ? metrics_.cache_hits : metrics_.cache_misses)
+        .Increment();
     if (!known.has_value() && deadline <= absl::Now()) {
       known = absl::DeadlineExceededError("the deadline passed before the grammar was compiled");
     } else if (!known.has_value() && task == tasks_.end() &&
@@ -194,11 +202,14 @@ void Compiler::State::Work() {
       waiting_.pop_front();
       running_.push_back(task);
     }
-    Complete(task, compile_(task->source, task->cancelled));
+    const absl::Time begin = absl::Now();
+    const Compiled result = compile_(task->source, task->cancelled);
+    Complete(task, result, absl::Now() - begin);
   }
 }
 
-void Compiler::State::Complete(const std::shared_ptr<Task>& task, const Compiled& result) {
+void Compiler::State::Complete(const std::shared_ptr<Task>& task, const Compiled& result,
+                               absl::Duration time) {
   std::vector<Done> waiters;
   {
     base::MutexLock lock(mutex_);
@@ -206,7 +217,10 @@ void Compiler::State::Complete(const std::shared_ptr<Task>& task, const Compiled
     if (task->cancelled.load(std::memory_order_relaxed)) {
       return;  // Nobody waits for it, and another task may compile the same source by now.
     }
+    metrics::Observe(metrics_.compile_seconds, time);
+    const int64_t before = cache_.bytes();
     cache_.Insert(task->source, result);
+    metrics_.cache_bytes.Increment(static_cast<double>(cache_.bytes() - before));
     for (const uint64_t call : CallsOf(task.get())) {
       waiters.push_back(Remove(call));
     }
@@ -258,17 +272,18 @@ void Compiler::State::Watch() {
   }
 }
 
-Compiler::Compiler(const Options& options, Function compile)
-    : state_(std::make_shared<State>(options, std::move(compile))) {
+Compiler::Compiler(const Options& options, CompilerMetrics& metrics, Function compile)
+    : state_(std::make_shared<State>(options, metrics, std::move(compile))) {
   state_->Start();
 }
 
-Compiler::Compiler(const Options& options, std::shared_ptr<const Vocabulary> vocabulary,
-                   const CompileLimits& limits)
-    : Compiler(options, [vocabulary = std::move(vocabulary), limits](
-                            const Source& source, const std::atomic<bool>& cancelled) {
-        return Grammar::Compile(source, vocabulary, limits, &cancelled);
-      }) {}
+Compiler::Compiler(const Options& options, CompilerMetrics& metrics,
+                   std::shared_ptr<const Vocabulary> vocabulary, const Limits& limits)
+    : Compiler(options, metrics,
+               [vocabulary = std::move(vocabulary), limits](const Source& source,
+                                                            const std::atomic<bool>& cancelled) {
+                 return Grammar::Compile(source, vocabulary, limits, &cancelled);
+               }) {}
 
 Compiler::~Compiler() { state_->Stop(); }
 

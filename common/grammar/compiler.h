@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "absl/time/time.h"
+#include "common/grammar/compiler_metrics.h"
 #include "common/grammar/grammar.h"
 #include "common/grammar/grammar_cache.h"
 #include "common/grammar/source.h"
@@ -15,7 +16,7 @@ namespace terminus::grammar {
 // Compiles grammars for one vocabulary on threads of its own, and keeps the results. Equal sources
 // that are asked for at the same time are compiled once. Thread-safe.
 //
-// Bounds: a compilation's bytes and time (CompileLimits), the threads, the compilations that wait,
+// Bounds: a compilation's bytes and time (Limits), the threads, the compilations that wait,
 // and the bytes of the results. A compilation that is slow, or that nobody waits for any more, is
 // stopped and takes at most one of the threads until then.
 class Compiler {
@@ -32,10 +33,10 @@ class Compiler {
     int64_t cache_bytes = 128 << 20;
   };
 
-  Compiler(const Options& options, Function compile);
+  Compiler(const Options& options, CompilerMetrics& metrics, Function compile);
   // Compiles for `vocabulary` within `limits`.
-  Compiler(const Options& options, std::shared_ptr<const Vocabulary> vocabulary,
-           const CompileLimits& limits);
+  Compiler(const Options& options, CompilerMetrics& metrics,
+           std::shared_ptr<const Vocabulary> vocabulary, const Limits& limits);
   // Ends what is under way with UNAVAILABLE. Waits for the threads, which stop soon, but for a few
   // seconds at most: one that does not stop keeps what it needs alive, and ends when it can.
   ~Compiler();

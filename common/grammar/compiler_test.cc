@@ -88,12 +88,21 @@ class CompilerTest : public ::testing::Test {
     return compiler.Compile(Regex(regex), deadline, results_.Take());
   }
 
+  double Value(const std::string& metric) {
+    const std::string text = registry_.Scrape();
+    const size_t at = text.find("\n" + metric + " ");
+    EXPECT_NE(at, std::string::npos) << metric;
+    return std::stod(text.substr(at + metric.size() + 2));
+  }
+
+  metrics::Registry registry_{"test"};
+  CompilerMetrics metrics_{registry_};
   FakeCompilation fake_;
   Results results_;
 };
 
 TEST_F(CompilerTest, CompilesAndKeepsWhatItMadeErrorsToo) {
-  Compiler compiler({}, fake_.Function());
+  Compiler compiler({}, metrics_, fake_.Function());
   for (const char* source : {"a", "a", "bad", "bad"}) {
     Ask(compiler, source);
   }
@@ -107,8 +116,33 @@ TEST_F(CompilerTest, CompilesAndKeepsWhatItMadeErrorsToo) {
   EXPECT_TRUE(results_.Known(4)) << "what is kept is given at once";
 }
 
+TEST_F(CompilerTest, CountsCompilationsAndWhatTheCacheHolds) {
+  constexpr char kLookups[] = "terminus_decoder_grammar_cache_lookups_total";
+  constexpr char kBytes[] = "terminus_decoder_grammar_cache_bytes";
+  {
+    Compiler compiler({}, metrics_, fake_.Function());
+    for (size_t i = 0; i < 3; ++i) {
+      Ask(compiler, i < 2 ? "a" : "bad");
+      static_cast<void>(results_.Get(i));
+    }
+    EXPECT_EQ(Value(std::string(kLookups) + "{result=\"miss\"}"), 2);
+    EXPECT_EQ(Value(std::string(kLookups) + "{result=\"hit\"}"), 1);
+    EXPECT_EQ(Value("terminus_decoder_grammar_compile_seconds_count"), 2);
+    GrammarCache same(1 << 20);
+    same.Insert(Regex("a"), testing::CompileRegex("a"));
+    same.Insert(Regex("bad"), absl::InvalidArgumentError("bad"));
+    EXPECT_EQ(Value(kBytes), static_cast<double>(same.bytes()));
+    // Another model's compiler counts into the same metrics.
+    Compiler other({}, metrics_, fake_.Function());
+    Ask(other, "a");
+    static_cast<void>(results_.Get(3));
+    EXPECT_GT(Value(kBytes), static_cast<double>(same.bytes()));
+  }
+  EXPECT_EQ(Value(kBytes), 0);
+}
+
 TEST_F(CompilerTest, ASlowOneDelaysNobodyElse) {
-  Compiler compiler({.threads = 2}, fake_.Function());
+  Compiler compiler({.threads = 2}, metrics_, fake_.Function());
   Ask(compiler, "slow");
   fake_.WaitUntilStarted("slow");
   Ask(compiler, "a");
@@ -119,7 +153,7 @@ TEST_F(CompilerTest, ASlowOneDelaysNobodyElse) {
 }
 
 TEST_F(CompilerTest, EqualSourcesAreCompiledOnce) {
-  Compiler compiler({.threads = 2}, fake_.Function());
+  Compiler compiler({.threads = 2}, metrics_, fake_.Function());
   Ask(compiler, "slow");
   fake_.WaitUntilStarted("slow");
   Ask(compiler, "slow");
@@ -130,7 +164,7 @@ TEST_F(CompilerTest, EqualSourcesAreCompiledOnce) {
 }
 
 TEST_F(CompilerTest, OnlySoManyWait) {
-  Compiler compiler({.threads = 1, .max_waiting = 2}, fake_.Function());
+  Compiler compiler({.threads = 1, .max_waiting = 2}, metrics_, fake_.Function());
   Ask(compiler, "slow");
   fake_.WaitUntilStarted("slow");
   Ask(compiler, "a");
@@ -144,7 +178,7 @@ TEST_F(CompilerTest, OnlySoManyWait) {
 }
 
 TEST_F(CompilerTest, ADeadlineEndsTheCallAndTheCompilation) {
-  Compiler compiler({.threads = 1}, fake_.Function());
+  Compiler compiler({.threads = 1}, metrics_, fake_.Function());
   Ask(compiler, "a", absl::Now() - absl::Seconds(1));
   EXPECT_EQ(results_.Get(0).status().code(), absl::StatusCode::kDeadlineExceeded);
   Ask(compiler, "slow", absl::Now() + absl::Milliseconds(20));
@@ -154,7 +188,7 @@ TEST_F(CompilerTest, ADeadlineEndsTheCallAndTheCompilation) {
 }
 
 TEST_F(CompilerTest, CancelEndsOneCallAndTheLastOneTheCompilation) {
-  Compiler compiler({.threads = 1}, fake_.Function());
+  Compiler compiler({.threads = 1}, metrics_, fake_.Function());
   const uint64_t first = Ask(compiler, "slow");
   fake_.WaitUntilStarted("slow");
   const uint64_t second = Ask(compiler, "slow");
@@ -174,7 +208,7 @@ TEST_F(CompilerTest, CancelEndsOneCallAndTheLastOneTheCompilation) {
 
 TEST_F(CompilerTest, ItsEndEndsEveryCall) {
   {
-    Compiler compiler({.threads = 1}, fake_.Function());
+    Compiler compiler({.threads = 1}, metrics_, fake_.Function());
     Ask(compiler, "slow");
     fake_.WaitUntilStarted("slow");
     Ask(compiler, "a");
@@ -184,7 +218,7 @@ TEST_F(CompilerTest, ItsEndEndsEveryCall) {
 }
 
 TEST_F(CompilerTest, CompilesOnAStackThatDeepSourcesFit) {
-  Compiler compiler({.threads = 1}, testing::MakeVocabulary(), {});
+  Compiler compiler({.threads = 1}, metrics_, testing::MakeVocabulary(), {});
   // Each level is a definition of its own, in which the next one stands.
   std::string schema = R"({"$ref": "#/$defs/d0", "$defs": {)";
   for (int i = 0; i < 300; ++i) {

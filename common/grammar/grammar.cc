@@ -11,6 +11,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/errors.h"
 #include "common/base/status_macros.h"
 #include "common/grammar/allocation_limit.h"
 #include "common/grammar/library_types.h"
@@ -50,16 +51,18 @@ std::string Reason(absl::string_view message) {
   return std::string(absl::StripTrailingAsciiWhitespace(message));
 }
 
-absl::Status LimitStatus(AllocationLimit::Reason reason, const CompileLimits& limits) {
+absl::Status LimitStatus(AllocationLimit::Reason reason, const Limits& limits) {
   switch (reason) {
     case AllocationLimit::Reason::kCancelled:
       return absl::CancelledError("the compilation is no longer needed");
     case AllocationLimit::Reason::kBytes:
-      return absl::InvalidArgumentError(
-          absl::StrCat("compiling it takes more than ", limits.bytes >> 20, " MiB of memory"));
+      return base::MakeError(absl::StatusCode::kInvalidArgument, base::kReasonFormatTooLarge,
+                             absl::StrCat("compiling it takes more than ",
+                                          limits.compile_bytes >> 20, " MiB of memory"));
     default:
-      return absl::InvalidArgumentError(
-          absl::StrCat("compiling it takes more than ", absl::FormatDuration(limits.time)));
+      return base::MakeError(
+          absl::StatusCode::kInvalidArgument, base::kReasonFormatTooSlow,
+          absl::StrCat("compiling it takes more than ", absl::FormatDuration(limits.compile_time)));
   }
 }
 
@@ -82,10 +85,11 @@ absl::StatusOr<xgrammar::CompiledGrammar> CompileParsed(const Source& source,
 // The library's work, with what it throws made a status.
 absl::StatusOr<xgrammar::CompiledGrammar> CompileBounded(const Source& source,
                                                          const Vocabulary& vocabulary,
-                                                         const CompileLimits& limits,
+                                                         const Limits& limits,
                                                          const std::atomic<bool>* cancelled) {
   LibraryWarnings warnings;
-  AllocationLimit limit({.bytes = limits.bytes, .cpu_time = limits.time, .cancelled = cancelled});
+  AllocationLimit limit(
+      {.bytes = limits.compile_bytes, .cpu_time = limits.compile_time, .cancelled = cancelled});
   try {
     absl::StatusOr<xgrammar::CompiledGrammar> compiled = CompileParsed(source, vocabulary);
     // What it only warns of, an answer would not keep to.
@@ -100,11 +104,13 @@ absl::StatusOr<xgrammar::CompiledGrammar> CompileBounded(const Source& source,
   }
 }
 
-// Some token may begin an answer.
-bool AllowsAToken(const std::shared_ptr<const Grammar>& grammar) {
+// INVALID_ARGUMENT when no token may begin an answer, or finding those that may takes too long.
+absl::Status CheckFirstToken(const std::shared_ptr<const Grammar>& grammar) {
   std::vector<uint32_t> mask(grammar->vocabulary().mask_words());
-  Matcher(grammar).FillMask(absl::MakeSpan(mask));
-  return std::any_of(mask.begin(), mask.end(), [](uint32_t word) { return word != 0; });
+  absl::Status status = Matcher(grammar).FillMask(absl::MakeSpan(mask));
+  return absl::IsFailedPrecondition(status)
+             ? absl::InvalidArgumentError("no text that the model's tokens can begin satisfies it")
+             : status;
 }
 
 }  // namespace
@@ -113,21 +119,18 @@ Grammar::Grammar() = default;
 Grammar::~Grammar() = default;
 
 absl::StatusOr<std::shared_ptr<const Grammar>> Grammar::Compile(
-    const Source& source, std::shared_ptr<const Vocabulary> vocabulary, const CompileLimits& limits,
+    const Source& source, std::shared_ptr<const Vocabulary> vocabulary, const Limits& limits,
     const std::atomic<bool>* cancelled) {
   TERMINUS_RETURN_IF_ERROR(CheckSource(source, limits.source_bytes));
   TERMINUS_ASSIGN_OR_RETURN(xgrammar::CompiledGrammar compiled,
                             CompileBounded(source, *vocabulary, limits, cancelled));
   std::shared_ptr<Grammar> grammar(new Grammar);
   grammar->vocabulary_ = std::move(vocabulary);
+  grammar->limits_ = limits;
   grammar->json_ = source.kind != Source::Kind::kRegex;
   grammar->bytes_ = static_cast<int64_t>(compiled.MemorySizeBytes() + source.text.size());
   grammar->library_ = std::make_unique<const Library>(Library{std::move(compiled)});
-  if (!AllowsAToken(grammar)) {
-    return absl::InvalidArgumentError(
-        "no text that the model's tokens can begin satisfies it, or finding its first token takes "
-        "too long");
-  }
+  TERMINUS_RETURN_IF_ERROR(CheckFirstToken(grammar));
   return grammar;
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/errors.h"
 #include "common/grammar/grammar_testing.h"
 
 namespace terminus::grammar {
@@ -24,10 +25,11 @@ std::string Message(const absl::StatusOr<std::shared_ptr<const Grammar>>& result
   return std::string(result.status().message());
 }
 
-// The tokens that may come next.
-std::vector<std::string> Next(Matcher& matcher, const Vocabulary& vocabulary) {
+// The tokens that may come next. `status` is that of the mask.
+std::vector<std::string> Next(Matcher& matcher, const Vocabulary& vocabulary,
+                              const absl::Status& status = absl::OkStatus()) {
   std::vector<uint32_t> mask(vocabulary.mask_words());
-  matcher.FillMask(absl::MakeSpan(mask));
+  EXPECT_EQ(matcher.FillMask(absl::MakeSpan(mask)), status);
   std::vector<std::string> tokens;
   for (int32_t token = 0; token < vocabulary.size(); ++token) {
     if ((mask[static_cast<size_t>(token) / 32] >> (token % 32) & 1) != 0) {
@@ -81,23 +83,63 @@ TEST(Matcher, OutlivesTheGrammarsOwner) {
   EXPECT_TRUE(matcher.Accept('a'));
 }
 
-// Repetitions of repetitions make one step take minutes.
-TEST(Matcher, AStepThatTakesTooLongEndsTheAnswerAlone) {
-  std::string regex = "a";
-  for (int i = 0; i < 12; ++i) regex = "(" + regex + "){1,30}";
-  const auto grammar = CompileRegex(regex);
-  // Refused at once where its first step takes too long, else stopped later.
-  if (!grammar.ok()) {
-    EXPECT_THAT(Message(grammar), HasSubstr("too long"));
-    return;
+// Follows `a`s until the answer cannot go on, and returns why. `steps` counts them.
+absl::Status FollowAs(const Grammar& grammar, Matcher& matcher, int& steps) {
+  std::vector<uint32_t> mask(grammar.vocabulary().mask_words());
+  absl::Status status;
+  for (steps = 0; steps < 10'000; ++steps) {
+    status = matcher.FillMask(absl::MakeSpan(mask));
+    if (!status.ok() || !matcher.Accept('a')) return status;
   }
-  const Vocabulary& vocabulary = (*grammar)->vocabulary();
+  return status;
+}
+
+std::string Repeat(const char* text, int times) {
+  std::string all;
+  for (int i = 0; i < times; ++i) all += text;
+  return all;
+}
+
+// What it is to follow grows with each token, because each may be any of those that are optional.
+TEST(Matcher, AnAnswerThatTakesTooMuchMemoryEndsWithTheLimit) {
+  const auto grammar = Grammar::Compile({Source::Kind::kRegex, Repeat("a?", 300)}, MakeVocabulary(),
+                                        {.answer_bytes = 2 << 20});
+  ASSERT_TRUE(grammar.ok()) << grammar.status();
   Matcher matcher(*grammar);
   int steps = 0;
-  while (!Next(matcher, vocabulary).empty() && matcher.Accept('a')) ++steps;
-  EXPECT_LT(steps, 1000);
-  EXPECT_THAT(Next(matcher, vocabulary), ::testing::IsEmpty());
+  const absl::Status status = FollowAs(**grammar, matcher, steps);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(base::Reason(status), "FORMAT_TOO_LARGE");
+  EXPECT_THAT(std::string(status.message()), HasSubstr("more than 2 MiB"));
+  EXPECT_GT(steps, 10);
+  EXPECT_LT(steps, 300);
+  EXPECT_THAT(Next(matcher, (*grammar)->vocabulary(), status), ::testing::IsEmpty());
   EXPECT_FALSE(matcher.Accept('a'));
+}
+
+TEST(Matcher, ATokenThatTakesTooLongSaysTheLimit) {
+  const auto slow = Grammar::Compile({Source::Kind::kRegex, Repeat("a?", 300)}, MakeVocabulary(),
+                                     {.token_time = absl::ZeroDuration()});
+  EXPECT_EQ(base::Reason(slow.status()), "FORMAT_TOO_SLOW");
+  EXPECT_THAT(Message(slow), HasSubstr("tokens that may come next takes more than 0"));
+}
+
+// The grammar goes on where the vocabulary does not.
+TEST(Matcher, AnAnswerThatNoTokenContinuesSaysSo) {
+  const auto vocabulary = Vocabulary::FromBytes({"a", "b", ""}, {2});
+  ASSERT_TRUE(vocabulary.ok()) << vocabulary.status();
+  const auto grammar = Grammar::Compile({Source::Kind::kRegex, "abc"}, *vocabulary, {});
+  ASSERT_TRUE(grammar.ok()) << grammar.status();
+  Matcher matcher(*grammar);
+  EXPECT_TRUE(matcher.Accept(0));
+  EXPECT_TRUE(matcher.Accept(1));
+  std::vector<uint32_t> mask(1);
+  const absl::Status status = matcher.FillMask(absl::MakeSpan(mask));
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(base::Reason(status), "NO_TOKEN_LEFT");
+  EXPECT_EQ(mask[0], 0u);
+  EXPECT_THAT(Message(Grammar::Compile({Source::Kind::kRegex, "cab"}, *vocabulary, {})),
+              HasSubstr("no text that the model's tokens can begin"));
 }
 
 // A tokenizer that drops the first blank: an answer's bytes have one more in front.
@@ -229,27 +271,26 @@ TEST(Compile, SourcesAreBounded) {
   EXPECT_THAT(Message(CompileRegex(std::string(1 << 20, 'a'))),
               AllOf(HasSubstr("1048576 bytes"), HasSubstr("65536")));
   EXPECT_THAT(Message(CompileSchema(std::string(1 << 20, ' '))), HasSubstr("65536"));
-  const auto repeat = [](const char* text, int times) {
-    std::string all;
-    for (int i = 0; i < times; ++i) all += text;
-    return all;
-  };
-  EXPECT_THAT(Message(CompileRegex(repeat("(", 5000) + "a" + repeat(")", 5000))),
+  EXPECT_THAT(Message(CompileRegex(Repeat("(", 5000) + "a" + Repeat(")", 5000))),
               HasSubstr("5000 deep"));
-  EXPECT_THAT(Message(CompileSchema(repeat("[", 30'000))), HasSubstr("30000 deep"));
-  EXPECT_THAT(Message(CompileSchema(repeat(R"({"items":)", 5000) + "{}" + repeat("}", 5000))),
+  EXPECT_THAT(Message(CompileSchema(Repeat("[", 30'000))), HasSubstr("30000 deep"));
+  EXPECT_THAT(Message(CompileSchema(Repeat(R"({"items":)", 5000) + "{}" + Repeat("}", 5000))),
               HasSubstr("5001 deep"));
-  EXPECT_TRUE(CompileRegex("[((((((((((((]" + repeat("\\(", 500)).ok()) << "no groups at all";
+  EXPECT_TRUE(CompileRegex("[((((((((((((]" + Repeat("\\(", 500)).ok()) << "no groups at all";
 }
 
 TEST(Compile, WhatTakesTooLongOrTooMuchIsStopped) {
-  std::string optional;
-  for (int i = 0; i < 3000; ++i) optional += "a?";
-  const Source slow = {Source::Kind::kRegex, optional};
-  EXPECT_THAT(Message(Grammar::Compile(slow, MakeVocabulary(), {.time = absl::Milliseconds(50)})),
-              HasSubstr("more than 50ms"));
-  EXPECT_THAT(Message(Grammar::Compile(slow, MakeVocabulary(), {.bytes = 1 << 20})),
-              HasSubstr("more than 1 MiB"));
+  const Source slow = {Source::Kind::kRegex, Repeat("a?", 3000)};
+  const auto too_slow =
+      Grammar::Compile(slow, MakeVocabulary(), {.compile_time = absl::Milliseconds(50)});
+  EXPECT_THAT(Message(too_slow), HasSubstr("more than 50ms"));
+  EXPECT_EQ(base::Reason(too_slow.status()), "FORMAT_TOO_SLOW");
+  const auto too_large = Grammar::Compile(slow, MakeVocabulary(), {.compile_bytes = 1 << 20});
+  EXPECT_THAT(Message(too_large), HasSubstr("more than 1 MiB"));
+  EXPECT_EQ(base::Reason(too_large.status()), "FORMAT_TOO_LARGE");
+  const auto too_long = Grammar::Compile(slow, MakeVocabulary(), {.source_bytes = 100});
+  EXPECT_THAT(Message(too_long), AllOf(HasSubstr("6000 bytes"), HasSubstr("at most 100")));
+  EXPECT_EQ(base::Reason(too_long.status()), "FORMAT_TOO_LARGE");
   const std::atomic<bool> cancelled = true;
   EXPECT_EQ(Grammar::Compile(slow, MakeVocabulary(), {}, &cancelled).status().code(),
             absl::StatusCode::kCancelled);

@@ -7,21 +7,15 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "common/base/check.h"
+#include "common/base/errors.h"
 #include "common/grammar/allocation_limit.h"
 #include "common/grammar/grammar.h"
 #include "common/grammar/library_types.h"
 
 namespace terminus::grammar {
 namespace {
-
-// Of one answer's state. What a text needs grows with its length; an ordinary schema takes some KiB
-// in a thousand tokens.
-constexpr int64_t kMatcherBytes = 64 << 20;
-// Of the processor. What takes longer would hold up other answers, most of all the engine's thread,
-// which has tokens accepted.
-constexpr absl::Duration kMaskTime = absl::Milliseconds(100);
-constexpr absl::Duration kAcceptTime = absl::Milliseconds(20);
 
 DLTensor TensorOver(absl::Span<uint32_t> mask, int64_t& shape) {
   shape = static_cast<int64_t>(mask.size());
@@ -41,8 +35,10 @@ struct Matcher::Library {
 };
 
 Matcher::Matcher(std::shared_ptr<const Grammar> grammar)
-    : grammar_(std::move(grammar)), bytes_left_(kMatcherBytes) {
-  Bounded(kAcceptTime, [this] {
+    : grammar_(std::move(grammar)),
+      bytes_left_(grammar_->limits().answer_bytes),
+      time_left_(grammar_->limits().token_time) {
+  Bounded([this] {
     library_ =
         std::make_unique<Library>(Library{xgrammar::GrammarMatcher(grammar_->library().compiled)});
     return true;
@@ -51,21 +47,34 @@ Matcher::Matcher(std::shared_ptr<const Grammar> grammar)
 
 Matcher::~Matcher() = default;
 
+absl::Status Matcher::FailureOf(AllocationLimit::Reason reason) const {
+  const Limits& limits = grammar_->limits();
+  if (reason == AllocationLimit::Reason::kBytes) {
+    return base::MakeError(absl::StatusCode::kInvalidArgument, base::kReasonFormatTooLarge,
+                           absl::StrCat("following an answer takes more than ",
+                                        limits.answer_bytes >> 20, " MiB of memory"));
+  }
+  return base::MakeError(absl::StatusCode::kInvalidArgument, base::kReasonFormatTooSlow,
+                         absl::StrCat("finding the tokens that may come next takes more than ",
+                                      absl::FormatDuration(limits.token_time)));
+}
+
 template <typename Step>
-bool Matcher::Bounded(absl::Duration time, Step step) {
-  if (failed_) {
+bool Matcher::Bounded(Step step) {
+  if (!failure_.ok()) {
     return false;
   }
-  AllocationLimit limit({.bytes = bytes_left_, .cpu_time = time});
+  AllocationLimit limit({.bytes = bytes_left_, .cpu_time = time_left_});
   bool done = false;
   try {
     done = step();
   } catch (const LimitExceeded&) {
-    failed_ = true;
-  } catch (const std::exception&) {
-    failed_ = true;
+    failure_ = FailureOf(limit.reason());
+  } catch (const std::exception& error) {
+    failure_ = absl::InternalError(absl::StrCat("the grammar library failed: ", error.what()));
   }
   bytes_left_ -= limit.held_bytes();
+  time_left_ -= limit.used_time();
   return done;
 }
 
@@ -82,19 +91,29 @@ bool Matcher::FitsText(int32_t token) const {
   return !is_in(vocabulary.continuing()) || AdvanceUtf8(vocabulary.BytesOf(token), pending);
 }
 
-void Matcher::FillMask(absl::Span<uint32_t> mask) {
+absl::Status Matcher::FillMask(absl::Span<uint32_t> mask) {
   TERMINUS_CHECK(mask.size() == grammar_->vocabulary().mask_words());
-  const bool filled = !terminated_ && Bounded(kMaskTime, [&] {
+  const bool filled = !terminated_ && Bounded([&] {
     int64_t shape = 0;
     DLTensor tensor = TensorOver(mask, shape);
     // False says that all bits are set, which they are then.
     library_->matcher.FillNextTokenBitmask(&tensor);
     return true;
   });
+  time_left_ = grammar_->limits().token_time;
   if (!filled) {
     std::fill(mask.begin(), mask.end(), 0);
-    return;
+    return failure_;
   }
+  ClearTokensOutsideOfTexts(mask);
+  if (std::all_of(mask.begin(), mask.end(), [](uint32_t word) { return word == 0; })) {
+    failure_ = base::MakeError(absl::StatusCode::kFailedPrecondition, base::kReasonNoTokenLeft,
+                               "no token of the model continues the answer");
+  }
+  return failure_;
+}
+
+void Matcher::ClearTokensOutsideOfTexts(absl::Span<uint32_t> mask) const {
   const Vocabulary& vocabulary = grammar_->vocabulary();
   const auto clear = [&mask](int32_t token) {
     mask[static_cast<size_t>(token) / 32] &= ~(uint32_t{1} << (token % 32));
@@ -118,15 +137,14 @@ bool Matcher::Accept(int32_t token) {
   if (terminated_ || token < 0 || token >= grammar_->vocabulary().size() || !FitsText(token)) {
     return false;
   }
-  const bool could = !failed_;
-  const bool accepted = Bounded(kAcceptTime, [&] { return library_->matcher.AcceptToken(token); });
+  const bool could = failure_.ok();
+  const bool accepted = Bounded([&] { return library_->matcher.AcceptToken(token); });
   if (accepted) {
     begun_ = true;
     AdvanceUtf8(grammar_->vocabulary().BytesOf(token), pending_);
     terminated_ = library_->matcher.IsTerminated();
   }
-  // Taken, though nothing can follow.
-  return accepted || (could && failed_);
+  return accepted || (could && !failure_.ok());
 }
 
 }  // namespace terminus::grammar

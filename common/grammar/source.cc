@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/errors.h"
 #include "common/grammar/schema_check.h"
 
 namespace terminus::grammar {
@@ -48,7 +49,8 @@ absl::Status CheckRegex(const std::string& regex) {
 
 absl::Status CheckSource(const Source& source, size_t max_bytes) {
   if (source.text.size() > max_bytes) {
-    return absl::InvalidArgumentError(
+    return base::MakeError(
+        absl::StatusCode::kInvalidArgument, base::kReasonFormatTooLarge,
         absl::StrCat(source.text.size(), " bytes, at most ", max_bytes, " are taken"));
   }
   switch (source.kind) {

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/errors.h"
 #include "models/sampling/arithmetic.h"
 
 namespace terminus::models::sampling {
@@ -206,7 +207,8 @@ absl::Status CheckChoosable(absl::Span<const float> logits, bool draw) {
   }
   const float largest = *std::max_element(logits.begin(), logits.end());
   if (largest == kBanned) {
-    return absl::FailedPreconditionError("the generation settings rule out every token");
+    return base::MakeError(absl::StatusCode::kFailedPrecondition, base::kReasonNoTokenLeft,
+                           "the generation settings rule out every token");
   }
   if (draw && std::isinf(largest)) {
     return absl::FailedPreconditionError(

@@ -39,8 +39,8 @@ void ProcessLogits(const LogitRules& rules, const Parameters& parameters, const 
 // (logits.size() + 31) / 32 words.
 void ApplyMask(const uint32_t* mask, absl::Span<float> logits);
 
-// FAILED_PRECONDITION when every processed logit is minus infinity or one is NaN; to draw from,
-// when one is infinitely likely too.
+// FAILED_PRECONDITION when every processed logit is minus infinity (reason NO_TOKEN_LEFT) or one is
+// NaN; to draw from, when one is infinitely likely too.
 absl::Status CheckChoosable(absl::Span<const float> logits, bool draw);
 
 }  // namespace terminus::models::sampling

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "common/base/errors.h"
 #include "models/sampling/arithmetic.h"
 #include "models/sampling/candidates.h"
 #include "models/sampling/sampler.h"
@@ -153,6 +154,7 @@ TEST(Logits, RulesThatLeaveNoTokenAreAnError) {
                                 {.suppress_tokens = {0, 1}}, {});
     EXPECT_EQ(sampled.status().code(), absl::StatusCode::kFailedPrecondition);
     EXPECT_THAT(std::string(sampled.status().message()), HasSubstr("rule out every token"));
+    EXPECT_EQ(base::Reason(sampled.status()), "NO_TOKEN_LEFT");
   }
   EXPECT_THAT(std::string(CheckChoosable(std::vector<float>{0, std::nanf("")}, false).message()),
               HasSubstr("token 1"));

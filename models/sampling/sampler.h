@@ -20,7 +20,8 @@ inline constexpr int32_t kFallbackToken = 0;
 // id. Logprobs are natural logarithms of the model's own probabilities, before all of that.
 //
 // INTERNAL when there are no logits, more than kMaxVocabulary, or one of them is NaN or infinite:
-// then the model has failed. FAILED_PRECONDITION when rules, parameters and mask leave no token.
+// then the model has failed. FAILED_PRECONDITION, reason NO_TOKEN_LEFT, when rules, parameters and
+// mask leave no token.
 absl::StatusOr<Sampled> Sample(absl::Span<const float> logits, const Parameters& parameters,
                                uint64_t position, const LogitRules& rules = {},
                                const History& history = {}, const uint32_t* mask = nullptr);

@@ -31,7 +31,7 @@ void Follow(const std::shared_ptr<const Grammar>& grammar) {
   Matcher matcher(grammar);
   std::vector<uint32_t> mask(vocabulary.mask_words());
   for (int step = 0; step < kSteps && !matcher.IsTerminated(); ++step) {
-    matcher.FillMask(absl::MakeSpan(mask));
+    if (!matcher.FillMask(absl::MakeSpan(mask)).ok()) return;  // A step took too much.
     int32_t last = -1;
     for (int32_t token = 0; token < vocabulary.size(); ++token) {
       if ((mask[static_cast<size_t>(token) / 32] >> (token % 32) & 1) != 0) {
@@ -39,8 +39,7 @@ void Follow(const std::shared_ptr<const Grammar>& grammar) {
         if (token % (step + 2) == 0) break;
       }
     }
-    if (last < 0) return;  // A step took too long.
-    TERMINUS_CHECK(matcher.Accept(last));
+    TERMINUS_CHECK(last >= 0 && matcher.Accept(last));
   }
 }
 
@@ -51,8 +50,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const Source source = {data[0] == 'r' ? Source::Kind::kRegex : Source::Kind::kJsonSchema,
                          std::string(reinterpret_cast<const char*>(data) + 1, size - 1)};
-  const auto grammar =
-      Grammar::Compile(source, vocabulary, {.source_bytes = 4 << 10, .time = absl::Seconds(2)});
+  const auto grammar = Grammar::Compile(
+      source, vocabulary, {.source_bytes = 4 << 10, .compile_time = absl::Seconds(2)});
   if (grammar.ok()) Follow(*grammar);
   return 0;
 }

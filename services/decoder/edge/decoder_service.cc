@@ -71,7 +71,7 @@ DecoderService::DecoderService(const ServiceOptions& options, EdgeMetrics& metri
     : options_(options),
       metrics_(metrics),
       // A call has at most one task that waits.
-      pool_("text", options.threads, static_cast<size_t>(options.max_requests) + kMaxUnaryCalls),
+      pool_("text", options.threads, kMostRequests + kMaxUnaryCalls),
       slots_(metrics.ready) {}
 
 void DecoderService::Serve(BundlePtr bundle) { slots_.Start(Host(std::move(bundle))); }
@@ -116,7 +116,7 @@ grpc::ServerUnaryReactor* DecoderService::Describe(grpc::CallbackServerContext* 
     Describe(**bundle, response);
   } else if (absl::IsNotFound(bundle.status())) {
     response->set_idle(true);
-    DescribeProcess(response);
+    DescribeProcess(nullptr, response);
   } else {
     reactor->Finish(rpc::ToGrpc(bundle.status()));
     return reactor;
@@ -125,16 +125,27 @@ grpc::ServerUnaryReactor* DecoderService::Describe(grpc::CallbackServerContext* 
   return reactor;
 }
 
-void DecoderService::DescribeProcess(v1::DecoderDescribeResponse* response) const {
+int DecoderService::MaxRequests(const ServedBundle* bundle) const {
+  constexpr int kFewest = 256;
+  if (options_.max_requests > 0) {
+    return options_.max_requests;
+  }
+  const bool generates = bundle != nullptr && bundle->model != nullptr;
+  return std::clamp(generates ? 2 * bundle->model->engine->max_sequences() : 0, kFewest,
+                    kMostRequests);
+}
+
+void DecoderService::DescribeProcess(const ServedBundle* bundle,
+                                     v1::DecoderDescribeResponse* response) const {
   response->set_protocol(kDecoderProtocol);
   response->set_version(kVersion);
-  response->set_max_requests(static_cast<uint32_t>(options_.max_requests));
+  response->set_max_requests(static_cast<uint32_t>(MaxRequests(bundle)));
   response->set_metrics_address(options_.metrics_address);
 }
 
 void DecoderService::Describe(const ServedBundle& bundle,
                               v1::DecoderDescribeResponse* response) const {
-  DescribeProcess(response);
+  DescribeProcess(&bundle, response);
   response->set_model(bundle.name);
   response->set_space_id(bundle.space_id);
   response->set_dimension(static_cast<uint32_t>(bundle.dimension));
@@ -162,7 +173,7 @@ grpc::ServerWriteReactor<v1::GenerateResponse>* DecoderService::Generate(
   if (!wish.ok()) {
     return fail(wish.status());
   }
-  if (const absl::Status status = Enter(); !status.ok()) {
+  if (const absl::Status status = Enter(**bundle); !status.ok()) {
     return fail(status);
   }
   return GenerateCall::Start({.bundle = *bundle,
@@ -173,10 +184,11 @@ grpc::ServerWriteReactor<v1::GenerateResponse>* DecoderService::Generate(
                              context, *std::move(wish));
 }
 
-absl::Status DecoderService::Enter() {
-  if (requests_.fetch_add(1) >= options_.max_requests) {
+absl::Status DecoderService::Enter(const ServedBundle& bundle) {
+  const int limit = MaxRequests(&bundle);
+  if (requests_.fetch_add(1) >= limit) {
     requests_.fetch_sub(1);
-    return Overloaded(options_.max_requests, " requests are inside already, the limit");
+    return Overloaded(limit, " requests are inside already, the limit");
   }
   metrics_.requests.Increment();
   return absl::OkStatus();

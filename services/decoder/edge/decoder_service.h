@@ -23,9 +23,12 @@ namespace terminus::services::decoder::edge {
 // Version of the protocol between router and decoders; they must agree.
 inline constexpr uint32_t kDecoderProtocol = 1;
 
+inline constexpr int kMostRequests = 65536;
+
 struct ServiceOptions {
-  // Generate calls inside, those that wait included; one more is refused.
-  int max_requests = 256;
+  // Generate calls inside, those that wait included; one more is refused. 0: twice as many as the
+  // served model decodes together, at least 256. Requires: at most kMostRequests.
+  int max_requests = 0;
   // Text of one request.
   int64_t max_text_bytes = 1 << 20;
   // For calls that come without a deadline of their own.
@@ -83,10 +86,13 @@ class DecoderService final : public v1::Decoder::CallbackService {
   // The same, if it has a model of that name; an empty name stands for it.
   absl::StatusOr<BundlePtr> BundleWithModel(const grpc::CallbackServerContext& context,
                                             const std::string& model) const;
-  void DescribeProcess(v1::DecoderDescribeResponse* response) const;
+  // `bundle` is null while nothing is served.
+  void DescribeProcess(const ServedBundle* bundle, v1::DecoderDescribeResponse* response) const;
+  // Generate calls inside at most, while the bundle is served.
+  int MaxRequests(const ServedBundle* bundle) const;
 
-  // Admits a Generate call or says why not.
-  absl::Status Enter();
+  // Admits a Generate call of a bundle, or says why not.
+  absl::Status Enter(const ServedBundle& bundle);
   void Leave();
 
   // Runs `body` on the pool and finishes with its status.

@@ -1,6 +1,7 @@
 #include "services/decoder/edge/edge_metrics.h"
 
 #include "absl/status/status.h"
+#include "common/base/errors.h"
 
 namespace terminus::services::decoder::edge {
 
@@ -13,12 +14,31 @@ MethodMetrics::MethodMetrics(metrics::Registry& registry, const std::string& met
   }
 }
 
+FormatRefusals::FormatRefusals(metrics::Registry& registry) {
+  for (const char* reason :
+       {base::kReasonInvalidRequest, base::kReasonFormatTooSlow, base::kReasonFormatTooLarge,
+        base::kReasonNoTokenLeft, base::kReasonNoOutputFormat, base::kReasonOverloaded}) {
+    by_reason_[reason] = &registry.AddCounter(
+        "terminus_decoder_grammar_refused_total",
+        "Output formats that were refused, and answers that could not go on because of theirs.",
+        {{"reason", reason}});
+  }
+}
+
+void FormatRefusals::Count(const absl::Status& status) {
+  const auto found = by_reason_.find(base::Reason(status));
+  if (found != by_reason_.end()) {
+    found->second->Increment();
+  }
+}
+
 EdgeMetrics::EdgeMetrics(metrics::Registry& registry)
     : generate(registry, "Generate"),
       tokenize(registry, "Tokenize"),
       detokenize(registry, "Detokenize"),
       score(registry, "Score"),
       recognize(registry, "Recognize"),
+      format_refusals(registry),
       requests(registry.AddGauge("terminus_decoder_requests",
                                  "Generate requests inside, those that wait included.")),
       refused(registry.AddCounter("terminus_decoder_refused_total",

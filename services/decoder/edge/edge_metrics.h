@@ -1,8 +1,10 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <string>
 
+#include "absl/status/status.h"
 #include "common/metrics/metrics.h"
 
 namespace terminus::services::decoder::edge {
@@ -22,6 +24,19 @@ class MethodMetrics {
   std::array<metrics::Counter*, kCodes> calls_;
 };
 
+// Output formats that were refused, and answers that could not go on because of theirs, by the
+// reason of the error.
+class FormatRefusals {
+ public:
+  explicit FormatRefusals(metrics::Registry& registry);
+
+  // An error without one of the reasons is no refusal, and does not count.
+  void Count(const absl::Status& status);
+
+ private:
+  std::map<std::string, metrics::Counter*> by_reason_;
+};
+
 struct EdgeMetrics {
   explicit EdgeMetrics(metrics::Registry& registry);
 
@@ -30,6 +45,7 @@ struct EdgeMetrics {
   MethodMetrics detokenize;
   MethodMetrics score;
   MethodMetrics recognize;
+  FormatRefusals format_refusals;
   metrics::Gauge& requests;
   metrics::Counter& refused;
   metrics::Gauge& ready;

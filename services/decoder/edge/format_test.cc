@@ -3,7 +3,9 @@
 #include <grpcpp/client_context.h>
 #include <gtest/gtest.h>
 
+#include <future>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "common/base/errors.h"
 #include "services/decoder/testing/service_fixture.h"
@@ -41,14 +43,31 @@ class FormatTest : public decoder::testing::ServiceFixture {
     return request;
   }
 
-  void ExpectFault(const v1::DecoderGenerateRequest& request, absl::StatusCode code,
-                   const std::string& field, const std::string& words) {
-    const absl::Status status = Generate(request).status;
-    EXPECT_EQ(status.code(), code) << status;
-    EXPECT_EQ(base::Field(status), field);
-    EXPECT_THAT(std::string(status.message()), HasSubstr(words));
+  static v1::DecoderGenerateRequest AskForRegex(const std::string& regex, uint32_t max_tokens) {
+    auto request = Ask("hello", max_tokens);
+    request.mutable_request()->set_regex(regex);
+    return request;
+  }
+
+  Answer ExpectFault(const v1::DecoderGenerateRequest& request, absl::StatusCode code,
+                     const std::string& field, const std::string& words) {
+    Answer answer = Generate(request);
+    EXPECT_EQ(answer.status.code(), code) << answer.status;
+    EXPECT_EQ(base::Field(answer.status), field);
+    EXPECT_THAT(std::string(answer.status.message()), HasSubstr(words));
+    return answer;
+  }
+
+  double Refused(const std::string& reason) {
+    return Value("terminus_decoder_grammar_refused_total{reason=\"" + reason + "\"}");
   }
 };
+
+std::string Repeat(const char* text, int times) {
+  std::string all;
+  for (int i = 0; i < times; ++i) all += text;
+  return all;
+}
 
 void ExpectAsTheSchemaSays(const std::string& text) {
   const Json value = Json::parse(text, nullptr, /*allow_exceptions=*/false);
@@ -130,17 +149,104 @@ TEST_F(FormatTest, WhatCannotBeCompiledIsNamed) {
   ExpectFault(request, absl::StatusCode::kInvalidArgument, "json_schema", "not JSON");
   request.mutable_request()->set_regex("(");
   ExpectFault(request, absl::StatusCode::kInvalidArgument, "regex", "parenthesis");
+  EXPECT_EQ(Refused("INVALID_REQUEST"), 2);
+  EXPECT_EQ(Value("terminus_decoder_grammar_cache_lookups_total{result=\"miss\"}"), 2);
   ExpectNothingLeft();
 }
 
 TEST_F(FormatTest, ADeadlineEndsTheCompilation) {
-  Start(AnyByte());
-  std::string optional;
-  for (int i = 0; i < 3000; ++i) optional += "b?";
-  auto request = AskFor("");
-  request.mutable_request()->set_regex(optional);
-  const Answer answer = Generate(request, absl::Milliseconds(100));
+  Setup setup = AnyByte();
+  std::promise<void> stopped;
+  setup.compile = [&stopped](const grammar::Source&,
+                             const std::atomic<bool>& cancelled) -> grammar::Compiled {
+    while (!cancelled) std::this_thread::yield();
+    stopped.set_value();
+    return absl::CancelledError("nobody waits");
+  };
+  Start(setup);
+  const Answer answer = Generate(AskForRegex("ab", 9), absl::Milliseconds(100));
   EXPECT_EQ(answer.status.code(), absl::StatusCode::kDeadlineExceeded) << answer.status;
+  stopped.get_future().wait();
+  ExpectNothingLeft();
+}
+
+TEST_F(FormatTest, WhatTakesTooMuchToCompileIsRefusedByItsField) {
+  Setup setup = AnyByte();
+  setup.grammar.compile_time = absl::Milliseconds(1);
+  Start(setup);
+  const Answer slow = ExpectFault(AskForRegex(Repeat("a?", 3000), 9),
+                                  absl::StatusCode::kInvalidArgument, "regex", "more than 1ms");
+  EXPECT_EQ(base::Reason(slow.status), "FORMAT_TOO_SLOW");
+  EXPECT_EQ(Refused("FORMAT_TOO_SLOW"), 1);
+  setup = AnyByte();
+  setup.grammar.compile_bytes = 1 << 20;
+  Start(setup);
+  Json schema = {{"type", "object"}};
+  for (int i = 0; i < 200; ++i) schema["properties"]["name" + std::to_string(i)] = true;
+  const Answer large = ExpectFault(AskFor(schema.dump()), absl::StatusCode::kInvalidArgument,
+                                   "json_schema", "more than 1 MiB of memory");
+  EXPECT_EQ(base::Reason(large.status), "FORMAT_TOO_LARGE");
+  EXPECT_EQ(Refused("FORMAT_TOO_LARGE"), 1);
+  ExpectFault(AskForRegex(std::string(65537, 'a'), 9), absl::StatusCode::kInvalidArgument, "regex",
+              "65537 bytes, at most 65536");
+  EXPECT_EQ(Generate(AskForRegex("(yes|no)", 9)).finish.at(0), v1::FINISH_REASON_STOP);
+  ExpectNothingLeft();
+}
+
+// The other answers, one with a format of its own, are complete before the slow format is refused.
+TEST_F(FormatTest, AFormatThatIsSlowToCompileDelaysNobodyElse) {
+  Setup setup = AnyByte();
+  std::promise<void> begun;
+  std::promise<void> others;
+  const auto ended = others.get_future().share();
+  setup.compile = [&begun, ended](const grammar::Source& source, const std::atomic<bool>&) {
+    if (source.text != "slow") return CompileFormat(source, {});
+    begun.set_value();
+    ended.wait();
+    return CompileFormat({grammar::Source::Kind::kRegex, Repeat("a?", 3000)},
+                         {.compile_time = absl::Milliseconds(1)});
+  };
+  Start(setup);
+  auto slow = std::async(std::launch::async, [this] { return Generate(AskForRegex("slow", 9)); });
+  begun.get_future().wait();
+  EXPECT_EQ(Generate(Ask("hello", 20)).text.at(0), Expected("hello", 20));
+  EXPECT_EQ(Generate(AskForRegex("abc", 9)).text.at(0), "abc");
+  EXPECT_EQ(slow.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  others.set_value();
+  const absl::Status status = slow.get().status;
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+  EXPECT_EQ(base::Field(status), "regex");
+  ExpectNothingLeft();
+}
+
+// Behind each token, every number of repetitions is possible: what it is to follow grows.
+TEST_F(FormatTest, AnAnswerThatTakesTooMuchToFollowEndsByItsField) {
+  Setup setup = AnyByte();
+  setup.grammar.answer_bytes = 1 << 20;
+  Start(setup);
+  const Answer answer = ExpectFault(AskForRegex("(a|aa){250}!", 250),
+                                    absl::StatusCode::kInvalidArgument, "regex", "more than 1 MiB");
+  EXPECT_EQ(base::Reason(answer.status), "FORMAT_TOO_LARGE");
+  EXPECT_EQ(Refused("FORMAT_TOO_LARGE"), 1);
+  const std::string& text = answer.text.at(0);
+  EXPECT_GT(text.size(), 10u);
+  EXPECT_EQ(text, std::string(text.size(), 'a'));
+  EXPECT_EQ(answer.finish.count(0), 0u);
+  ExpectNothingLeft();
+}
+
+// The model's folder forbids what the format asks for.
+TEST_F(FormatTest, AnAnswerThatNoTokenContinuesEndsByItsField) {
+  Setup setup = AnyByte();
+  setup.rules.suppress_tokens = {'c'};
+  Start(setup);
+  const Answer answer =
+      ExpectFault(AskForRegex("abcd", 9), absl::StatusCode::kFailedPrecondition, "regex",
+                  "that the output format allows: the generation settings rule out every token");
+  EXPECT_EQ(base::Reason(answer.status), "NO_TOKEN_LEFT");
+  EXPECT_EQ(Refused("NO_TOKEN_LEFT"), 1);
+  EXPECT_EQ(answer.text.at(0), "ab");
+  EXPECT_EQ(Generate(AskForRegex("abd", 9)).text.at(0), "abd");
   ExpectNothingLeft();
 }
 
@@ -149,6 +255,7 @@ TEST_F(FormatTest, AModelThatFollowsNoGrammar) {
   setup.formats = false;
   Start(setup);
   ExpectFault(AskFor("{}"), absl::StatusCode::kFailedPrecondition, "json_schema", "formats");
+  EXPECT_EQ(Refused("NO_OUTPUT_FORMAT"), 1);
   EXPECT_TRUE(Generate(Ask("hello", 3)).status.ok());
 }
 

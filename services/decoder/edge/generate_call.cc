@@ -1,15 +1,12 @@
 #include "services/decoder/edge/generate_call.h"
 
-#include <algorithm>
-
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "common/base/check.h"
 #include "common/base/errors.h"
-#include "common/base/status_macros.h"
 #include "common/rpc/status.h"
 #include "services/decoder/edge/grammar_constraint.h"
+#include "services/decoder/edge/make_generation.h"
 
 namespace terminus::services::decoder::edge {
 namespace {
@@ -25,7 +22,8 @@ GenerateCall::GenerateCall(CallParts parts, grpc::CallbackServerContext* context
       context_(context),
       request_context_(rpc::ContextOf(*context, parts_.default_deadline)),
       arrival_(absl::Now()),
-      wish_(std::move(wish)) {}
+      wish_(std::move(wish)),
+      outbox_(wish_.choices) {}
 
 GenerateCall* GenerateCall::Start(CallParts parts, grpc::CallbackServerContext* context,
                                   GenerateWish wish) {
@@ -38,12 +36,22 @@ GenerateCall* GenerateCall::Start(CallParts parts, grpc::CallbackServerContext* 
 }
 
 void GenerateCall::Prepare() {
-  absl::StatusOr<pipeline::Generation> generation = MakeGeneration();
+  const ServedModel& model = *parts_.bundle->model;
+  absl::StatusOr<pipeline::Generation> generation = MakeGeneration(wish_, model);
   if (!generation.ok()) {
     Fail(generation.status());
     return;
   }
+  for (int i = 0; i < wish_.choices; ++i) {
+    choices_.emplace_back(model.codec->NewStream(),
+                          ChoiceText::Ends{.strings = wish_.stops,
+                                           .tokens = wish_.stop_tokens,
+                                           .min_tokens = wish_.sampling.min_tokens});
+  }
   prepared_ = *std::move(generation);
+  prepared_.arrival = arrival_;
+  prepared_.deadline = request_context_.deadline;
+  prepared_.sink = shared_from_this();
   if (wish_.format.has_value()) {
     CompileFormat();
   } else {
@@ -54,7 +62,7 @@ void GenerateCall::Prepare() {
 void GenerateCall::CompileFormat() {
   const auto& grammars = parts_.bundle->model->grammars;
   if (!grammars.ok()) {
-    Fail(FormatError(grammars.status(), wish_.format->kind));
+    FailFormat(grammars.status());
     return;
   }
   const uint64_t compilation = (*grammars)->Compile(
@@ -79,10 +87,10 @@ void GenerateCall::CompileFormat() {
 
 void GenerateCall::OnCompiled(const grammar::Compiled& compiled) {
   if (!compiled.ok()) {
-    Fail(FormatError(compiled.status(), wish_.format->kind));
+    FailFormat(compiled.status());
     return;
   }
-  prepared_.constraint = ConstraintsOf(*compiled);
+  prepared_.constraint = ConstraintsOf(*compiled, wish_.format->kind);
   Submit();
 }
 
@@ -99,63 +107,22 @@ void GenerateCall::Submit() {
                        "the caller cancelled"));
 }
 
-absl::StatusOr<pipeline::Generation> GenerateCall::MakeGeneration() {
-  const ServedModel& model = *parts_.bundle->model;
-  pipeline::Generation generation;
-  TERMINUS_ASSIGN_OR_RETURN(
-      generation.prompt, model.codec->EncodeChat(wish_.messages, wish_.special_tokens_in_messages));
-  const int context = model.engine->max_context();
-  const auto tokens = static_cast<int64_t>(generation.prompt.size());
-  if (tokens == 0) {
-    return base::FieldError(base::kReasonEmptyItem, "messages", "the prompt has no tokens");
-  }
-  if (tokens >= context) {
-    return base::FieldError(base::kReasonTextTooLong, "messages",
-                            absl::StrCat("the prompt has ", tokens, " tokens, the context ",
-                                         context, ", of which at least one is for the answer"));
-  }
-  generation.sampling = wish_.sampling;
-  generation.choices = wish_.choices;
-  TERMINUS_ASSIGN_OR_RETURN(generation.max_tokens, MaxTokens(static_cast<int>(tokens), context));
-  generation.ignore_eos = wish_.ignore_eos;
-  generation.arrival = arrival_;
-  generation.deadline = request_context_.deadline;
-  generation.sink = shared_from_this();
-  for (int i = 0; i < wish_.choices; ++i) {
-    choices_.emplace_back(model.codec->NewStream(),
-                          ChoiceText::Ends{.strings = wish_.stops,
-                                           .tokens = wish_.stop_tokens,
-                                           .min_tokens = wish_.sampling.min_tokens});
-  }
-  return generation;
-}
-
-absl::StatusOr<int> GenerateCall::MaxTokens(int prompt_tokens, int context) const {
-  if (wish_.max_tokens > 0) {
-    return wish_.max_tokens;
-  }
-  if (wish_.max_length == 0) {
-    return context;
-  }
-  if (prompt_tokens >= wish_.max_length) {
-    return base::FieldError(
-        base::kReasonTextTooLong, "messages",
-        absl::StrCat("the prompt has ", prompt_tokens, " tokens, the model's own limit of prompt ",
-                     "and answer is ", wish_.max_length, ": set sampling.max_tokens"));
-  }
-  return wish_.max_length - prompt_tokens;
+void GenerateCall::FailFormat(const absl::Status& status) {
+  const absl::Status error = FormatError(status, wish_.format->kind);
+  parts_.metrics->format_refusals.Count(error);
+  Fail(error);
 }
 
 void GenerateCall::Fail(const absl::Status& status) {
   // Its sink is this call, which would hold itself.
   prepared_ = {};
-  Moves moves;
+  Outbox::Move move;
   {
     base::MutexLock lock(mutex_);
-    status_ = status;
-    moves = Next();
+    outbox_.End(status, absl::nullopt);
+    move = outbox_.Next();
   }
-  Perform(moves);
+  Perform(move);
 }
 
 bool GenerateCall::Full(int choice) const {
@@ -215,7 +182,7 @@ void GenerateCall::Take(TokenEvent& event) {
     base::MutexLock lock(mutex_);
     parts_.bundle->model->engine->Stop(*generation_, event.choice);
   }
-  Send(event.choice, delta);
+  Send(event.choice, std::move(delta));
 }
 
 void GenerateCall::Take(EndEvent& event) {
@@ -225,83 +192,84 @@ void GenerateCall::Take(EndEvent& event) {
   }
   v1::TextDelta delta;
   text.End(event.reason, delta);
-  Send(event.choice, delta);
+  Send(event.choice, std::move(delta));
 }
 
 void GenerateCall::Take(DoneEvent& event) {
-  Moves moves;
+  absl::Status status = text_status_.ok() ? event.status : text_status_;
+  if (wish_.format.has_value()) {
+    status = AnswerError(status, wish_.format->kind);
+    parts_.metrics->format_refusals.Count(status);
+  }
+  absl::optional<v1::Usage> usage;
+  if (status.ok()) {
+    usage = UsageOf(event.report);
+  }
+  Outbox::Move move;
   {
     base::MutexLock lock(mutex_);
     report_ = event.report;
-    status_ = text_status_.ok() ? event.status : text_status_;
-    if (status_->ok()) {
-      usage_.emplace();
-      usage_->set_prompt_tokens(static_cast<uint32_t>(report_.prompt_tokens));
-      usage_->set_cached_prompt_tokens(static_cast<uint32_t>(report_.cached_prompt_tokens));
-      uint32_t generated = 0;
-      for (const ChoiceText& choice : choices_) {
-        generated += static_cast<uint32_t>(choice.tokens());
-      }
-      usage_->set_generated_tokens(generated);
-    }
-    moves = Next();
+    outbox_.End(status, std::move(usage));
+    move = outbox_.Next();
   }
-  Perform(moves);
+  Perform(move);
 }
 
-void GenerateCall::Send(int choice, const v1::TextDelta& delta) {
-  Moves moves;
+v1::Usage GenerateCall::UsageOf(const pipeline::GenerationReport& report) const {
+  v1::Usage usage;
+  usage.set_prompt_tokens(static_cast<uint32_t>(report.prompt_tokens));
+  usage.set_cached_prompt_tokens(static_cast<uint32_t>(report.cached_prompt_tokens));
+  uint32_t generated = 0;
+  for (const ChoiceText& choice : choices_) {
+    generated += static_cast<uint32_t>(choice.tokens());
+  }
+  usage.set_generated_tokens(generated);
+  return usage;
+}
+
+void GenerateCall::Send(int choice, v1::TextDelta delta) {
+  delta.set_choice(static_cast<uint32_t>(choice));
+  Outbox::Move move;
   {
     base::MutexLock lock(mutex_);
-    if (cancelled_) {
-      return;
-    }
-    absl::optional<v1::TextDelta>& pending = outbox_[static_cast<size_t>(choice)];
-    if (!pending.has_value()) {
-      pending.emplace();
-      pending->set_choice(static_cast<uint32_t>(choice));
-    }
-    Merge(delta, *pending);
-    moves = Next();
+    outbox_.Add(delta);
+    move = outbox_.Next();
   }
-  Perform(moves);
+  Perform(move);
 }
 
 void GenerateCall::OnWriteDone(bool ok) {
-  Moves moves;
+  Outbox::Move move;
   bool caught_up = false;
   {
     base::MutexLock lock(mutex_);
-    writing_ = false;
-    if (outgoing_.has_delta()) {
-      const int before = unsent_[outgoing_.delta().choice()].fetch_sub(outgoing_tokens_);
-      caught_up = before >= kMaxUnsentTokens && before - outgoing_tokens_ < kMaxUnsentTokens;
-    }
+    const Outbox::Tokens sent = outbox_.Written();
+    const int before = unsent_[static_cast<size_t>(sent.choice)].fetch_sub(sent.count);
+    caught_up = before >= kMaxUnsentTokens && before - sent.count < kMaxUnsentTokens;
     if (!ok) {
       Abandon();
     }
-    moves = Next();
+    move = outbox_.Next();
   }
   if (caught_up) {
     parts_.bundle->model->engine->Wake();
   }
-  Perform(moves);
+  Perform(move);
 }
 
 void GenerateCall::OnCancel() {
-  Moves moves;
+  Outbox::Move move;
   {
     base::MutexLock lock(mutex_);
     Abandon();
-    moves = Next();
+    move = outbox_.Next();
   }
-  Perform(moves);
+  Perform(move);
 }
 
 void GenerateCall::Abandon() {
   cancelled_ = true;
-  outbox_ = {};
-  usage_.reset();
+  outbox_.Abandon();
   if (generation_.has_value()) {
     parts_.bundle->model->engine->Cancel(*generation_);
   } else if (compilation_.has_value()) {
@@ -309,52 +277,26 @@ void GenerateCall::Abandon() {
   }
 }
 
-GenerateCall::Moves GenerateCall::Next() {
-  Moves moves;
-  if (writing_ || finished_) {
-    return moves;
-  }
-  for (int i = 0; i < wish_.choices && !moves.write; ++i) {
-    const int choice = (next_choice_ + i) % wish_.choices;
-    absl::optional<v1::TextDelta>& pending = outbox_[static_cast<size_t>(choice)];
-    if (pending.has_value()) {
-      outgoing_tokens_ = pending->token_ids_size();
-      *outgoing_.mutable_delta() = *std::move(pending);
-      pending.reset();
-      next_choice_ = choice + 1;
-      moves.write = true;
-    }
-  }
-  if (!moves.write && usage_.has_value()) {
-    *outgoing_.mutable_usage() = *std::move(usage_);
-    usage_.reset();
-    moves.write = true;
-  }
-  writing_ = moves.write;
-  if (!moves.write && status_.has_value()) {
-    finished_ = moves.finish = true;
-  }
-  return moves;
-}
-
-void GenerateCall::Perform(const Moves& moves) {
-  if (moves.write) {
-    StartWrite(&outgoing_);
-    return;
-  }
-  if (!moves.finish) {
-    return;
-  }
+void GenerateCall::Perform(Outbox::Move move) {
+  const v1::GenerateResponse* message = nullptr;
   grpc::Status status;
   {
     base::MutexLock lock(mutex_);
-    status = rpc::ToGrpc(*status_);
-    AddTrailers();
-    parts_.metrics->generate.Count(status_->raw_code());
+    if (move == Outbox::Move::kWrite) {
+      message = &outbox_.message();
+    } else if (move == Outbox::Move::kFinish) {
+      status = rpc::ToGrpc(outbox_.status());
+      AddTrailers();
+      parts_.metrics->generate.Count(outbox_.status().raw_code());
+    }
   }
-  parts_.leave();
-  // gRPC may be done with the call, and the call gone, before this returns.
-  Finish(status);
+  if (message != nullptr) {
+    StartWrite(message);
+  } else if (move == Outbox::Move::kFinish) {
+    parts_.leave();
+    // gRPC may be done with the call, and the call gone, before this returns.
+    Finish(status);
+  }
 }
 
 void GenerateCall::AddTrailers() {

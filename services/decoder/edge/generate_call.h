@@ -22,6 +22,7 @@
 #include "common/rpc/context.h"
 #include "services/decoder/edge/choice_text.h"
 #include "services/decoder/edge/edge_metrics.h"
+#include "services/decoder/edge/outbox.h"
 #include "services/decoder/edge/served.h"
 #include "services/decoder/edge/validate.h"
 #include "services/decoder/pipeline/generation.h"
@@ -85,25 +86,18 @@ class GenerateCall final : public grpc::ServerWriteReactor<v1::GenerateResponse>
   };
   using Event = std::variant<TokenEvent, EndEvent, DoneEvent>;
 
-  // Decided under the lock and done after it is released, because gRPC may call back from inside.
-  struct Moves {
-    bool write = false;
-    bool finish = false;
-  };
-
   GenerateCall(CallParts parts, grpc::CallbackServerContext* context, GenerateWish wish);
 
   // On the pool: tokenises the prompt, has the output format compiled if there is one, and submits
   // the generation to the engine.
   void Prepare();
-  absl::StatusOr<pipeline::Generation> MakeGeneration();
   void CompileFormat();
   // On the pool: the format is compiled.
   void OnCompiled(const grammar::Compiled& compiled);
   void Submit();
-  // Tokens that the answer has at most.
-  absl::StatusOr<int> MaxTokens(int prompt_tokens, int context) const;
   void Fail(const absl::Status& status);
+  // Ends the call because of its output format.
+  void FailFormat(const absl::Status& status);
 
   void Post(Event event);
   // On the pool, one at a time: handles events until there are none.
@@ -111,10 +105,12 @@ class GenerateCall final : public grpc::ServerWriteReactor<v1::GenerateResponse>
   void Take(TokenEvent& event);
   void Take(EndEvent& event);
   void Take(DoneEvent& event);
-  void Send(int choice, const v1::TextDelta& delta);
+  v1::Usage UsageOf(const pipeline::GenerationReport& report) const;
+  void Send(int choice, v1::TextDelta delta);
 
-  Moves Next() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Perform(const Moves& moves);
+  // Does what the outbox said under the lock. After the lock is released, because gRPC may call
+  // back from inside.
+  void Perform(Outbox::Move move);
   void AddTrailers();
   // Ends the generation early, if there is one.
   void Abandon() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -136,27 +132,16 @@ class GenerateCall final : public grpc::ServerWriteReactor<v1::GenerateResponse>
   // Tokens of each choice that the engine gave and that have not been written.
   std::array<std::atomic<int>, pipeline::kMaxChoices> unsent_{};
 
-  // Of the write in flight.
-  v1::GenerateResponse outgoing_;
-  int outgoing_tokens_ = 0;
-
   base::Mutex mutex_;
   absl::optional<uint64_t> generation_ ABSL_GUARDED_BY(mutex_);
   // The format's compilation, from its start on.
   absl::optional<uint64_t> compilation_ ABSL_GUARDED_BY(mutex_);
   std::vector<Event> events_ ABSL_GUARDED_BY(mutex_);
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
-  // What each choice gained since its last delta was sent.
-  std::array<absl::optional<v1::TextDelta>, pipeline::kMaxChoices> outbox_ ABSL_GUARDED_BY(mutex_);
-  int next_choice_ ABSL_GUARDED_BY(mutex_) = 0;
-  // The last message, once all else is known.
-  absl::optional<v1::Usage> usage_ ABSL_GUARDED_BY(mutex_);
-  // Set when nothing more comes: how the call ends.
-  absl::optional<absl::Status> status_ ABSL_GUARDED_BY(mutex_);
+  // The message in it is gRPC's while it is written.
+  Outbox outbox_ ABSL_GUARDED_BY(mutex_);
   pipeline::GenerationReport report_ ABSL_GUARDED_BY(mutex_);
-  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
-  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace terminus::services::decoder::edge

@@ -33,6 +33,23 @@ TEST_F(UnaryTest, DescribesItself) {
   EXPECT_EQ(response.device(), "cpu");
 }
 
+// Else the model could not be kept busy by those that wait.
+TEST_F(UnaryTest, TakesTwiceAsManyRequestsAsAreDecodedTogether) {
+  const auto max_requests = [this] {
+    grpc::ClientContext context;
+    v1::DecoderDescribeResponse response;
+    EXPECT_TRUE(stub_->Describe(&context, {}, &response).ok());
+    return response.max_requests();
+  };
+  Setup setup;
+  setup.limits = {.max_sequences = 512, .token_budget = 1024};
+  Start(setup);
+  EXPECT_EQ(max_requests(), 1024u);
+  setup.service.max_requests = 24;
+  Start(setup);
+  EXPECT_EQ(max_requests(), 24u);
+}
+
 TEST_F(UnaryTest, TokenizesAndBack) {
   Start({});
   v1::TokenizeRequest request;

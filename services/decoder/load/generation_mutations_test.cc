@@ -199,7 +199,7 @@ class GenerationMutations : public decoder::testing::ServiceFixture {
 
 TEST_F(GenerationMutations, AnswersAreTheReferencesOrRefusedByName) {
   metrics::Registry registry("mutations");
-  pipeline::EngineMetrics engine_metrics(registry);
+  ModelMetrics model_metrics(registry);
   config::DecoderConfig options;
   options.device = "cpu";
   options.threads = 1;
@@ -207,7 +207,7 @@ TEST_F(GenerationMutations, AnswersAreTheReferencesOrRefusedByName) {
   int refused = 0;
   for (const json& test : Golden()["cases"]) {
     Write(test);
-    const auto bundle = LoadBundle(folder_.path(), options, engine_metrics);
+    const auto bundle = LoadBundle(folder_.path(), options, model_metrics);
     if (!bundle.ok()) {
       ExpectRefused(test, bundle.status());
       ++refused;

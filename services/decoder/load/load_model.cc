@@ -1,5 +1,7 @@
 #include "services/decoder/load/load_model.h"
 
+#include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "common/base/status_macros.h"
@@ -16,17 +18,31 @@ namespace {
 
 absl::StatusOr<std::unique_ptr<grammar::Compiler>> MakeCompiler(
     const tokenizer::Tokenizer& tokenizer, int vocab_size,
-    const models::decoder::GenerationSettings& settings) {
+    const models::decoder::GenerationSettings& settings, const config::GrammarOptions& options,
+    grammar::CompilerMetrics& metrics) {
   TERMINUS_ASSIGN_OR_RETURN(
       std::shared_ptr<const grammar::Vocabulary> vocabulary,
       grammar::Vocabulary::Create(tokenizer, vocab_size, settings.eos_token_ids));
-  return std::make_unique<grammar::Compiler>(grammar::Compiler::Options{}, std::move(vocabulary),
-                                             grammar::CompileLimits{});
+  return std::make_unique<grammar::Compiler>(
+      grammar::Compiler::Options{.threads = options.compile_threads,
+                                 .max_waiting = static_cast<size_t>(options.max_waiting),
+                                 .cache_bytes = options.cache_bytes},
+      metrics, std::move(vocabulary),
+      grammar::Limits{.source_bytes = static_cast<size_t>(options.source_bytes),
+                      .compile_time = options.compile_time,
+                      .compile_bytes = options.compile_bytes,
+                      .token_time = options.token_time,
+                      .answer_bytes = options.answer_bytes});
+}
+
+int MaskThreads(const config::GrammarOptions& options) {
+  const auto half = static_cast<int>(std::thread::hardware_concurrency() / 2);
+  return options.mask_threads > 0 ? options.mask_threads : std::clamp(half, 2, 16);
 }
 
 absl::StatusOr<std::unique_ptr<edge::ServedModel>> LoadModel(
     const models::bundle::BundleManifest& manifest, const config::DecoderConfig& options,
-    pipeline::EngineMetrics& metrics, std::string& device) {
+    ModelMetrics& metrics, std::string& device) {
   TERMINUS_ASSIGN_OR_RETURN(
       models::bundle::DecoderModel loaded,
       models::bundle::LoadDecoder(manifest, {.device = options.device,
@@ -38,7 +54,8 @@ absl::StatusOr<std::unique_ptr<edge::ServedModel>> LoadModel(
   auto model = std::make_unique<edge::ServedModel>();
   model->settings = loaded.generation;
   model->vocab_size = loaded.lm->vocab_size();
-  model->grammars = MakeCompiler(*loaded.tokenizer, model->vocab_size, model->settings);
+  model->grammars = MakeCompiler(*loaded.tokenizer, model->vocab_size, model->settings,
+                                 options.grammar, metrics.grammars);
   const models::decoder::LmOptions& sizes = loaded.options;
   // A paused sequence keeps its slot, and the others run in its place.
   auto runner = models::decoder::MakeRunner(
@@ -47,8 +64,9 @@ absl::StatusOr<std::unique_ptr<edge::ServedModel>> LoadModel(
   model->engine = std::make_unique<pipeline::Engine>(
       pipeline::Engine::Options{
           .limits = {.max_sequences = sizes.max_sequences, .token_budget = sizes.max_tokens},
-          .eos_token_ids = loaded.generation.eos_token_ids},
-      pipeline::LmStage::Factory(std::move(runner), loaded.generation.rules), metrics);
+          .eos_token_ids = loaded.generation.eos_token_ids,
+          .mask_threads = MaskThreads(options.grammar)},
+      pipeline::LmStage::Factory(std::move(runner), loaded.generation.rules), metrics.engine);
   model->codec = edge::MakeCodec(std::move(loaded.tokenizer), std::move(loaded.chat_template),
                                  std::move(loaded.special_tokens), model->vocab_size);
   device = loaded.device;
@@ -59,7 +77,7 @@ absl::StatusOr<std::unique_ptr<edge::ServedModel>> LoadModel(
 
 absl::StatusOr<std::shared_ptr<edge::ServedBundle>> LoadBundle(const std::string& folder,
                                                                const config::DecoderConfig& options,
-                                                               pipeline::EngineMetrics& metrics) {
+                                                               ModelMetrics& metrics) {
   TERMINUS_ASSIGN_OR_RETURN(const models::bundle::BundleManifest manifest,
                             models::bundle::ReadManifest(folder));
   auto bundle = std::make_shared<edge::ServedBundle>();

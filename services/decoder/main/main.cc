@@ -41,7 +41,7 @@ int Main(int argc, char** argv) {
   base::InitLog("terminus-decoder", config.log_level);
   metrics::Registry registry("terminus-decoder");
   edge::EdgeMetrics edge_metrics(registry);
-  pipeline::EngineMetrics engine_metrics(registry);
+  load::ModelMetrics model_metrics(registry);
   auto exposer = metrics::Exposer::Start(options.metrics, registry);
   if (!exposer.ok()) {
     base::LogError(exposer.status().message());
@@ -56,7 +56,7 @@ int Main(int argc, char** argv) {
   const auto load = [&]() -> absl::Status {
     const absl::Time start = absl::Now();
     TERMINUS_ASSIGN_OR_RETURN(std::shared_ptr<edge::ServedBundle> bundle,
-                              load::LoadBundle(config.bundle, options, engine_metrics));
+                              load::LoadBundle(config.bundle, options, model_metrics));
     base::LogInfo(absl::StrCat("ready: model ", bundle->name, ", space ", bundle->space_id, ", ",
                                Describe(*bundle), ", loaded and verified in ",
                                absl::FormatDuration(absl::Now() - start)));
@@ -66,7 +66,7 @@ int Main(int argc, char** argv) {
   const auto stage = [&](const v1::StageModelRequest& request,
                          v1::StageModelResponse* response) -> absl::StatusOr<serving::HostedModel> {
     TERMINUS_ASSIGN_OR_RETURN(std::shared_ptr<edge::ServedBundle> bundle,
-                              load::LoadBundle(request.path(), options, engine_metrics));
+                              load::LoadBundle(request.path(), options, model_metrics));
     if (!request.name().empty()) {
       bundle->name = request.name();
     }

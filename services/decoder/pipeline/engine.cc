@@ -171,19 +171,31 @@ void Engine::MakeMasks() {
   if (!work.has_value()) {
     return;
   }
-  const auto words = static_cast<size_t>((stage_->info().vocab_size + 31) / 32);
   // There is one such task for each step in flight at most, so there is room.
-  TERMINUS_CHECK(mask_pool_.TrySchedule([this, words, work = *std::move(work)] {
+  TERMINUS_CHECK(mask_pool_.TrySchedule([this, work = *std::move(work)] {
     StepMasks masks(work.rows.size());
     mask_pool_.ParallelFor(static_cast<int>(masks.size()), [&](int row) {
-      TokenConstraint* constraint = work.rows[static_cast<size_t>(row)].get();
-      if (constraint != nullptr) {
-        masks[static_cast<size_t>(row)].resize(words);
-        constraint->FillMask(absl::MakeSpan(masks[static_cast<size_t>(row)]));
-      }
+      masks[static_cast<size_t>(row)] = MakeMask(work.rows[static_cast<size_t>(row)]);
     });
     stage_->SendMasks(work.step, std::move(masks));
   }));
+}
+
+std::vector<uint32_t> Engine::MakeMask(const Sequences::MaskRow& row) {
+  std::vector<uint32_t> mask;
+  if (row.constraint == nullptr) {
+    return mask;
+  }
+  const absl::Time begin = clock_.Now();
+  mask.resize(static_cast<size_t>((stage_->info().vocab_size + 31) / 32));
+  const absl::Status status = row.constraint->Advance(row.tokens, absl::MakeSpan(mask));
+  metrics::Observe(metrics_.mask_seconds, clock_.Now() - begin);
+  if (!status.ok()) {
+    // Arrives before the step's result, whose token is dropped then.
+    Post([this, id = row.id, status] { sequences_.End(id, status, clock_.Now()); });
+    mask.clear();
+  }
+  return mask;
 }
 
 }  // namespace terminus::services::decoder::pipeline

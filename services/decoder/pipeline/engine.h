@@ -68,6 +68,8 @@ class Engine {
   bool StartStep();
   void EndStep(const StepResult& result);
   void MakeMasks();
+  // On a mask thread. Empty where any token will do: the sequence has ended, or ends by this.
+  std::vector<uint32_t> MakeMask(const Sequences::MaskRow& row);
 
   const int max_sequences_;
   const base::Clock& clock_;

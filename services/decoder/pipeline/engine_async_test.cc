@@ -154,17 +154,21 @@ TEST_F(EngineTest, AThousandClientsThatLeaveMidStreamLeaveNothingBehind) {
 // Allows tokens in turns: even ones, then odd ones.
 class EvenOdd : public TokenConstraint {
  public:
-  void FillMask(absl::Span<uint32_t> mask) override {
-    std::fill(mask.begin(), mask.end(), odd_ ? 0xaaaaaaaa : 0x55555555);
-  }
-  bool Accept(int32_t token) override {
-    const bool allowed = (token % 2 == 1) == odd_;
-    odd_ = allowed != odd_;
-    return allowed;
+  // Fails once the answer has `end` tokens.
+  explicit EvenOdd(int end = -1) : end_(end) {}
+
+  absl::Status Advance(absl::Span<const int32_t> tokens, absl::Span<uint32_t> mask) override {
+    for (const int32_t token : tokens) {
+      EXPECT_EQ(token % 2, tokens_++ % 2);
+    }
+    std::fill(mask.begin(), mask.end(), tokens_ % 2 == 1 ? 0xaaaaaaaa : 0x55555555);
+    return tokens_ == end_ ? absl::InvalidArgumentError("the third token is too much")
+                           : absl::OkStatus();
   }
 
  private:
-  bool odd_ = false;
+  const int end_;
+  int tokens_ = 0;
 };
 
 class EngineMasks : public EngineTest, public ::testing::WithParamInterface<int> {
@@ -194,7 +198,10 @@ TEST_P(EngineMasks, ConstrainedAnswersAreTheSameAloneBesideOthersAndAfterPreempt
       for (size_t t = 0; t < tokens.size(); ++t) EXPECT_EQ(tokens[t] % 2, t % 2);
     }
   }
-  Start({.kv_blocks = 12}, {.max_sequences = 6, .token_budget = 24});
+  // No step ends before all are there, so that blocks are short for certain.
+  Gate gate;
+  Start({.kv_blocks = 12, .on_step = [&gate](const models::decoder::StepInput&) { gate.Pass(); }},
+        {.max_sequences = 6, .token_budget = 24});
   std::vector<std::shared_ptr<Collector>> together;
   std::vector<std::shared_ptr<Collector>> plain;
   for (int i = 0; i < 4; ++i) {
@@ -202,6 +209,7 @@ TEST_P(EngineMasks, ConstrainedAnswersAreTheSameAloneBesideOthersAndAfterPreempt
     plain.push_back(std::make_shared<Collector>());
     engine_->Submit(Ask(plain.back(), Prompt(i, 25), 30));
   }
+  gate.Open();
   for (size_t i = 0; i < together.size(); ++i) {
     ASSERT_TRUE(together[i]->Wait().ok()) << together[i]->Wait();
     EXPECT_EQ(together[i]->tokens(0), alone[i]->tokens(0));
@@ -210,6 +218,27 @@ TEST_P(EngineMasks, ConstrainedAnswersAreTheSameAloneBesideOthersAndAfterPreempt
     EXPECT_EQ(plain[i]->tokens(), ToyLm::Greedy(model_, Prompt(static_cast<int>(i), 25), 30));
   }
   EXPECT_GT(Value("terminus_decoder_preemptions_total"), 0);
+  ExpectNoBlockUsed();
+}
+
+// A generation whose mask cannot be made ends by that; the others of its steps go on.
+TEST_P(EngineMasks, AnAnswerThatCannotGoOnEndsAlone) {
+  Start();
+  const auto fine = AskConstrained(0);
+  auto plain = std::make_shared<Collector>();
+  engine_->Submit(Ask(plain, Prompt(3, 25), 30));
+  auto failing = std::make_shared<Collector>();
+  Generation generation = Ask(failing, Prompt(1, 20), 30, 1.0f);
+  generation.constraint = [] { return std::make_unique<EvenOdd>(/*end=*/2); };
+  engine_->Submit(std::move(generation));
+  EXPECT_EQ(failing->Wait(), absl::InvalidArgumentError("the third token is too much"));
+  EXPECT_EQ(failing->tokens().size(), 2u) << "no token behind the mask that failed";
+  ASSERT_TRUE(fine->Wait().ok()) << fine->Wait();
+  EXPECT_EQ(fine->tokens(1).size(), 30u);
+  ASSERT_TRUE(plain->Wait().ok()) << plain->Wait();
+  EXPECT_EQ(plain->tokens(), ToyLm::Greedy(model_, Prompt(3, 25), 30));
+  // Three of the failing answer; of two choices each.
+  ExpectSoon("terminus_decoder_mask_seconds_count", 3 + 2 * 30);
   ExpectNoBlockUsed();
 }
 

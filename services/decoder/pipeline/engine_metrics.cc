@@ -42,6 +42,10 @@ EngineMetrics::EngineMetrics(metrics::Registry& registry)
           "terminus_decoder_cancel_to_release_seconds",
           "Time from a cancellation to the release of a sequence's KV blocks.",
           metrics::SecondsBuckets())),
+      mask_seconds(registry.AddHistogram(
+          "terminus_decoder_mask_seconds",
+          "Time to find the tokens that an output format allows next in one answer.",
+          metrics::SecondsBuckets())),
       steps_in_flight(registry.AddGauge("terminus_decoder_steps_in_flight",
                                         "Steps given to the device whose results are not there.")),
       running_sequences(registry.AddGauge("terminus_decoder_running_sequences",

@@ -15,6 +15,7 @@ struct EngineMetrics {
   metrics::Histogram& step_host_seconds;
   metrics::Histogram& step_tokens;
   metrics::Histogram& cancel_to_release_seconds;
+  metrics::Histogram& mask_seconds;
   metrics::Gauge& steps_in_flight;
   metrics::Gauge& running_sequences;
   metrics::Gauge& waiting_sequences;

@@ -40,6 +40,7 @@ void Sequences::Add(uint64_t id, Generation generation) {
     sequence.state = choice > 0 ? State::kHeld : State::kWaiting;
     if (request.generation.constraint) {
       sequence.constraint = request.generation.constraint();
+      sequence.seen = sequence.tokens.size();
     }
   }
   AddSoftTokens(request.generation);
@@ -195,13 +196,6 @@ void Sequences::TakeToken(uint64_t key, const absl::StatusOr<models::sampling::S
     return;
   }
   const int32_t token = sampled->chosen.token;
-  if (sequence.constraint != nullptr && !sequence.constraint->Accept(token)) {
-    End(sequence.id,
-        absl::InternalError(
-            absl::StrCat("token ", token, " was sampled, which the grammar does not allow")),
-        now);
-    return;
-  }
   Request& request = *sequence.request;
   sequence.tokens.push_back(token);
   metrics_.generated_tokens.Increment();
@@ -230,10 +224,20 @@ absl::optional<Sequences::MaskWork> Sequences::TakeMaskWork() {
   }
   MaskWork work{.step = steps_.front().id};
   for (const InStep& entry : steps_.front().entries) {
-    if (entry.constrained) {
-      const auto found = sequences_.find(entry.key);
-      work.rows.push_back(found == sequences_.end() ? nullptr : found->second.constraint);
+    if (!entry.constrained) {
+      continue;
     }
+    MaskRow& row = work.rows.emplace_back();
+    const auto found = sequences_.find(entry.key);
+    if (found == sequences_.end()) {
+      continue;
+    }
+    Sequence& sequence = found->second;
+    row.id = sequence.id;
+    row.constraint = sequence.constraint;
+    row.tokens.assign(sequence.tokens.begin() + static_cast<std::ptrdiff_t>(sequence.seen),
+                      sequence.tokens.end());
+    sequence.seen = sequence.tokens.size();
   }
   return work;
 }

@@ -52,11 +52,19 @@ class Sequences {
     models::sampling::LogitRules rules;
   };
 
-  // The input for the masks of one step: the constraint of each constrained row. Null: the sequence
-  // has ended, and any mask will do.
+  // The mask of one row.
+  struct MaskRow {
+    // The row's generation.
+    uint64_t id = 0;
+    // Null: the sequence has ended, and any mask will do.
+    std::shared_ptr<TokenConstraint> constraint;
+    // Tokens of the answer that the constraint has not seen.
+    std::vector<int32_t> tokens;
+  };
+  // The masks of a step: one for each constrained row.
   struct MaskWork {
     uint64_t step = 0;
-    std::vector<std::shared_ptr<TokenConstraint>> rows;
+    std::vector<MaskRow> rows;
   };
 
   Sequences(Options options, EngineMetrics& metrics);
@@ -118,6 +126,8 @@ class Sequences {
     int computed = 0;
     State state = State::kWaiting;
     std::shared_ptr<TokenConstraint> constraint;
+    // Tokens, those of the prompt included, that the constraint has seen.
+    size_t seen = 0;
     absl::optional<absl::Time> last_token;
 
     int known() const { return static_cast<int>(tokens.size()) + pending; }

@@ -47,15 +47,17 @@ std::vector<int32_t> PromptOf(uint64_t generation) {
 
 int MaxTokensOf(uint64_t generation) { return 1 + static_cast<int>(Mix(generation + 99) % 30); }
 
-// Accepts the model's tokens in order, and counts them.
+// Expects the model's tokens in order, and counts them.
 class Constraint : public TokenConstraint {
  public:
   Constraint(uint64_t generation, uint32_t choice) : generation_(generation), choice_(choice) {}
-  void FillMask(absl::Span<uint32_t> /*mask*/) override {}
-  bool Accept(int32_t token) override {
-    return token == AnswerToken(generation_, choice_, accepted++);
+  absl::Status Advance(absl::Span<const int32_t> tokens, absl::Span<uint32_t> /*mask*/) override {
+    for (const int32_t token : tokens) {
+      EXPECT_EQ(token, AnswerToken(generation_, choice_, seen++));
+    }
+    return absl::OkStatus();
   }
-  int accepted = 0;
+  int seen = 0;
 
  private:
   const uint64_t generation_;
@@ -149,8 +151,10 @@ class Device {
     ASSERT_EQ(work.step, step.id);
     ASSERT_EQ(work.rows.size(), step.mask_states.size());
     for (size_t i = 0; i < work.rows.size(); ++i) {
-      if (work.rows[i] != nullptr) {
-        EXPECT_EQ(static_cast<Constraint*>(work.rows[i].get())->accepted, step.mask_states[i]);
+      const Sequences::MaskRow& row = work.rows[i];
+      if (row.constraint != nullptr) {
+        EXPECT_TRUE(row.constraint->Advance(row.tokens, {}).ok());
+        EXPECT_EQ(static_cast<Constraint*>(row.constraint.get())->seen, step.mask_states[i]);
       }
     }
     step.mask_states.clear();
@@ -338,9 +342,17 @@ class World {
 
   void Masks() {
     const auto work = sequences_.TakeMaskWork();
-    if (work.has_value()) {
-      device_.CheckMasks(*work);
+    if (!work.has_value()) {
+      return;
     }
+    device_.CheckMasks(*work);
+    for (const Sequences::MaskRow& row : work->rows) {
+      if (row.constraint != nullptr && random_() % 500 == 0) {
+        Disturb(row.id);
+        sequences_.End(row.id, absl::InvalidArgumentError("its mask takes too long"), now_);
+      }
+    }
+    Forget();
   }
 
   void EndAll() {

@@ -22,31 +22,39 @@ ToyLm::Options ServiceFixture::LetterModel() {
           .first_special = 'z' + 1};
 }
 
-namespace {
-
-absl::StatusOr<std::unique_ptr<grammar::Compiler>> MakeCompiler(int vocab_size) {
-  std::vector<std::string> bytes(static_cast<size_t>(vocab_size));
+grammar::Compiled ServiceFixture::CompileFormat(const grammar::Source& source,
+                                                const grammar::Limits& limits) {
+  std::vector<std::string> bytes(ByteCodec::kVocabulary);
   for (size_t byte = 0; byte < 256; ++byte) {
     bytes[byte] = std::string(1, static_cast<char>(byte));
   }
   TERMINUS_ASSIGN_OR_RETURN(std::shared_ptr<const grammar::Vocabulary> vocabulary,
                             grammar::Vocabulary::FromBytes(std::move(bytes), {ByteCodec::kEos}));
-  return std::make_unique<grammar::Compiler>(grammar::Compiler::Options{}, std::move(vocabulary),
-                                             grammar::CompileLimits{.time = absl::Seconds(1)});
+  return grammar::Grammar::Compile(source, std::move(vocabulary), limits);
 }
-
-}  // namespace
 
 void ServiceFixture::Start(Setup setup) {
   model_ = setup.model;
   auto model = std::make_unique<edge::ServedModel>();
   model->codec = std::make_unique<ByteCodec>(setup.unreadable_token);
   model->vocab_size = model_.vocab_size;
-  model->grammars =
-      setup.formats ? MakeCompiler(model_.vocab_size) : absl::FailedPreconditionError("no formats");
+  model->grammars = absl::FailedPreconditionError("no formats");
+  if (setup.formats) {
+    const auto compile = [limits = setup.grammar](const grammar::Source& source,
+                                                  const std::atomic<bool>& /*cancelled*/) {
+      return CompileFormat(source, limits);
+    };
+    model->grammars = std::make_unique<grammar::Compiler>(
+        grammar::Compiler::Options{}, grammar_metrics_, setup.compile ? setup.compile : compile);
+  }
   model->engine = std::make_unique<pipeline::Engine>(
       pipeline::Engine::Options{.limits = setup.limits, .eos_token_ids = {ByteCodec::kEos}},
-      ToyStage(model_, {.slots = 64, .max_tokens = 1024, .steps_in_flight = 2}), engine_metrics_);
+      ToyStage(model_,
+               {.slots = std::max(64, 2 * setup.limits.max_sequences),
+                .max_tokens = 1024,
+                .steps_in_flight = 2},
+               setup.rules),
+      engine_metrics_);
   auto bundle = std::make_unique<edge::ServedBundle>();
   bundle->name = "toy";
   bundle->space_id = "space";

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/grammar/compiler.h"
 #include "common/rpc/server.h"
 #include "services/decoder/edge/decoder_service.h"
 #include "services/decoder/testing/byte_codec.h"
@@ -38,8 +39,13 @@ class ServiceFixture : public ::testing::Test {
     edge::ServiceOptions service;
     // No text can be made of it.
     int32_t unreadable_token = -1;
-    // Answers can be kept to output formats.
+    // Of the model's folder.
+    models::sampling::LogitRules rules;
+    // Answers can be kept to output formats, within these limits.
     bool formats = true;
+    grammar::Limits grammar;
+    // Compiles the formats in place of the real compiler.
+    grammar::Compiler::Function compile;
   };
 
   // Bytes are tokens; the likely ones are the first, so that texts are short to read in a failure.
@@ -55,6 +61,9 @@ class ServiceFixture : public ::testing::Test {
 
   Answer Generate(const v1::DecoderGenerateRequest& request,
                   absl::Duration timeout = absl::Seconds(60));
+  // Compiles for the tokens of ByteCodec.
+  static grammar::Compiled CompileFormat(const grammar::Source& source,
+                                         const grammar::Limits& limits);
   // Reads one call to its end.
   static Answer ReadAll(grpc::ClientContext& context,
                         grpc::ClientReader<v1::GenerateResponse>& reader);
@@ -71,6 +80,7 @@ class ServiceFixture : public ::testing::Test {
   metrics::Registry registry_{"test"};
   edge::EdgeMetrics edge_metrics_{registry_};
   pipeline::EngineMetrics engine_metrics_{registry_};
+  grammar::CompilerMetrics grammar_metrics_{registry_};
   std::unique_ptr<edge::DecoderService> service_;
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<v1::Decoder::Stub> stub_;

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/time/time.h"
+
+namespace terminus::grammar {
+
+// What one grammar may take, from its source to the answers that follow it. The defaults are far
+// above what an ordinary schema needs.
+struct Limits {
+  size_t source_bytes = 64 << 10;
+  // Of the processor, on the thread that compiles.
+  absl::Duration compile_time = absl::Seconds(5);
+  // Of memory, while it compiles.
+  int64_t compile_bytes = 512 << 20;
+  // Of the processor, for each token of an answer: to accept it, and to find those that may come
+  // next. The other answers of a step wait for as long.
+  absl::Duration token_time = absl::Milliseconds(50);
+  // Of memory, for the state of one answer. What a text needs grows with its length; an ordinary
+  // schema takes some KiB in a thousand tokens.
+  int64_t answer_bytes = 64 << 20;
+};
+
+}  // namespace terminus::grammar
