@@ -409,7 +409,7 @@ absl::StatusOr<StepOutput> CudaLlama::Collect() {
   ended_.pop_front();
   TerminusLlamaResults results;
   TERMINUS_RETURN_IF_ERROR(Call(api_->wait, &results));
-  StepOutput output{.rows = std::move(step.host_results)};
+  StepOutput output{.rows = std::move(step.host_results), .late = results.late != 0};
   if (results.count != static_cast<int32_t>(step.rows.size())) {
     return absl::InternalError(
         absl::StrCat("GPU: ", results.count, " tokens, expected ", step.rows.size()));

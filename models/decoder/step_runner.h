@@ -70,6 +70,8 @@ struct StepOutput {
     absl::StatusOr<sampling::Sampled> sampled;
   };
   std::vector<Row> rows;
+  // The device had ended the step before when this one was given to it.
+  bool late = false;
 };
 
 struct RunnerInfo {

@@ -51,7 +51,8 @@ struct TerminusTopLogprob {
   float logprob;
 };
 
-// One call of sample. All pointers are to memory of the device.
+// One call of sample. All pointers are to memory that the device reads and writes: its own, or the
+// host's that is pinned.
 struct TerminusSamplingCall {
   const float* logits;  // [.., row_stride]
   int64_t row_stride;

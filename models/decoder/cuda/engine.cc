@@ -69,6 +69,7 @@ void Engine::Forward(const TerminusLlamaStep& step) {
   copies.count = 0;
   copies.masked = 0;
   copies.has_top = false;
+  copies.late = begun_ >= 2 && cudaEventQuery(done_[1 - parity].get()) == cudaSuccess;
   const bool decodes_only = step.tokens == step.sequences && step.soft_count == 0;
   const auto bucket = graphs_.lower_bound(step.tokens);
   const bool as_graph = decodes_only && bucket != graphs_.end();
@@ -133,10 +134,6 @@ void Engine::Sample(const TerminusSamplingRow* rows, int count, const uint32_t* 
     copies.has_top = copies.has_top || top_logprobs_[rows[i].slot] > 0;
   }
   const cudaStream_t stream = stream_.get();
-  TerminusSamplingRow* const device_rows = sampling_rows_.get() + copies.count;
-  Check(
-      cudaMemcpyAsync(device_rows, staged, count * sizeof(*staged), cudaMemcpyHostToDevice, stream),
-      "copy of rows");
   uint32_t* const device_masks = masks_.get() + int64_t{copies.masked} * mask_words_;
   if (mask_count > 0) {
     const size_t words = static_cast<size_t>(mask_count) * mask_words_;
@@ -148,10 +145,10 @@ void Engine::Sample(const TerminusSamplingRow* rows, int count, const uint32_t* 
   }
   Check(sampler_->Sample({.logits = activations_.logits.get(),
                           .row_stride = config_.vocab_size,
-                          .rows = device_rows,
+                          .rows = staged,
                           .row_count = count,
                           .masks = device_masks,
-                          .results = results_.get() + copies.count,
+                          .results = copies.results.get() + copies.count,
                           .top = top_.get() + int64_t{copies.count} * TERMINUS_MAX_TOP_LOGPROBS,
                           .plain = plain},
                          stream),
@@ -188,12 +185,6 @@ void Engine::EndStep() {
   const int parity = static_cast<int>((begun_ - 1) % 2);
   SamplingCopies& copies = copies_[parity];
   const cudaStream_t stream = stream_.get();
-  if (copies.count > 0) {
-    Check(cudaMemcpyAsync(copies.results.get(), results_.get(),
-                          copies.count * sizeof(TerminusSamplingResult), cudaMemcpyDeviceToHost,
-                          stream),
-          "copy of tokens");
-  }
   if (copies.has_top) {
     Check(cudaMemcpyAsync(copies.top.get(), top_.get(),
                           copies.count * TERMINUS_MAX_TOP_LOGPROBS * sizeof(TerminusTopLogprob),
@@ -208,7 +199,10 @@ TerminusLlamaResults Engine::Wait() {
   Check(cudaEventSynchronize(done_[parity].get()), "step");
   ++waited_;
   const SamplingCopies& copies = copies_[parity];
-  return {.count = copies.count, .results = copies.results.get(), .top = copies.top.get()};
+  return {.count = copies.count,
+          .results = copies.results.get(),
+          .top = copies.top.get(),
+          .late = copies.late ? 1 : 0};
 }
 
 void Engine::CopyLogits(int row, float* logits) {

@@ -97,7 +97,8 @@ class Engine {
   std::map<int, GraphExec> graphs_;  // By bucket.
   TerminusLlamaMemory memory_ = {};
 
-  // What sampling copies to the device and back, of steps of even and of odd number.
+  // What sampling reads and writes on the host, of steps of even and of odd number. The device
+  // reads rows and writes results where they are: a copy takes longer than the few bytes.
   struct SamplingCopies {
     PinnedPtr<TerminusSamplingRow> rows;        // [max_sequences]
     PinnedPtr<uint32_t> masks;                  // [max_sequences, mask words]
@@ -106,15 +107,14 @@ class Engine {
     int count = 0;                              // Rows so far.
     int masked = 0;                             // Masks so far.
     bool has_top = false;
+    bool late = false;  // TerminusLlamaResults'.
   };
 
   std::unique_ptr<models::cuda::DeviceSampler> sampler_;
   int mask_words_ = 0;
   int max_sequences_ = 0;
   std::vector<int32_t> top_logprobs_;  // [slots]
-  DevicePtr<TerminusSamplingRow> sampling_rows_;
   DevicePtr<uint32_t> masks_;
-  DevicePtr<TerminusSamplingResult> results_;
   DevicePtr<TerminusTopLogprob> top_;
   SamplingCopies copies_[2];
   PinnedPtr<Bf16> soft_[2];           // [max_tokens, hidden]

@@ -172,9 +172,7 @@ void Engine::AllocateSampling(const TerminusLlamaLimits& limits) {
         "sampler");
   mask_words_ = (config_.vocab_size + 31) / 32;
   top_logprobs_.assign(limits.slots, -1);
-  sampling_rows_ = AllocateDevice<TerminusSamplingRow>(rows);
   masks_ = AllocateDevice<uint32_t>(rows * mask_words_);
-  results_ = AllocateDevice<TerminusSamplingResult>(rows);
   top_ = AllocateDevice<TerminusTopLogprob>(rows * TERMINUS_MAX_TOP_LOGPROBS);
   for (SamplingCopies& copies : copies_) {
     copies.rows = AllocatePinned<TerminusSamplingRow>(rows);

@@ -95,6 +95,8 @@ struct TerminusLlamaResults {
   int32_t count;
   const TerminusSamplingResult* results;  // [count], in the order of the rows of all calls.
   const TerminusTopLogprob* top;          // [count, TERMINUS_MAX_TOP_LOGPROBS]
+  // 1: the device had ended the step before when this one was given to it.
+  int32_t late;
 };
 
 typedef struct TerminusLlama TerminusLlama;

@@ -24,9 +24,16 @@ namespace {
 
 // Raised with every change of the kernels that may change which is the fastest, or their results.
 constexpr int kKernelVersion = 1;
-// Each candidate is run once; the fastest of these are run more often, over several weights.
+// Each candidate is run a few times; the fastest of these are run more often, over several weights
+// and by turns, so that what else happens on the device meets all of them. The best of the turns
+// counts.
+constexpr size_t kFirstTrials = 3;
 constexpr size_t kFinalists = 6;
 constexpr size_t kFinalTrials = 8;
+constexpr int kFewTurns = 2;
+constexpr int kManyTurns = 8;
+// Products of so many rows are short, and so are many turns of them.
+constexpr int kShortRows = 128;
 // Of one run, on a slow CPU.
 constexpr int kLaunchMicroseconds = 25;
 constexpr float kFailed = std::numeric_limits<float>::infinity();
@@ -307,14 +314,20 @@ ProductChoice Products::FindFastest(const std::vector<Linear>& linears, const Bf
                                     int rows, ProductOutput output, cudaStream_t stream) const {
   std::vector<std::pair<float, ProductChoice>> timed;
   for (const ProductChoice& choice : Candidates(linears.front(), x, y, rows, output)) {
-    timed.emplace_back(Time(choice, linears, /*count=*/1, x, y, rows, output, stream), choice);
+    timed.emplace_back(
+        Time(choice, linears, rows <= kShortRows ? kFirstTrials : 1, x, y, rows, output, stream),
+        choice);
   }
   const auto faster = [](const auto& a, const auto& b) { return a.first < b.first; };
   std::stable_sort(timed.begin(), timed.end(), faster);
   timed.resize(std::min(timed.size(), kFinalists));
   for (auto& [milliseconds, choice] : timed) {
-    if (milliseconds < kFailed) {
-      milliseconds = Time(choice, linears, kFinalTrials, x, y, rows, output, stream);
+    milliseconds = kFailed;
+  }
+  for (int turn = 0; turn < (rows <= kShortRows ? kManyTurns : kFewTurns); ++turn) {
+    for (auto& [milliseconds, choice] : timed) {
+      milliseconds =
+          std::min(milliseconds, Time(choice, linears, kFinalTrials, x, y, rows, output, stream));
     }
   }
   const auto best = std::min_element(timed.begin(), timed.end(), faster);

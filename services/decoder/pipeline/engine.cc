@@ -118,7 +118,8 @@ void Engine::Run() {
 bool Engine::Receive(bool ended, std::vector<std::function<void()>>& messages) {
   base::MutexLock lock(mutex_);
   // Measured by the engine's clock, waited for by the real one.
-  const absl::Time deadline = absl::Now() + (sequences_.next_deadline() - clock_.Now());
+  const absl::Time deadline =
+      absl::Now() + (std::min(sequences_.next_deadline(), plan_at_) - clock_.Now());
   while (inbox_.empty() && !woken_ && (!closed_ || ended) && changed_.WaitUntil(mutex_, deadline)) {
   }
   messages.swap(inbox_);
@@ -127,7 +128,15 @@ bool Engine::Receive(bool ended, std::vector<std::function<void()>>& messages) {
 }
 
 void Engine::StartSteps() {
+  plan_at_ = absl::InfiniteFuture();
   while (sequences_.steps_in_flight() < stage_->info().steps_in_flight) {
+    if (planned_.size() == 1 && stage_->info().steps_in_flight == 2) {
+      const absl::Time not_before = pacer_.NotBefore(planned_.back().step, step_begin_);
+      if (clock_.Now() < not_before) {
+        plan_at_ = not_before;
+        return;
+      }
+    }
     if (!StartStep()) {
       if (sequences_.steps_in_flight() > 0) {
         stage_->Flush();
@@ -144,26 +153,31 @@ bool Engine::StartStep() {
     return false;
   }
   size_t tokens = 0;
+  size_t decodes = 0;
   for (const scheduler::PlanEntry& entry : plan->entries) {
     tokens += entry.tokens.size();
+    decodes += entry.tokens.size() == 1 ? 1 : 0;
   }
+  const StepPacer::Step step = {.decodes = decodes == plan->entries.size() ? decodes : 0,
+                                .first = planned_.empty()};
   metrics_.step_tokens.Observe(static_cast<double>(tokens));
   if (sequences_.steps_in_flight() == 1) {
     step_begin_ = now;
   }
   stage_->Submit(*std::move(plan));
-  plan_times_.push_back(clock_.Now() - now);
+  planned_.push_back({.plan_time = clock_.Now() - now, .step = step});
   return true;
 }
 
 void Engine::EndStep(const StepResult& result) {
   const absl::Time now = clock_.Now();
   metrics::Observe(metrics_.step_seconds, now - step_begin_);
+  pacer_.End(planned_.front().step, step_begin_, now, result.late);
   step_begin_ = now;
   sequences_.Apply(result, now);
   metrics::Observe(metrics_.step_host_seconds,
-                   plan_times_.front() + result.host_time + (clock_.Now() - now));
-  plan_times_.pop_front();
+                   planned_.front().plan_time + result.host_time + (clock_.Now() - now));
+  planned_.pop_front();
 }
 
 void Engine::MakeMasks() {

@@ -15,6 +15,7 @@
 #include "services/decoder/pipeline/generation.h"
 #include "services/decoder/pipeline/sequences.h"
 #include "services/decoder/pipeline/stage.h"
+#include "services/decoder/pipeline/step_pacer.h"
 
 namespace terminus::services::decoder::pipeline {
 
@@ -86,12 +87,19 @@ class Engine {
   const std::unique_ptr<Stage> stage_;
   const int max_context_;
 
+  struct PlannedStep {
+    absl::Duration plan_time;
+    StepPacer::Step step;
+  };
+
   // These belong to the thread that plans. `step_begin_` is when the oldest step in flight had the
-  // device for itself. `plan_times_` has how long it took to plan each step in flight, oldest
-  // first.
+  // device for itself. `planned_` has the steps in flight, oldest first.
   Sequences sequences_;
   absl::Time step_begin_;
-  std::deque<absl::Duration> plan_times_;
+  std::deque<PlannedStep> planned_;
+  StepPacer pacer_;
+  // When the next step is to be planned; InfiniteFuture: once something else happens.
+  absl::Time plan_at_ = absl::InfiniteFuture();
 
   // Last: they use all of the above until they are joined.
   base::ThreadPool mask_pool_;

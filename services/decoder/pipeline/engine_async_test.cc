@@ -110,6 +110,43 @@ TEST_F(EngineTest, StepNPlusOneIsSubmittedBeforeTheResultsOfStepN) {
   EXPECT_GT(steps.flushes, 0) << "the last step would be held back";
 }
 
+// Steps of 10 s are foreseen after some of them: what arrives while one is under way is in the
+// next.
+TEST_F(EngineTest, APromptThatArrivesInTheMiddleOfAStepIsInTheNext) {
+  ManualStage::Steps steps;
+  StartWith([&](Stage::OnResult on_result) {
+    steps.on_result = std::move(on_result);
+    return std::make_unique<ManualStage>(steps);
+  });
+  auto running = std::make_shared<Collector>();
+  const uint64_t id = engine_->Submit(Ask(running, Prompt(0, 3), 40));
+  std::deque<scheduler::StepPlan> in_flight = {steps.Wait(), steps.Wait()};
+  for (size_t made = 1; made <= 5; ++made) {
+    steps.Finish(in_flight.front());
+    in_flight.pop_front();
+    running->WaitForTokens(made);
+    // Foreseen, the next step is planned shortly before this one's end.
+    clock_.Advance(10);
+    engine_->Wake();
+    in_flight.push_back(steps.Wait());
+  }
+  steps.Finish(in_flight.front());
+  in_flight.pop_front();
+  running->WaitForTokens(6);
+  auto arrived = std::make_shared<Collector>();
+  const uint64_t other = engine_->Submit(Ask(arrived, Prompt(20, 4), 2));
+  clock_.Advance(10);
+  engine_->Wake();
+  in_flight.push_back(steps.Wait());
+  EXPECT_THAT(in_flight.back().entries, ::testing::SizeIs(2))
+      << "the running one and the new prompt";
+  engine_->Cancel(id);
+  engine_->Cancel(other);
+  for (const scheduler::StepPlan& plan : in_flight) {
+    steps.Finish(plan);
+  }
+}
+
 TEST_F(EngineTest, CancelToReleaseIsMeasuredByTheEnginesClock) {
   Gate gate;
   Start({.on_step = [&](const models::decoder::StepInput&) { gate.Pass(); }});

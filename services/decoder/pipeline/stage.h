@@ -24,6 +24,8 @@ struct StepResult {
   absl::StatusOr<StepTokens> tokens;
   // Time that the stage's thread took to give the step to the device.
   absl::Duration host_time;
+  // The device had nothing to do when the step was given to it.
+  bool late = false;
 };
 
 // The masks of a step: one for each entry that samples from a constrained slot, in their order. A

@@ -173,20 +173,24 @@ void StepLoop::Collect() {
   launched_.pop_front();
   absl::StatusOr<StepTokens> tokens = absl::InternalError("not collected");
   absl::Status status = step.status;
+  bool late = false;
   if (status.ok()) {
     status = guard_([&]() -> absl::Status {
-      tokens = CollectTokens(step);
+      TERMINUS_ASSIGN_OR_RETURN(models::decoder::StepOutput output, runner_->Collect());
+      late = output.late;
+      tokens = TokensOf(step, std::move(output));
       return tokens.status();
     });
   }
   if (!status.ok()) {
     tokens = status;
   }
-  on_result_({.step = step.id, .tokens = std::move(tokens), .host_time = step.host_time});
+  on_result_(
+      {.step = step.id, .tokens = std::move(tokens), .host_time = step.host_time, .late = late});
 }
 
-absl::StatusOr<StepTokens> StepLoop::CollectTokens(const Step& step) {
-  TERMINUS_ASSIGN_OR_RETURN(models::decoder::StepOutput output, runner_->Collect());
+absl::StatusOr<StepTokens> StepLoop::TokensOf(const Step& step,
+                                              models::decoder::StepOutput output) {
   StepTokens tokens(step.rows.size(), absl::InternalError("the runner gave no token"));
   for (models::decoder::StepOutput::Row& row : output.rows) {
     if (row.row < 0 || static_cast<size_t>(row.row) >= tokens.size()) {

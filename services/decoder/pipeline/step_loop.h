@@ -63,7 +63,7 @@ class StepLoop {
   void ApplyMasks(const StepMasks& masks);
   absl::Status SampleConstrained(const StepMasks& masks, const Step& step);
   void Collect();
-  absl::StatusOr<StepTokens> CollectTokens(const Step& step);
+  static absl::StatusOr<StepTokens> TokensOf(const Step& step, models::decoder::StepOutput output);
 
   const std::unique_ptr<models::decoder::StepRunner> runner_;
   const models::sampling::LogitRules rules_;
