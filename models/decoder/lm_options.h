@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace terminus::models::decoder {
@@ -19,6 +20,12 @@ struct LayerRange {
   int last = -1;  // -1: the model's number of layers.
 };
 
+// Of a device, in bytes.
+struct DeviceMemory {
+  int64_t free = 0;
+  int64_t total = 0;
+};
+
 struct LmOptions {
   // "cpu", "cuda:N" or "auto".
   std::string device = "auto";
@@ -35,6 +42,9 @@ struct LmOptions {
   // Tokens in one step, at least max_sequences; 0: 128 on a CPU, 8,192 on a GPU.
   int max_tokens = 0;
   ComputeDType dtype = ComputeDType::kAuto;
+  // Says what memory the device has while the model is loaded; null: a GPU is asked, and of a CPU
+  // nothing is checked, whose memory is taken page by page as it is written.
+  std::function<DeviceMemory()> device_memory;
   // Make every check of a load, but read no weight and use no device. The model cannot compute.
   bool check_only = false;
   LayerRange layers;
