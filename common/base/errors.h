@@ -48,6 +48,8 @@ inline constexpr char kReasonNoReplica[] = "NO_READY_REPLICA";
 inline constexpr char kReasonReplicaLost[] = "REPLICA_LOST";
 // A model that was there is not any more, or another one has taken its place.
 inline constexpr char kReasonModelNotLoaded[] = "MODEL_NOT_LOADED";
+// The device has no room for the model beside what it holds.
+inline constexpr char kReasonModelTooLarge[] = "MODEL_TOO_LARGE";
 inline constexpr char kReasonNotInBundle[] = "NOT_IN_BUNDLE";
 inline constexpr char kReasonLoadUnderWay[] = "LOAD_UNDER_WAY";
 inline constexpr char kReasonLoadingIsOff[] = "MODEL_LOADING_OFF";

@@ -178,7 +178,7 @@ std::vector<Key> DecoderKeys() {
       {"decoder.kv_bytes", TERMINUS_MEMBER(decoder.kv_bytes),
        "Memory for keys and values. If it does not hold the model's whole context, the context is "
        "as long as what it holds. 0: 512 MiB on a CPU; on a GPU what is left of nine tenths of its "
-       "memory.",
+       "memory, so that no second model can be loaded beside it.",
        0},
       {"decoder.max_message_bytes", TERMINUS_MEMBER(decoder.max_message_bytes),
        "Largest gRPC message.", 1024, INT32_MAX},

@@ -100,7 +100,7 @@ std::string Repeat(const char* text, int times) {
   return all;
 }
 
-// What it is to follow grows with each token, because each may be any of those that are optional.
+// The state grows with each token, because any of the optional ones may stand for it.
 TEST(Matcher, AnAnswerThatTakesTooMuchMemoryEndsWithTheLimit) {
   const auto grammar = Grammar::Compile({Source::Kind::kRegex, Repeat("a?", 300)}, MakeVocabulary(),
                                         {.answer_bytes = 2 << 20});

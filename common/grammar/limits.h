@@ -7,8 +7,8 @@
 
 namespace terminus::grammar {
 
-// What one grammar may take, from its source to the answers that follow it. The defaults are far
-// above what an ordinary schema needs.
+// Bounds one grammar, from its source to the answers that follow it. The defaults are far above the
+// needs of an ordinary schema.
 struct Limits {
   size_t source_bytes = 64 << 10;
   // Of the processor, on the thread that compiles.
@@ -18,8 +18,8 @@ struct Limits {
   // Of the processor, for each token of an answer: to accept it, and to find those that may come
   // next. The other answers of a step wait for as long.
   absl::Duration token_time = absl::Milliseconds(50);
-  // Of memory, for the state of one answer. What a text needs grows with its length; an ordinary
-  // schema takes some KiB in a thousand tokens.
+  // Of memory, for the state of one answer. It grows with the answer's length: by some KiB in a
+  // thousand tokens with an ordinary schema.
   int64_t answer_bytes = 64 << 20;
 };
 

@@ -225,6 +225,12 @@ TEST_F(DecoderTest, RefusalsSayWhy) {
   EXPECT_EQ(LoadDecoder(without, {}).status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(LoadDecoder(*manifest, {.device = "tpu"}).status().code(),
             absl::StatusCode::kInvalidArgument);
+  // Another architecture.
+  Write("decoder/config.json", {{"model_type", "gpt2"}});
+  const absl::Status other = Load(folder_.path()).status();
+  EXPECT_EQ(other.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(other.message()),
+              AllOf(HasSubstr("config.json"), HasSubstr("gpt2"), HasSubstr("llama")));
 }
 
 TEST_F(DecoderTest, ATokenWithoutAnEmbeddingIsAWarning) {

@@ -200,8 +200,16 @@ at::Tensor AtenLlama::Norm(const at::Tensor& x, const at::Tensor& weight) const 
 
 at::Tensor AtenLlama::Embed(const StepInput& input) const {
   if (first_stage()) {
-    return embedding_.index_select(
+    at::Tensor x = embedding_.index_select(
         0, ToDevice({input.token_ids.begin(), input.token_ids.end()}, options_));
+    for (const SoftSpan& span : input.soft) {
+      const float* const rows =
+          span.tokens->values.data() + int64_t{span.first_row} * config_.hidden_size;
+      x.narrow(0, span.first_token, span.rows)
+          .copy_(at::from_blob(const_cast<float*>(rows), {span.rows, config_.hidden_size},
+                               at::kFloat));
+    }
+    return x;
   }
   const int64_t tokens = static_cast<int64_t>(input.token_ids.size());
   return at::from_blob(const_cast<float*>(input.hidden_states.data()),

@@ -37,6 +37,7 @@ class AtenLlama : public CausalLm {
   int max_context() const override { return config_.max_positions; }
   int kv_blocks() const override { return kv_blocks_; }
   int64_t kv_block_bytes() const override;
+  bool takes_soft_tokens() const override { return true; }
 
  private:
   struct Product {

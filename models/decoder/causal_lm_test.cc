@@ -1,19 +1,13 @@
 #include "models/decoder/causal_lm.h"
 
-#include <algorithm>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <numeric>
-#include <random>
 #include <tuple>
 
 #include "common/base/temp_folder.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "models/checkpoint/fake_checkpoint.h"
-#include "models/decoder/aten_llama.h"
-#include "models/decoder/cpu_llama.h"
-#include "models/decoder/llama_tensors.h"
+#include "models/decoder/causal_lm_fixture.h"
 #include "models/decoder/load.h"
 
 namespace terminus::models::decoder {
@@ -25,121 +19,6 @@ using checkpoint::WriteTestFile;
 using nlohmann::json;
 using testing::AllOf;
 using testing::HasSubstr;
-
-using Ids = std::vector<int32_t>;
-
-// Room for the longest prompt of a golden beside the others.
-constexpr int kBlocks = 128;
-
-// A sequence in the model's cache.
-struct Sequence {
-  Ids tokens;  // All of them, those of the next step at the end.
-  Ids blocks;
-  int cached = 0;  // How many of them were in a step.
-
-  int pending() const { return static_cast<int>(tokens.size()) - cached; }
-};
-
-// Hands out blocks in an order that has nothing to do with their ids.
-class Blocks {
- public:
-  explicit Blocks(uint32_t seed) : free_(kBlocks) {
-    std::iota(free_.begin(), free_.end(), 0);
-    if (seed != 0) {
-      std::shuffle(free_.begin(), free_.end(), std::mt19937(seed));
-    }
-  }
-
-  void Grow(Sequence* sequence) {
-    while (sequence->blocks.size() * kKvBlockTokens < sequence->tokens.size()) {
-      sequence->blocks.push_back(free_.back());
-      free_.pop_back();
-    }
-  }
-
- private:
-  Ids free_;
-};
-
-// A step's spans and what they point to.
-class Batch {
- public:
-  // All pending tokens of `sequences`, or at most `limit` of each.
-  Batch(const std::vector<Sequence*>& sequences, Blocks* blocks, int limit = 1 << 20) {
-    for (Sequence* sequence : sequences) {
-      blocks->Grow(sequence);
-      const int count = std::min(limit, sequence->pending());
-      for (int i = 0; i < count; ++i) {
-        ids_.push_back(sequence->tokens[sequence->cached]);
-        positions_.push_back(sequence->cached++);
-      }
-      query_indptr_.push_back(static_cast<int32_t>(ids_.size()));
-      const int pages = (sequence->cached + kKvBlockTokens - 1) / kKvBlockTokens;
-      indices_.insert(indices_.end(), sequence->blocks.begin(), sequence->blocks.begin() + pages);
-      indptr_.push_back(static_cast<int32_t>(indices_.size()));
-      last_.push_back(sequence->cached - (pages - 1) * kKvBlockTokens);
-      logits_.push_back(static_cast<int32_t>(ids_.size()) - 1);
-    }
-  }
-
-  StepInput input() const {
-    return {.token_ids = ids_,
-            .positions = positions_,
-            .query_indptr = query_indptr_,
-            .kv = {.indptr = indptr_, .indices = indices_, .last_page_len = last_},
-            .logits_tokens = logits_};
-  }
-
- private:
-  Ids ids_, positions_, query_indptr_ = {0}, indptr_ = {0}, indices_, last_, logits_;
-};
-
-std::vector<std::vector<float>> Rows(const Logits& logits) {
-  std::vector<std::vector<float>> rows;
-  for (int i = 0; i < logits.rows; ++i) {
-    const auto row =
-        logits.values.subspan(static_cast<size_t>(i) * logits.vocab_size, logits.vocab_size);
-    rows.emplace_back(row.begin(), row.end());
-  }
-  return rows;
-}
-
-int Argmax(const std::vector<float>& row) {
-  return static_cast<int>(std::max_element(row.begin(), row.end()) - row.begin());
-}
-
-double MaxDifference(const std::vector<float>& a, const std::vector<float>& b) {
-  double largest = a.size() == b.size() ? 0 : INFINITY;
-  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    const double difference = std::abs(static_cast<double>(a[i]) - b[i]);
-    largest = difference <= largest ? largest : difference;
-  }
-  return largest;
-}
-
-enum class Kind { kCpu, kCpuGeneric, kAten };
-
-std::unique_ptr<CausalLm> Make(Kind kind, const std::string& folder, LayerRange layers = {},
-                               ComputeDType dtype = ComputeDType::kFloat32) {
-  const auto config = ReadLlamaConfig(folder);
-  EXPECT_TRUE(config.ok()) << config.status();
-  auto weights = checkpoint::Weights::Open(folder, at::kCPU, kLlamaNames);
-  EXPECT_TRUE(weights.ok()) << weights.status();
-  const LmOptions options{
-      .threads = 2,
-      .kv_blocks = kBlocks,
-      .dtype = dtype,
-      .layers = {layers.first, layers.last == -1 ? config->layers : layers.last}};
-  std::unique_ptr<CausalLm> lm;
-  if (kind == Kind::kAten) {
-    lm = std::make_unique<AtenLlama>(*config, options, at::kCPU, *weights);
-  } else {
-    const auto isa = kind == Kind::kCpu ? kernels::BestIsa() : kernels::Isa::kGeneric;
-    lm = std::make_unique<CpuLlama>(*config, options, isa, *weights);
-  }
-  EXPECT_TRUE(weights->Finish().ok()) << weights->Finish();
-  return lm;
-}
 
 class GoldenTest : public testing::TestWithParam<std::tuple<Kind, const char*>> {
  protected:
@@ -153,9 +32,11 @@ class GoldenTest : public testing::TestWithParam<std::tuple<Kind, const char*>> 
 
   Kind kind() const { return std::get<0>(GetParam()); }
 
-  std::vector<std::vector<float>> Step(const Batch& batch) {
+  std::vector<std::vector<float>> Step(const Batch& batch, absl::Span<const SoftSpan> soft = {}) {
     const c10::InferenceMode inference;
-    const auto logits = lm_->Forward(batch.input());
+    StepInput input = batch.input();
+    input.soft = soft;
+    const auto logits = lm_->Forward(input);
     EXPECT_TRUE(logits.ok()) << logits.status();
     return logits.ok() ? Rows(*logits) : std::vector<std::vector<float>>();
   }
@@ -263,6 +144,56 @@ TEST_P(GoldenTest, StagesEqualTheWhole) {
   }
 }
 
+// Rows of the embedding table as soft tokens, in whichever step they come, are the tokens
+// themselves.
+TEST_P(GoldenTest, SoftTokensStandInForEmbeddings) {
+  ASSERT_TRUE(lm_->takes_soft_tokens());
+  auto weights = checkpoint::Weights::Open(folder_.path(), at::kCPU, kLlamaNames);
+  ASSERT_TRUE(weights.ok()) << weights.status();
+  const int64_t hidden = lm_->hidden_size();
+  const at::Tensor table =
+      weights->Get("embed_tokens.weight", {lm_->vocab_size(), hidden}).contiguous();
+  const Ids& prompt = prompts_.back();
+  constexpr int kFirst = 3;
+  constexpr int kRows = 9;
+  ASSERT_GT(static_cast<int>(prompt.size()), kFirst + kRows);
+  auto soft = std::make_shared<SoftTokens>();
+  soft->rows = kRows;
+  for (int i = 0; i < kRows; ++i) {
+    const float* row = table.const_data_ptr<float>() + prompt[kFirst + i] * hidden;
+    soft->values.insert(soft->values.end(), row, row + hidden);
+  }
+  // In their place the prompt has another token.
+  Ids hollow = prompt;
+  std::fill_n(hollow.begin() + kFirst, kRows, 0);
+  const auto logits = [&](int chunk) {
+    Blocks blocks(11);
+    Sequence other{.tokens = prompts_[0]};
+    Sequence sequence{.tokens = hollow};
+    std::vector<std::vector<float>> rows;
+    while (sequence.pending() > 0) {
+      const int begin = sequence.cached;
+      if (other.pending() == 0) other.tokens.push_back(1);
+      const int before = std::min(chunk, other.pending());
+      const Batch batch({&other, &sequence}, &blocks, chunk);
+      const int first = std::max(begin, kFirst);
+      const int end = std::min(sequence.cached, kFirst + kRows);
+      const SoftSpan span{.first_token = before + first - begin,
+                          .first_row = first - kFirst,
+                          .rows = end - first,
+                          .tokens = soft};
+      rows =
+          Step(batch, first < end ? absl::MakeConstSpan(&span, 1) : absl::Span<const SoftSpan>());
+    }
+    return rows[1];
+  };
+  for (const int chunk : {1000, 5}) {
+    EXPECT_LT(MaxDifference(logits(chunk), Alone(prompt)[0]), 1e-5) << chunk;
+  }
+  soft->values[hidden] += 1;
+  EXPECT_GT(MaxDifference(logits(1000), Alone(prompt)[0]), 1e-3);
+}
+
 std::string NameOf(const testing::TestParamInfo<std::tuple<Kind, const char*>>& info) {
   const char* kinds[] = {"Cpu", "CpuGeneric", "Aten"};
   return std::string(std::get<1>(info.param)) + "_" +
@@ -344,6 +275,17 @@ TEST_F(CausalLmTest, RefusesStepsOutsideOfItsLimits) {
   EXPECT_THAT(refusal([&](StepInput& s) { s.logits_tokens = two; }), HasSubstr("token 2 of 1"));
   const std::vector<float> hidden(64);
   EXPECT_THAT(refusal([&](StepInput& s) { s.hidden_states = hidden; }), HasSubstr("hidden_states"));
+  const auto soft_refusal = [&](int32_t first, int32_t row, int32_t rows, size_t values) {
+    auto tokens = std::make_shared<SoftTokens>();
+    *tokens = {.rows = 2, .values = std::vector<float>(values)};
+    const SoftSpan span{.first_token = first, .first_row = row, .rows = rows, .tokens = tokens};
+    return refusal([&](StepInput& s) { s.soft = absl::MakeConstSpan(&span, 1); });
+  };
+  EXPECT_THAT(soft_refusal(1, 0, 1, 128), HasSubstr("soft tokens at 1"));
+  EXPECT_THAT(soft_refusal(0, 0, 2, 128), HasSubstr("the step has 1 tokens"));
+  EXPECT_THAT(soft_refusal(0, 0, 0, 128), HasSubstr("soft tokens at 0, 0 of them"));
+  EXPECT_THAT(soft_refusal(0, 2, 1, 128), HasSubstr("soft rows 2 to 3, there are 2"));
+  EXPECT_THAT(soft_refusal(0, 0, 1, 127), HasSubstr("127 values, expected 2 rows of 64"));
   // No tokens are no fault.
   StepInput nothing;
   nothing.query_indptr = nothing.kv.indptr = zero;

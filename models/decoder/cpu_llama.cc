@@ -258,8 +258,23 @@ CpuLlama::Step CpuLlama::Prepare(const StepInput& input) {
       step.pages[t] = table[input.positions[t] / kKvBlockTokens];
     }
   }
+  FindSoftRows(input, step);
   step.units = PlanPagedAttention(AttentionArgs(step, 0));
   return step;
+}
+
+void CpuLlama::FindSoftRows(const StepInput& input, Step& step) {
+  if (input.soft.empty()) {
+    return;
+  }
+  soft_rows_.assign(input.token_ids.size(), nullptr);
+  for (const SoftSpan& span : input.soft) {
+    for (int64_t i = 0; i < span.rows; ++i) {
+      soft_rows_[span.first_token + i] =
+          span.tokens->values.data() + (span.first_row + i) * config_.hidden_size;
+    }
+  }
+  step.soft_rows = soft_rows_.data();
 }
 
 kernels::PagedAttentionArgs CpuLlama::AttentionArgs(const Step& step, int layer) const {
@@ -277,7 +292,6 @@ kernels::PagedAttentionArgs CpuLlama::AttentionArgs(const Step& step, int layer)
 
 // Also the angles, which all layers share.
 void CpuLlama::Embed(Member& member, const Step& step) const {
-  const int64_t hidden = config_.hidden_size;
   const int64_t half = config_.head_dim / 2;
   const auto factor = static_cast<float>(config_.rope.attention_factor);
   member.ForEach(step.tokens, kTokenGrain, [&](int64_t begin, int64_t end) {
@@ -288,20 +302,29 @@ void CpuLlama::Embed(Member& member, const Step& step) const {
         step.cos[t * half + i] = std::cos(angle) * factor;
         step.sin[t * half + i] = std::sin(angle) * factor;
       }
-      float* x = step.x + t * hidden;
-      if (!first_stage()) {
-        std::memcpy(x, step.input->hidden_states.data() + t * hidden, hidden * sizeof(float));
-        continue;
-      }
-      const int64_t row = step.input->token_ids[t] * hidden;
-      if (embedding_.scalar_type() == at::kBFloat16) {
-        const auto* from = SpanOf<kernels::BFloat16>(embedding_).data() + row;
-        std::transform(from, from + hidden, x, kernels::ToFloat);
-      } else {
-        std::memcpy(x, SpanOf<float>(embedding_).data() + row, hidden * sizeof(float));
-      }
+      EmbedToken(step, t, step.x + t * config_.hidden_size);
     }
   });
+}
+
+void CpuLlama::EmbedToken(const Step& step, int64_t token, float* x) const {
+  const int64_t hidden = config_.hidden_size;
+  const auto copy = [&](const float* from) { std::memcpy(x, from, hidden * sizeof(float)); };
+  if (!first_stage()) {
+    copy(step.input->hidden_states.data() + token * hidden);
+    return;
+  }
+  if (step.soft_rows != nullptr && step.soft_rows[token] != nullptr) {
+    copy(step.soft_rows[token]);
+    return;
+  }
+  const int64_t row = step.input->token_ids[token] * hidden;
+  if (embedding_.scalar_type() == at::kBFloat16) {
+    const auto* from = SpanOf<kernels::BFloat16>(embedding_).data() + row;
+    std::transform(from, from + hidden, x, kernels::ToFloat);
+  } else {
+    copy(SpanOf<float>(embedding_).data() + row);
+  }
 }
 
 void CpuLlama::Head(Member& member, const Step& step) const {

@@ -41,6 +41,7 @@ class CpuLlama : public CausalLm {
   int max_context() const override { return config_.max_positions; }
   int kv_blocks() const override { return kv_.blocks(); }
   int64_t kv_block_bytes() const override { return kv_.block_bytes(); }
+  bool takes_soft_tokens() const override { return true; }
 
  private:
   using Member = kernels::ThreadTeam::Member;
@@ -63,7 +64,9 @@ class CpuLlama : public CausalLm {
     float* cos;       // [tokens, head_dim / 2], times the attention factor.
     float* sin;
     int32_t* pages;  // [tokens]: where a token's keys and values go.
-    float* logits;   // [logits_tokens, vocab]
+    // [tokens]: the row [hidden] of a soft token, null for every other token. Null: none is soft.
+    const float* const* soft_rows;
+    float* logits;  // [logits_tokens, vocab]
     std::vector<kernels::AttentionUnit> units;
   };
 
@@ -73,9 +76,12 @@ class CpuLlama : public CausalLm {
 
   absl::Status Run(const StepInput& input);
   Step Prepare(const StepInput& input);
+  void FindSoftRows(const StepInput& input, Step& step);
   // Returns the arguments for one layer of this stage, without a window: every token is seen.
   kernels::PagedAttentionArgs AttentionArgs(const Step& step, int layer) const;
   void Embed(Member& member, const Step& step) const;
+  // The hidden state [hidden] with which a token enters the stage.
+  void EmbedToken(const Step& step, int64_t token, float* x) const;
   void Head(Member& member, const Step& step) const;
 
   LlamaConfig config_;
@@ -90,6 +96,7 @@ class CpuLlama : public CausalLm {
   std::vector<kernels::PagedAttention> attention_;  // Scratch of each thread.
   std::vector<float> buffer_;                       // What Step points into.
   std::vector<int32_t> pages_;
+  std::vector<const float*> soft_rows_;
   int tokens_ = 0;                 // Of the last step.
   const float* hidden_ = nullptr;  // [tokens_, hidden] in `buffer_`.
   const float* logits_ = nullptr;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace terminus::models::decoder {
@@ -17,6 +18,12 @@ enum class ComputeDType {
 struct LayerRange {
   int first = 0;
   int last = -1;  // -1: the model's number of layers.
+};
+
+// Of a device, in bytes.
+struct DeviceMemory {
+  int64_t free = 0;
+  int64_t total = 0;
 };
 
 struct LmOptions {
@@ -40,6 +47,9 @@ struct LmOptions {
   ComputeDType dtype = ComputeDType::kAuto;
   // For tests: a GPU's memory that no step has written holds numbers that must not count.
   bool poison = false;
+  // Says what memory the device has while the model is loaded; null: a GPU is asked, and of a CPU
+  // nothing is checked, whose memory is taken page by page as it is written.
+  std::function<DeviceMemory()> device_memory;
   // Make every check of a load, but read no weight and use no device. The model cannot compute.
   bool check_only = false;
   LayerRange layers;

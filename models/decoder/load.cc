@@ -1,5 +1,7 @@
 #include "models/decoder/load.h"
 
+#include <c10/core/CachingDeviceAllocator.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -14,6 +16,7 @@
 #include "models/decoder/llama_architecture.h"
 #include "models/decoder/llama_config.h"
 #include "models/decoder/llama_tensors.h"
+#include "models/decoder/memory_plan.h"
 #include "models/kernels/isa.h"
 
 namespace terminus::models::decoder {
@@ -72,6 +75,25 @@ bool UsesEngine(const LlamaConfig& config, const LmOptions& options, at::Device 
   return status.ok();
 }
 
+// What the device has, with what LibTorch keeps for later given back to it.
+DeviceMemory MemoryOf(at::Device device) {
+  at::globalContext().lazyInitDevice(device.type());
+  c10::DeviceAllocator* const allocator = c10::getDeviceAllocator(device.type());
+  allocator->emptyCache();
+  const auto [free, total] = allocator->getMemoryInfo(device.has_index() ? device.index() : 0);
+  return {.free = static_cast<int64_t>(free), .total = static_cast<int64_t>(total)};
+}
+
+// Before any weight is read, so that a model that is too large disturbs nobody.
+absl::Status CheckRoom(const LlamaConfig& config, const LmOptions& options, at::Device device,
+                       int64_t element_bytes) {
+  if (device.is_meta() || (device.is_cpu() && !options.device_memory)) {
+    return absl::OkStatus();
+  }
+  const DeviceMemory memory = options.device_memory ? options.device_memory() : MemoryOf(device);
+  return CheckFits(NeedOf(config, options, element_bytes), memory, options);
+}
+
 absl::StatusOr<std::unique_ptr<CausalLm>> LoadEngine(const LlamaConfig& config,
                                                      const LmOptions& options, at::Device device,
                                                      checkpoint::Weights& weights) {
@@ -94,11 +116,14 @@ absl::StatusOr<std::unique_ptr<CausalLm>> LoadCausalLm(const std::string& folder
   TERMINUS_RETURN_IF_ERROR(ResolveLayers(config, &options.layers));
   TERMINUS_ASSIGN_OR_RETURN(auto weights, checkpoint::Weights::Open(folder, device, kLlamaNames));
   if (UsesEngine(config, options, device)) {
+    TERMINUS_RETURN_IF_ERROR(CheckRoom(config, options, device, /*element_bytes=*/2));
     return LoadEngine(config, options, device, weights);
   }
   options.dtype = ResolveDType(config, options, weights);
-  const bool narrow_kv = !device.is_cpu() && options.dtype == ComputeDType::kBFloat16;
-  TERMINUS_RETURN_IF_ERROR(ResolveKv(config, narrow_kv ? 2 : 4, &options));
+  const bool narrow = !device.is_cpu() && options.dtype == ComputeDType::kBFloat16;
+  const int64_t element_bytes = narrow ? 2 : 4;
+  TERMINUS_RETURN_IF_ERROR(ResolveKv(config, element_bytes, &options));
+  TERMINUS_RETURN_IF_ERROR(CheckRoom(config, options, device, element_bytes));
   std::unique_ptr<CausalLm> lm;
   if (device.is_cpu()) {
     lm = std::make_unique<CpuLlama>(config, options, kernels::BestIsa(), weights);

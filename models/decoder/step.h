@@ -25,7 +25,8 @@ struct StepInput {
   // float32 [tokens, hidden_size], from the stage before; empty on the first stage, which alone
   // looks at `token_ids`' embeddings.
   absl::Span<const float> hidden_states;
-  // Ascending, without overlap. Only for a model that takes soft tokens.
+  // Ascending, without overlap. Only for a model that takes soft tokens, whose first stage alone
+  // looks at them.
   absl::Span<const SoftSpan> soft;
 };
 

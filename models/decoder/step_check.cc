@@ -73,10 +73,34 @@ absl::Status CheckTokens(const StepInput& input, const StepLimits& limits) {
   return absl::OkStatus();
 }
 
+absl::Status CheckSoft(const StepInput& input, const StepLimits& limits) {
+  int64_t end = 0;
+  for (const SoftSpan& span : input.soft) {
+    const int64_t first = span.first_token;
+    if (first < end || span.rows < 1 ||
+        first + span.rows > static_cast<int64_t>(input.token_ids.size())) {
+      return Bad("soft tokens at ", span.first_token, ", ", span.rows, " of them; the step has ",
+                 input.token_ids.size(), " tokens, and those before end at ", end);
+    }
+    const SoftTokens& tokens = *span.tokens;
+    if (tokens.values.size() != static_cast<size_t>(tokens.rows) * limits.hidden_size) {
+      return Bad("soft tokens with ", tokens.values.size(), " values, expected ", tokens.rows,
+                 " rows of ", limits.hidden_size);
+    }
+    if (span.first_row < 0 || int64_t{span.first_row} + span.rows > tokens.rows) {
+      return Bad("soft rows ", span.first_row, " to ", int64_t{span.first_row} + span.rows,
+                 ", there are ", tokens.rows);
+    }
+    end = first + span.rows;
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CheckStep(const StepInput& input, const StepLimits& limits) {
   TERMINUS_RETURN_IF_ERROR(CheckTokens(input, limits));
+  TERMINUS_RETURN_IF_ERROR(CheckSoft(input, limits));
   TERMINUS_RETURN_IF_ERROR(
       CheckOffsets("query_indptr", input.query_indptr, input.token_ids.size()));
   TERMINUS_RETURN_IF_ERROR(CheckOffsets("kv.indptr", input.kv.indptr, input.kv.indices.size()));

@@ -219,7 +219,7 @@ TEST_F(FormatTest, AFormatThatIsSlowToCompileDelaysNobodyElse) {
   ExpectNothingLeft();
 }
 
-// Behind each token, every number of repetitions is possible: what it is to follow grows.
+// After each token many numbers of repetitions are possible, so the state of the answer grows.
 TEST_F(FormatTest, AnAnswerThatTakesTooMuchToFollowEndsByItsField) {
   Setup setup = AnyByte();
   setup.grammar.answer_bytes = 1 << 20;

@@ -207,6 +207,19 @@ TEST_F(GenerateTest, APromptOverTheContextIsRefusedWithBothNumbers) {
   ExpectNothingLeft();
 }
 
+// A prompt that could never be computed does not wait for blocks that never come.
+TEST_F(GenerateTest, APromptThatAllBlocksCannotHoldIsRefused) {
+  Setup setup;
+  setup.model.kv_blocks = 4;
+  Start(setup);
+  EXPECT_TRUE(Generate(Ask(std::string(61, 'a'), 10)).status.ok());
+  const Answer answer = Generate(Ask(std::string(62, 'a'), 10));
+  EXPECT_EQ(answer.status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(base::Field(answer.status), "messages");
+  EXPECT_THAT(std::string(answer.status.message()), HasSubstr("64 tokens, the context 64"));
+  ExpectNothingLeft();
+}
+
 TEST_F(GenerateTest, TheContextEndsAnAnswer) {
   Start({});
   auto request = Ask(std::string(200, 'a'), 10'000);

@@ -201,6 +201,43 @@ TEST_F(LoadTest, AStormOfCancellationsLeavesNothingBehind) {
   EXPECT_EQ(Generate(Ask("after", 20)).text.at(0), Expected("after", 20));
 }
 
+// Some leave while their format is compiled.
+TEST_F(LoadTest, AThousandClientsThatLeaveMidStreamLeaveNothingBehind) {
+  Setup setup;
+  setup.model.kv_blocks = 40;
+  setup.service.max_requests = 64;
+  Start(setup);
+  const auto served = service_->slots().served();
+  const auto holders = served.use_count();
+  std::vector<std::thread> clients;
+  for (int c = 0; c < 10; ++c) {
+    clients.emplace_back([this, c] {
+      std::mt19937 random(static_cast<uint32_t>(c));
+      for (int i = 0; i < 100; ++i) {
+        grpc::ClientContext context;
+        auto request = Ask(Prompt(static_cast<int>(random() % 20)), 200);
+        if (random() % 4 == 0) {
+          request.mutable_request()->set_regex("[a-z]{200}" + std::to_string(random() % 5));
+        }
+        auto reader = stub_->Generate(&context, request);
+        v1::GenerateResponse response;
+        for (uint32_t reads = random() % 4; reads > 0 && reader->Read(&response); --reads) {
+        }
+        context.TryCancel();
+        static_cast<void>(reader->Finish());
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  ExpectNothingLeft();
+  // Each call holds the model until gRPC has finished with it.
+  const absl::Time patience = absl::Now() + absl::Seconds(30);
+  while (served.use_count() != holders && absl::Now() < patience) std::this_thread::yield();
+  EXPECT_EQ(served.use_count(), holders);
+  EXPECT_GT(Value("terminus_decoder_cancel_to_release_seconds_count"), 0);
+  EXPECT_EQ(Generate(Ask("after", 20)).text.at(0), Expected("after", 20));
+}
+
 TEST_F(LoadTest, ASlowReaderRestsAndCostsNobodyElse) {
   Setup setup;
   setup.model.max_context = 8192;

@@ -8,14 +8,14 @@
 
 namespace terminus::services::decoder::edge {
 
-// What a Generate call still has to send: the deltas of its choices, then the usage, then its
-// status. One message is written at a time. Deltas of a choice that wait for it become one. Not
-// thread-safe.
+// Holds the messages that a Generate call still has to send: the deltas of its choices, then the
+// usage, then the call's status. One message is written at a time. Deltas of one choice that wait
+// for a write become one delta. Not thread-safe.
 class Outbox {
  public:
   enum class Move { kNothing, kWrite, kFinish };
 
-  // Tokens of a choice.
+  // Tokens of one choice that a message had.
   struct Tokens {
     int choice = 0;
     int count = 0;
@@ -26,14 +26,14 @@ class Outbox {
   // Requires: the delta's choice is below `choices`, and End was not called.
   void Add(const v1::TextDelta& delta);
 
-  // Nothing more comes: the call ends with `status` behind what waits, and behind `usage`.
+  // Nothing more comes: the call ends with `status`, after the deltas that wait and `usage`.
   void End(const absl::Status& status, absl::optional<v1::Usage> usage);
 
-  // Nobody reads any more: drops what waits, and what is added from now on.
+  // The client has left: drops the messages that wait and all that are added later.
   void Abandon();
 
-  // What to do now. kWrite: write message(), and call Written when that is done. kFinish: end the
-  // call with status(); it comes once, and last.
+  // Returns the next move. kWrite: write message(), then call Written. kFinish, once and last: end
+  // the call with status().
   Move Next();
 
   // Unchanged while it is written.

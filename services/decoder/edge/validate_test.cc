@@ -221,10 +221,10 @@ TEST(CheckGenerate, SamplingOutOfBoundsIsNamed) {
     EXPECT_EQ(SamplingFault([&](Sampling& s) { s.set_temperature(temperature); }),
               Invalid("sampling.temperature"));
   }
-  for (const float top_p : {0.0f, -1.0f, 1.01f, 2.0f, std::nanf("")}) {
+  for (const float top_p : {0.0f, -1.0f, 1.01f, 2.0f, std::nanf(""), INFINITY, -INFINITY}) {
     EXPECT_EQ(SamplingFault([&](Sampling& s) { s.set_top_p(top_p); }), Invalid("sampling.top_p"));
   }
-  for (const float min_p : {-0.1f, 1.1f, std::nanf("")}) {
+  for (const float min_p : {-0.1f, 1.1f, std::nanf(""), INFINITY, -INFINITY}) {
     EXPECT_EQ(SamplingFault([&](Sampling& s) { s.set_min_p(min_p); }), Invalid("sampling.min_p"));
   }
   for (const float penalty : {0.0f, -1.0f, 10.5f, std::nanf(""), INFINITY}) {

@@ -1,7 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <deque>
+#include <fstream>
+#include <memory>
 #include <random>
 #include <thread>
 
@@ -162,14 +165,28 @@ TEST_F(EngineTest, CancelToReleaseIsMeasuredByTheEnginesClock) {
   EXPECT_EQ(Value("terminus_decoder_cancel_to_release_seconds_sum"), 5);
 }
 
+// Of this process.
+int CountThreads() {
+  std::ifstream status("/proc/self/status");
+  std::string key;
+  int count = 0;
+  while (status >> key && key != "Threads:") {
+  }
+  status >> count;
+  return count;
+}
+
 TEST_F(EngineTest, AThousandClientsThatLeaveMidStreamLeaveNothingBehind) {
   Start({.kv_blocks = 40}, {.max_sequences = 16, .token_budget = 64});
+  const int threads = CountThreads();
+  std::array<std::vector<std::weak_ptr<Collector>>, 10> sinks;
   std::vector<std::thread> clients;
   for (int c = 0; c < 10; ++c) {
-    clients.emplace_back([this, c] {
+    clients.emplace_back([this, c, &sinks] {
       std::mt19937 random(static_cast<uint32_t>(c));
       for (int i = 0; i < 100; ++i) {
         auto sink = std::make_shared<Collector>();
+        sinks[static_cast<size_t>(c)].push_back(sink);
         sink->SetLimit(4);  // Else it might end before it is cancelled.
         Generation generation = Ask(sink, Prompt(static_cast<int>(random() % 50), 20), 100);
         generation.choices = 1 + static_cast<int>(random() % 2);
@@ -186,6 +203,11 @@ TEST_F(EngineTest, AThousandClientsThatLeaveMidStreamLeaveNothingBehind) {
   ExpectSoon("terminus_decoder_waiting_sequences", 0);
   ExpectSoon("terminus_decoder_steps_in_flight", 0);
   EXPECT_GE(Value("terminus_decoder_cancel_to_release_seconds_count"), 1000);
+  EXPECT_EQ(CountThreads(), threads);
+  for (const auto& of_client : sinks) {
+    EXPECT_EQ(of_client.size(), 100u);
+    for (const std::weak_ptr<Collector>& sink : of_client) EXPECT_TRUE(sink.expired());
+  }
 }
 
 // Allows tokens in turns: even ones, then odd ones.
