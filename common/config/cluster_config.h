@@ -135,6 +135,9 @@ struct DecoderConfig {
   int token_budget = 0;
   // Memory for keys and values. 0: 512 MiB on a CPU; on a GPU what is left of 0.9 of its memory.
   int64_t kv_bytes = 0;
+  // Where a GPU's fastest ways of computing products are kept between loads. Empty: `tuning` in
+  // TERMINUS_HOME.
+  std::string tuning_directory;
   int64_t max_message_bytes = 64 << 20;
   // Text of one request.
   int64_t max_text_bytes = 1 << 20;

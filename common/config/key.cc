@@ -180,6 +180,10 @@ std::vector<Key> DecoderKeys() {
        "as long as what it holds. 0: 512 MiB on a CPU; on a GPU what is left of nine tenths of its "
        "memory, so that no second model can be loaded beside it.",
        0},
+      {"decoder.tuning_directory", TERMINUS_MEMBER(decoder.tuning_directory),
+       "Folder where it is kept which way of computing each product is the fastest on this GPU, so "
+       "that the next load need not try them and computes the same bits; replicas that share it are "
+       "alike. Empty: tuning in TERMINUS_HOME (by default ~/.cache/terminus)."},
       {"decoder.max_message_bytes", TERMINUS_MEMBER(decoder.max_message_bytes),
        "Largest gRPC message.", 1024, INT32_MAX},
       {"decoder.max_text_bytes", TERMINUS_MEMBER(decoder.max_text_bytes),

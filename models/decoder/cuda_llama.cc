@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/check.h"
+#include "common/base/errors.h"
 #include "common/base/status_macros.h"
 #include "common/gpu/library.h"
 #include "models/decoder/kv_pages.h"
@@ -89,9 +90,9 @@ absl::StatusOr<sampling::Sampled> SampledOf(const TerminusSamplingResult& result
     return absl::InternalError("the model's logits are not finite");
   }
   if ((result.flags & TERMINUS_SAMPLING_NO_TOKEN) != 0) {
-    return absl::FailedPreconditionError(
-        "the generation settings and the grammar rule out every token, or make one infinitely "
-        "likely");
+    return base::MakeError(absl::StatusCode::kFailedPrecondition, base::kReasonNoTokenLeft,
+                           "the generation settings and the grammar rule out every token, or make "
+                           "one infinitely likely");
   }
   sampling::Sampled sampled;
   sampled.chosen = {.token = result.token, .logprob = result.logprob};

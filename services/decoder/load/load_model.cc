@@ -1,9 +1,11 @@
 #include "services/decoder/load/load_model.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <thread>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/grammar/compiler.h"
 #include "common/grammar/vocabulary.h"
@@ -40,6 +42,18 @@ int MaskThreads(const config::GrammarOptions& options) {
   return options.mask_threads > 0 ? options.mask_threads : std::clamp(half, 2, 16);
 }
 
+// Empty where there is no home either.
+std::string TuningDirectory(const config::DecoderConfig& options) {
+  if (!options.tuning_directory.empty()) {
+    return options.tuning_directory;
+  }
+  if (const char* home = std::getenv("TERMINUS_HOME"); home != nullptr && *home != '\0') {
+    return absl::StrCat(home, "/tuning");
+  }
+  const char* home = std::getenv("HOME");
+  return home == nullptr || *home == '\0' ? "" : absl::StrCat(home, "/.cache/terminus/tuning");
+}
+
 absl::StatusOr<std::unique_ptr<edge::ServedModel>> LoadModel(
     const models::bundle::BundleManifest& manifest, const config::DecoderConfig& options,
     ModelMetrics& metrics, std::string& device) {
@@ -49,7 +63,8 @@ absl::StatusOr<std::unique_ptr<edge::ServedModel>> LoadModel(
                                              .threads = options.threads,
                                              .kv_bytes = options.kv_bytes,
                                              .max_sequences = options.max_sequences,
-                                             .max_tokens = options.token_budget}));
+                                             .max_tokens = options.token_budget,
+                                             .tuning_directory = TuningDirectory(options)}));
   TERMINUS_RETURN_IF_ERROR(models::bundle::VerifyDecoder(manifest, loaded));
   auto model = std::make_unique<edge::ServedModel>();
   model->settings = loaded.generation;
