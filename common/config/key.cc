@@ -182,7 +182,8 @@ std::vector<Key> DecoderKeys() {
        0},
       {"decoder.tuning_directory", TERMINUS_MEMBER(decoder.tuning_directory),
        "Folder where it is kept which way of computing each product is the fastest on this GPU, so "
-       "that the next load need not try them and computes the same bits; replicas that share it are "
+       "that the next load need not try them and computes the same bits; replicas that share it "
+       "are "
        "alike. Empty: tuning in TERMINUS_HOME (by default ~/.cache/terminus)."},
       {"decoder.max_message_bytes", TERMINUS_MEMBER(decoder.max_message_bytes),
        "Largest gRPC message.", 1024, INT32_MAX},
