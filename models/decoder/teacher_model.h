@@ -6,7 +6,7 @@
 
 #include "common/base/temp_folder.h"
 
-// For tests only: the models of tests/golden/models/teacher_forcing.json.
+// For tests only: the models of tests/golden/teacher_forcing/models.json.
 namespace terminus::models::decoder {
 
 inline constexpr int kTeacherVocabulary = 504;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Makes teacher_forcing.json beside it: how far transformers in bfloat16 is from itself in float32.
+"""Makes models.json beside it: how far transformers in bfloat16 is from itself in float32.
 
-usage: make_teacher_goldens.py        (in the reference environment)
+usage: make_models.py        (in the reference environment)
 
 For each of some small language models, whose weights bfloat16 holds exactly: its config.json, the tensors' names and
 shapes (make_goldens.fill, rounded), the logits in float32 of a few of 512 tokens, and "error", the norm of the
@@ -9,12 +9,16 @@ difference of both computations' logits of all 512 over the norm of those in flo
 """
 
 import json
+import pathlib
+import sys
 
 import torch
 import transformers
 
-from make_goldens import HERE, fill, hash32, rounded
-from make_decoder_goldens import KEYS
+HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "models"))
+from make_decoder_goldens import KEYS  # noqa: E402
+from make_goldens import fill, hash32, rounded  # noqa: E402
 
 TOKENS = 512
 SEED = 3000
@@ -66,7 +70,7 @@ def golden(model_class, options):
 def main():
     models = {name: golden(*model) for name, model in MODELS.items()}
     lines = ",\n".join(f'"{name}": {json.dumps(value)}' for name, value in models.items())
-    (HERE / "teacher_forcing.json").write_text("{\n" + lines + "\n}\n")
+    (HERE / "models.json").write_text("{\n" + lines + "\n}\n")
     for name, value in models.items():
         print(name, value["error"])
 
