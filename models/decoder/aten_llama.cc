@@ -136,6 +136,8 @@ class AtenLlama::Ops {
 AtenLlama::AtenLlama(const LlamaConfig& config, const LmOptions& options, at::Device device,
                      checkpoint::Weights& weights)
     : config_(config),
+      dtype_(options.dtype == ComputeDType::kBFloat16 ? ComputeDType::kBFloat16
+                                                      : ComputeDType::kFloat32),
       options_(at::TensorOptions(device).dtype(
           options.dtype == ComputeDType::kBFloat16 ? at::kBFloat16 : at::kFloat)),
       first_layer_(options.layers.first),

@@ -36,6 +36,7 @@ class AtenLlama : public CausalLm {
   int hidden_size() const override { return config_.hidden_size; }
   int max_context() const override { return config_.max_positions; }
   int kv_blocks() const override { return kv_blocks_; }
+  ComputeDType dtype() const override { return dtype_; }
   int64_t kv_block_bytes() const override;
   bool takes_soft_tokens() const override { return true; }
 
@@ -76,6 +77,7 @@ class AtenLlama : public CausalLm {
   at::Tensor Norm(const at::Tensor& x, const at::Tensor& weight) const;
 
   LlamaConfig config_;
+  ComputeDType dtype_;
   at::TensorOptions options_;  // Of the weights.
   int first_layer_;
   int kv_blocks_;

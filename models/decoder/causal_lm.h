@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "absl/status/statusor.h"
+#include "models/decoder/lm_options.h"
 #include "models/decoder/step.h"
 
 namespace terminus::models::decoder {
@@ -39,6 +40,9 @@ class CausalLm {
 
   // Whether it computes StepInput::soft.
   virtual bool takes_soft_tokens() const { return false; }
+
+  // What weights are held in, and a GPU computes in: kFloat32 or kBFloat16.
+  virtual ComputeDType dtype() const = 0;
 
   // Keys and values of one block in all of this stage's layers.
   virtual int64_t kv_block_bytes() const = 0;

@@ -320,5 +320,14 @@ TEST_F(CausalLmTest, KvBytesBecomeBlocks) {
   EXPECT_EQ(Load({.threads = 1, .kv_bytes = 1}).value()->kv_blocks(), 1);
 }
 
+TEST_F(CausalLmTest, SaysWhatItsWeightsAreHeldIn) {
+  const auto held = [this](ComputeDType asked) {
+    return Load({.threads = 1, .kv_blocks = 1, .dtype = asked}).value()->dtype();
+  };
+  EXPECT_EQ(held(ComputeDType::kFloat32), ComputeDType::kFloat32);
+  EXPECT_EQ(held(ComputeDType::kBFloat16), ComputeDType::kBFloat16);
+  EXPECT_EQ(held(ComputeDType::kAuto), ComputeDType::kFloat32) << "as the checkpoint is";
+}
+
 }  // namespace
 }  // namespace terminus::models::decoder

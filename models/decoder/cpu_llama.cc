@@ -198,6 +198,8 @@ class CpuLlama::Ops {
 CpuLlama::CpuLlama(const LlamaConfig& config, const LmOptions& options, kernels::Isa isa,
                    checkpoint::Weights& weights)
     : config_(config),
+      dtype_(options.dtype == ComputeDType::kBFloat16 ? ComputeDType::kBFloat16
+                                                      : ComputeDType::kFloat32),
       first_layer_(options.layers.first),
       rope_frequencies_(RopeFrequencies(config.rope, config.head_dim)),
       kv_(options.layers.last - options.layers.first, options.kv_blocks, config.kv_heads,

@@ -40,6 +40,7 @@ class CpuLlama : public CausalLm {
   int hidden_size() const override { return config_.hidden_size; }
   int max_context() const override { return config_.max_positions; }
   int kv_blocks() const override { return kv_.blocks(); }
+  ComputeDType dtype() const override { return dtype_; }
   int64_t kv_block_bytes() const override { return kv_.block_bytes(); }
   bool takes_soft_tokens() const override { return true; }
 
@@ -85,6 +86,7 @@ class CpuLlama : public CausalLm {
   void Head(Member& member, const Step& step) const;
 
   LlamaConfig config_;
+  ComputeDType dtype_;
   int first_layer_;
   std::vector<float> rope_frequencies_;
   at::Tensor embedding_;  // [vocab, hidden], float32 or bfloat16; first stage only.

@@ -65,6 +65,7 @@ class CudaLlama final : public CausalLm, public StepRunner {
   int hidden_size() const override { return info_.hidden_size; }
   int max_context() const override { return info_.max_context; }
   int kv_blocks() const override { return info_.kv_blocks; }
+  ComputeDType dtype() const override { return ComputeDType::kBFloat16; }
   int64_t kv_block_bytes() const override { return info_.kv_block_bytes; }
   bool takes_soft_tokens() const override { return true; }
 

@@ -40,6 +40,7 @@ class CountingLm : public CausalLm {
   int hidden_size() const override { return 1; }
   int max_context() const override { return 64; }
   int kv_blocks() const override { return 4; }
+  ComputeDType dtype() const override { return ComputeDType::kFloat32; }
   int64_t kv_block_bytes() const override { return 1; }
 
   std::vector<int32_t> seen;

@@ -153,6 +153,7 @@ void DecoderService::Describe(const ServedBundle& bundle,
   if (bundle.model != nullptr) {
     response->set_max_context(static_cast<uint32_t>(bundle.model->engine->max_context()));
     response->set_max_sequences(static_cast<uint32_t>(bundle.model->engine->max_sequences()));
+    response->set_dtype(bundle.model->dtype);
   }
   response->set_device(bundle.device);
 }

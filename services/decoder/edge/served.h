@@ -18,6 +18,8 @@ struct ServedModel {
   models::decoder::GenerationSettings settings;
   // The model gives ids below it.
   int vocab_size = 0;
+  // "float32" or "bfloat16".
+  std::string dtype;
   // Compiles the output formats of requests; or why the model's answers cannot have any.
   absl::StatusOr<std::unique_ptr<grammar::Compiler>> grammars =
       absl::FailedPreconditionError("the model was loaded without output formats");

@@ -31,6 +31,7 @@ TEST_F(UnaryTest, DescribesItself) {
   EXPECT_EQ(response.max_sequences(), 8u);
   EXPECT_EQ(response.max_requests(), 256u);
   EXPECT_EQ(response.device(), "cpu");
+  EXPECT_EQ(response.dtype(), "float32");
 }
 
 // Else the model could not be kept busy by those that wait.

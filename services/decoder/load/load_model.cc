@@ -69,6 +69,8 @@ absl::StatusOr<std::unique_ptr<edge::ServedModel>> LoadModel(
   auto model = std::make_unique<edge::ServedModel>();
   model->settings = loaded.generation;
   model->vocab_size = loaded.lm->vocab_size();
+  model->dtype =
+      loaded.lm->dtype() == models::decoder::ComputeDType::kBFloat16 ? "bfloat16" : "float32";
   model->grammars = MakeCompiler(*loaded.tokenizer, model->vocab_size, model->settings,
                                  options.grammar, metrics.grammars);
   const models::decoder::LmOptions& sizes = loaded.options;

@@ -38,6 +38,7 @@ void ServiceFixture::Start(Setup setup) {
   auto model = std::make_unique<edge::ServedModel>();
   model->codec = std::make_unique<ByteCodec>(setup.unreadable_token);
   model->vocab_size = model_.vocab_size;
+  model->dtype = "float32";
   model->grammars = absl::FailedPreconditionError("no formats");
   if (setup.formats) {
     const auto compile = [limits = setup.grammar](const grammar::Source& source,

@@ -43,6 +43,9 @@ class ToyLm : public models::decoder::CausalLm {
   int hidden_size() const override { return 1; }
   int max_context() const override { return options_.max_context; }
   int kv_blocks() const override { return options_.kv_blocks; }
+  models::decoder::ComputeDType dtype() const override {
+    return models::decoder::ComputeDType::kFloat32;
+  }
   int64_t kv_block_bytes() const override { return 1; }
   bool takes_soft_tokens() const override { return true; }
 
