@@ -143,7 +143,7 @@ class Run {
       changed_.Wait(mutex_);
     }
   }
-  // Of all generations, as they were made.
+  // The ids of all generations, in the order in which they were made.
   std::vector<int32_t> ids() {
     base::MutexLock lock(mutex_);
     return ids_;

@@ -27,7 +27,7 @@ namespace {
 
 constexpr int64_t kMaxMessageBytes = 64 << 20;
 constexpr absl::Duration kTimeout = absl::Seconds(100);
-// How long the router may answer UNAVAILABLE, while its decoder loads.
+// The time for which the router may answer UNAVAILABLE, while its decoder loads.
 constexpr absl::Duration kLoadTimeout = absl::Minutes(2);
 constexpr absl::Duration kRetryInterval = absl::Milliseconds(100);
 // Connections that the calls share.

@@ -4,11 +4,11 @@
 
 namespace terminus::grammar {
 
-// What the compilers of a process measure together. Outlives them.
+// The metrics that the compilers of a process share. Outlives them.
 struct CompilerMetrics {
   explicit CompilerMetrics(metrics::Registry& registry);
 
-  // Of compilations that ended, with a grammar or an error.
+  // Seconds of compilations that ended, with a grammar or an error.
   metrics::Histogram& compile_seconds;
   // Sources whose result was known or being made, and all others.
   metrics::Counter& cache_hits;

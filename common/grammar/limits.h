@@ -11,14 +11,14 @@ namespace terminus::grammar {
 // needs of an ordinary schema.
 struct Limits {
   size_t source_bytes = 64 << 10;
-  // Of the processor, on the thread that compiles.
+  // Processor time of the thread that compiles.
   absl::Duration compile_time = absl::Seconds(5);
-  // Of memory, while it compiles.
+  // Memory of a compilation.
   int64_t compile_bytes = 512 << 20;
-  // Of the processor, for each token of an answer: to accept it, and to find those that may come
+  // Processor time for each token of an answer: to accept it, and to find those that may come
   // next. The other answers of a step wait for as long.
   absl::Duration token_time = absl::Milliseconds(50);
-  // Of memory, for the state of one answer. It grows with the answer's length: by some KiB in a
+  // Memory for the state of one answer. It grows with the answer's length: by some KiB in a
   // thousand tokens with an ordinary schema.
   int64_t answer_bytes = 64 << 20;
 };

@@ -41,7 +41,7 @@ class CausalLm {
   // Whether it computes StepInput::soft.
   virtual bool takes_soft_tokens() const { return false; }
 
-  // What weights are held in, and a GPU computes in: kFloat32 or kBFloat16.
+  // The type of the weights, in which a GPU also computes: kFloat32 or kBFloat16.
   virtual ComputeDType dtype() const = 0;
 
   // Keys and values of one block in all of this stage's layers.

@@ -14,7 +14,7 @@
 #include "models/decoder/cpu_llama.h"
 #include "models/decoder/llama_tensors.h"
 
-// What the tests of language models on the CPU share.
+// The fixture that tests of language models on the CPU share.
 namespace terminus::models::decoder {
 
 using Ids = std::vector<int32_t>;

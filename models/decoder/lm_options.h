@@ -20,7 +20,7 @@ struct LayerRange {
   int last = -1;  // -1: the model's number of layers.
 };
 
-// Of a device, in bytes.
+// A device's memory, in bytes.
 struct DeviceMemory {
   int64_t free = 0;
   int64_t total = 0;

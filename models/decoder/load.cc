@@ -75,7 +75,7 @@ bool UsesEngine(const LlamaConfig& config, const LmOptions& options, at::Device 
   return status.ok();
 }
 
-// What the device has, with what LibTorch keeps for later given back to it.
+// The device's memory, after LibTorch has given back to it what it kept for later.
 DeviceMemory MemoryOf(at::Device device) {
   at::globalContext().lazyInitDevice(device.type());
   c10::DeviceAllocator* const allocator = c10::getDeviceAllocator(device.type());

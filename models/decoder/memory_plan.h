@@ -12,7 +12,7 @@ namespace terminus::models::decoder {
 // The least that a model takes of a device's memory, in bytes.
 struct MemoryNeed {
   int64_t weights = 0;
-  // Of the largest step.
+  // The activations of the largest step.
   int64_t workspace = 0;
   // Keys and values: as many as the options say, else a block for each sequence of a step.
   int64_t cache = 0;
@@ -20,8 +20,8 @@ struct MemoryNeed {
   int64_t sum() const { return weights + workspace + cache; }
 };
 
-// Of the layers that the options name, with weights and activations of so many bytes a number. A
-// lower bound: what a device rounds up, and what it keeps beside, is not counted.
+// The need of the layers that the options name, with weights and activations of so many bytes a
+// number. A lower bound: what a device rounds up, and what it keeps beside, is not counted.
 // Requires: ResolveSizes was applied to the options.
 MemoryNeed NeedOf(const LlamaConfig& config, const LmOptions& options, int64_t element_bytes);
 

@@ -15,7 +15,7 @@
 namespace terminus::tools::loadgen {
 namespace {
 
-// What one stream brought.
+// The contents of one stream.
 struct Stream {
   absl::Duration first_token;
   bool has_token = false;

@@ -211,7 +211,7 @@ __global__ void __launch_bounds__(kThreads) DecodeAttention(DecodeAttentionArgs 
     return;
   }
   const DecodeItem item = args.items[item_index];
-  // Of the query heads that share a KV head, a thread block has so many at most.
+  // A thread block has kHeads of the query heads that share a KV head, at most.
   const int sharing = args.heads / args.kv_heads;
   const int parts = (sharing + kHeads - 1) / kHeads;
   const int kv_head = blockIdx.x / parts;

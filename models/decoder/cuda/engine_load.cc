@@ -6,7 +6,7 @@
 
 #include "models/decoder/cuda/engine.h"
 
-// What the constructor does: weights, memory, trials, graphs.
+// The constructor's work: weights, memory, trials, graphs.
 namespace terminus::models::decoder::cuda {
 namespace {
 

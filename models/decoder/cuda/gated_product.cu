@@ -170,7 +170,7 @@ __device__ __forceinline__ float Gate(float gate, float up) {
 // row + 8. Four threads swap theirs so that each writes 16 bytes.
 template <int kN>
 __device__ void Put(const GatedArgs& args, int row, int tile_column, float (&sums)[kN / 2]) {
-  constexpr int kBlocks = kN / 16;  // Of eight columns.
+  constexpr int kBlocks = kN / 16;  // Blocks of eight columns.
   const int half = args.out / 2;
   const int first = tile_column * (kN / 2);
   if (args.bias != nullptr) {

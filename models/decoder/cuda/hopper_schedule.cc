@@ -8,7 +8,7 @@
 namespace terminus::models::decoder::cuda {
 namespace {
 
-// What a tile costs beside the keys that it sees, in keys: loading queries, writing results.
+// A tile's cost beside the keys that it sees, in keys: loading queries, writing results.
 constexpr int64_t kTileCost = 2 * kHopperTileQueries;
 
 int QueriesOf(const HopperSequences& sequences, int i) {

@@ -54,8 +54,8 @@ class ProductTable {
   // with a sum of its bytes.
   std::string Write(const std::string& origin) const;
 
-  // What Write gave for the same origin. Nothing for another origin, and for a text that is cut,
-  // changed, or of another version of this format.
+  // Reads the text that Write gave for the same origin. Nothing for another origin, and for a text
+  // that is cut, changed, or of another version of this format.
   static std::optional<ProductTable> Read(const std::string& text, const std::string& origin);
 
  private:

@@ -34,7 +34,7 @@ constexpr int kFewTurns = 2;
 constexpr int kManyTurns = 8;
 // Products of so many rows are short, and so are many turns of them.
 constexpr int kShortRows = 128;
-// Of one run, on a slow CPU.
+// The launch of one run takes so long on a slow CPU.
 constexpr int kLaunchMicroseconds = 25;
 constexpr float kFailed = std::numeric_limits<float>::infinity();
 
@@ -185,7 +185,7 @@ void Products::ComputeByCublas(const ProductChoice& choice, const Linear& linear
   std::memcpy(&algorithm, choice.algorithm.data(), sizeof(algorithm));
   cudaError_t error = problem.Run(args, algorithm, stream);
   if (error == cudaErrorNotSupported) {
-    // What was chosen for the bucket may not take fewer rows.
+    // The bucket's choice may not take fewer rows.
     if (const auto candidates = problem.Candidates(); !candidates.empty()) {
       error = problem.Run(args, candidates.front(), stream);
     }

@@ -12,7 +12,7 @@
 
 namespace terminus::services::decoder::load {
 
-// What language models measure, all of a process together.
+// The metrics that all language models of a process share.
 struct ModelMetrics {
   explicit ModelMetrics(metrics::Registry& registry) : engine(registry), grammars(registry) {}
 

@@ -12,7 +12,7 @@ namespace terminus::services::decoder::pipeline {
 // foreseen, by those before them with about as many rows. Used by one thread.
 class StepPacer {
  public:
-  // What is known of a step when it is planned.
+  // The facts about a step that are known when it is planned.
   struct Step {
     // Rows, if each is a single token; else 0.
     size_t decodes = 0;
