@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kPartialBytes = size_t{64} << 20;
 constexpr size_t kMinScheduleBytes = size_t{2} << 20;
-// What graphs take, at most.
+// The memory of all graphs, at most.
 constexpr size_t kGraphBytes = size_t{1} << 30;
 constexpr size_t kTunedLayers = 8;
 constexpr int64_t kMaxKvBlocks = int64_t{1} << 27;

@@ -106,6 +106,8 @@ void Engine::Run() {
                                         "the decoder is shutting down"),
                         clock_.Now());
       ended = true;
+      // Nothing is planned any more: a time that has passed would be waited for again and again.
+      plan_at_ = absl::InfiniteFuture();
       if (sequences_.steps_in_flight() == 0) {
         return;
       }
