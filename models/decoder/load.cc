@@ -12,6 +12,7 @@
 #include "models/checkpoint/weights.h"
 #include "models/decoder/aten_llama.h"
 #include "models/decoder/cpu_llama.h"
+#include "models/decoder/cuda/llama_api.h"
 #include "models/decoder/cuda_llama.h"
 #include "models/decoder/llama_architecture.h"
 #include "models/decoder/llama_config.h"
@@ -84,14 +85,22 @@ DeviceMemory MemoryOf(at::Device device) {
   return {.free = static_cast<int64_t>(free), .total = static_cast<int64_t>(total)};
 }
 
+// What the GPU engine needs of the device.
+MemoryNeed EngineNeed(const LlamaConfig& config, const LmOptions& options) {
+  MemoryNeed need = NeedOf(config, options, /*element_bytes=*/2);
+  if (options.kv_blocks == 0 && options.kv_bytes == 0) {
+    need.graphs = TERMINUS_LLAMA_GRAPH_BYTES;
+  }
+  return need;
+}
+
 // Before any weight is read, so that a model that is too large disturbs nobody.
-absl::Status CheckRoom(const LlamaConfig& config, const LmOptions& options, at::Device device,
-                       int64_t element_bytes) {
+absl::Status CheckRoom(const MemoryNeed& need, const LmOptions& options, at::Device device) {
   if (device.is_meta() || (device.is_cpu() && !options.device_memory)) {
     return absl::OkStatus();
   }
   const DeviceMemory memory = options.device_memory ? options.device_memory() : MemoryOf(device);
-  return CheckFits(NeedOf(config, options, element_bytes), memory, options);
+  return CheckFits(need, memory, options);
 }
 
 absl::StatusOr<std::unique_ptr<CausalLm>> LoadEngine(const LlamaConfig& config,
@@ -116,14 +125,14 @@ absl::StatusOr<std::unique_ptr<CausalLm>> LoadCausalLm(const std::string& folder
   TERMINUS_RETURN_IF_ERROR(ResolveLayers(config, &options.layers));
   TERMINUS_ASSIGN_OR_RETURN(auto weights, checkpoint::Weights::Open(folder, device, kLlamaNames));
   if (UsesEngine(config, options, device)) {
-    TERMINUS_RETURN_IF_ERROR(CheckRoom(config, options, device, /*element_bytes=*/2));
+    TERMINUS_RETURN_IF_ERROR(CheckRoom(EngineNeed(config, options), options, device));
     return LoadEngine(config, options, device, weights);
   }
   options.dtype = ResolveDType(config, options, weights);
   const bool narrow = !device.is_cpu() && options.dtype == ComputeDType::kBFloat16;
   const int64_t element_bytes = narrow ? 2 : 4;
   TERMINUS_RETURN_IF_ERROR(ResolveKv(config, element_bytes, &options));
-  TERMINUS_RETURN_IF_ERROR(CheckRoom(config, options, device, element_bytes));
+  TERMINUS_RETURN_IF_ERROR(CheckRoom(NeedOf(config, options, element_bytes), options, device));
   std::unique_ptr<CausalLm> lm;
   if (device.is_cpu()) {
     lm = std::make_unique<CpuLlama>(config, options, kernels::BestIsa(), weights);

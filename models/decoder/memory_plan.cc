@@ -73,8 +73,9 @@ absl::Status CheckFits(const MemoryNeed& need, const DeviceMemory& memory,
       absl::StatusCode::kFailedPrecondition, base::kReasonModelTooLarge,
       absl::StrCat("the model needs at least ", MiB(need.sum()), " of the device (weights ",
                    MiB(need.weights), ", workspace ", MiB(need.workspace), ", keys and values ",
-                   MiB(need.cache), "); ", MiB(memory.free), " of its ", MiB(memory.total),
-                   " are free",
+                   MiB(need.cache),
+                   need.graphs > 0 ? absl::StrCat(", graphs ", MiB(need.graphs)) : "", "); ",
+                   MiB(memory.free), " of its ", MiB(memory.total), " are free",
                    kept > 0 ? absl::StrCat(", of which ", MiB(kept), " stay free") : "",
                    ". Where another model is served meanwhile, set decoder.kv_bytes so that both "
                    "have room"));

@@ -16,8 +16,10 @@ struct MemoryNeed {
   int64_t workspace = 0;
   // Keys and values: as many as the options say, else a block for each sequence of a step.
   int64_t cache = 0;
+  // CUDA graphs, where the engine leaves room for them.
+  int64_t graphs = 0;
 
-  int64_t sum() const { return weights + workspace + cache; }
+  int64_t sum() const { return weights + workspace + cache + graphs; }
 };
 
 // The need of the layers that the options name, with weights and activations of so many bytes a

@@ -79,6 +79,17 @@ TEST(MemoryPlan, ASecondModelFitsOnlyWhereTheFirstLeavesRoom) {
   EXPECT_FALSE(CheckFits(small, {.free = small.sum() - 1, .total = 2 * small.sum()}, given).ok());
 }
 
+TEST(MemoryPlan, GraphsCountWhereThereAreAny) {
+  MemoryNeed need = {.weights = 3 << 20, .workspace = 2 << 20, .cache = 1 << 20};
+  const LmOptions given = {.kv_bytes = 1 << 20};
+  const DeviceMemory memory = {.free = 6 << 20, .total = 8 << 20};
+  EXPECT_TRUE(CheckFits(need, memory, given).ok());
+  need.graphs = 1 << 20;
+  const absl::Status status = CheckFits(need, memory, given);
+  EXPECT_THAT(std::string(status.message()),
+              testing::AllOf(HasSubstr("at least 7 MiB"), HasSubstr("graphs 1 MiB")));
+}
+
 TEST(MemoryPlan, ALoadIsRefusedBeforeAWeightIsRead) {
   nlohmann::json golden = checkpoint::ReadGolden("llama_tied");
   const base::TempFolder folder;

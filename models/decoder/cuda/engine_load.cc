@@ -12,8 +12,6 @@ namespace {
 
 constexpr size_t kPartialBytes = size_t{64} << 20;
 constexpr size_t kMinScheduleBytes = size_t{2} << 20;
-// The memory of all graphs, at most.
-constexpr size_t kGraphBytes = size_t{1} << 30;
 constexpr size_t kTunedLayers = 8;
 constexpr int64_t kMaxKvBlocks = int64_t{1} << 27;
 
@@ -135,15 +133,15 @@ void Engine::AllocateCache(const TerminusLlamaLimits& limits) {
     size_t total = 0;
     Check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
     const double kept = (1 - double{limits.memory_share}) * static_cast<double>(total);
-    const double left =
-        static_cast<double>(free) - kept - static_cast<double>(kGraphBytes) - block_bytes;
+    const double left = static_cast<double>(free) - kept -
+                        static_cast<double>(TERMINUS_LLAMA_GRAPH_BYTES) - block_bytes;
     blocks = static_cast<int64_t>(std::max(0.0, left) / static_cast<double>(block_bytes));
     if (blocks < 1) {
       throw std::runtime_error(
           "no room for keys and values: " + std::to_string(free >> 20) + " MiB of the device's " +
           std::to_string(total >> 20) + " MiB are free beside the weights, of which " +
           std::to_string(static_cast<int64_t>(kept) >> 20) + " MiB stay free and " +
-          std::to_string(kGraphBytes >> 20) + " MiB are for graphs");
+          std::to_string(TERMINUS_LLAMA_GRAPH_BYTES >> 20) + " MiB are for graphs");
     }
   }
   // One block more takes what the padded rows of graphs write.

@@ -12,6 +12,9 @@ extern "C" {
 // Raised with every change of the table; the loader refuses another version.
 #define TERMINUS_LLAMA_API_VERSION 2
 
+// Bytes that stay free for CUDA graphs where the engine sizes its cache itself.
+#define TERMINUS_LLAMA_GRAPH_BYTES (INT64_C(1) << 30)
+
 // One layer's weights. Null where the model has none.
 struct TerminusLlamaLayer {
   const void* attention_norm;  // [hidden]
