@@ -1,5 +1,6 @@
 #include "models/decoder/lm_runner.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,6 +16,15 @@ absl::Status Bad(const Parts&... parts) {
   return absl::InvalidArgumentError(absl::StrCat("step: ", parts...));
 }
 
+// Whether the sequence's only new token is the one last sampled in its slot.
+bool IsFromSampler(const ForwardInput& input, size_t sequence) {
+  const int32_t first = input.query_indptr[sequence];
+  // The model checks the offsets and returns the error.
+  return input.query_indptr[sequence + 1] - first == 1 && first >= 0 &&
+         static_cast<size_t>(first) < input.token_ids.size() &&
+         input.token_ids[static_cast<size_t>(first)] == kFromSampler;
+}
+
 RunnerInfo MakeInfo(const CausalLm& lm, const LmRunner::Options& options) {
   return {.device = options.device,
           .vocab_size = lm.vocab_size(),
@@ -24,17 +34,21 @@ RunnerInfo MakeInfo(const CausalLm& lm, const LmRunner::Options& options) {
           .kv_block_bytes = lm.kv_block_bytes(),
           .slots = options.slots,
           .max_tokens = options.max_tokens,
-          .steps_in_flight = options.steps_in_flight};
+          .steps_in_flight = options.steps_in_flight,
+          .samples = lm.last_stage()};
 }
 
 }  // namespace
 
-LmRunner::LmRunner(std::unique_ptr<CausalLm> lm, sampling::LogitRules rules, Options options)
+LmRunner::LmRunner(std::unique_ptr<CausalLm> lm, sampling::LogitRules rules, Options options,
+                   std::unique_ptr<StageLinks> links)
     : lm_(std::move(lm)),
       rules_(std::move(rules)),
+      links_(std::move(links)),
+      pipeline_steps_(options.pipeline_steps),
       info_(MakeInfo(*lm_, options)),
       slots_(static_cast<size_t>(options.slots)) {
-  TERMINUS_CHECK(lm_->first_stage() && lm_->last_stage());
+  TERMINUS_CHECK((links_ == nullptr) == (lm_->first_stage() && lm_->last_stage()));
   TERMINUS_CHECK(options.slots > 0 && options.max_tokens > 0 && options.steps_in_flight > 0);
 }
 
@@ -62,18 +76,69 @@ absl::Status LmRunner::Forward(const ForwardInput& input) {
   row_slots_.clear();
   output_ = {};
   TERMINUS_RETURN_IF_ERROR(CheckForward(input));
-  ResolveTokens(input);
+  ++steps_;
   for (const int32_t sequence : input.logits_sequences) {
     logits_tokens_.push_back(input.query_indptr[static_cast<size_t>(sequence) + 1] - 1);
     row_slots_.push_back(input.slots[static_cast<size_t>(sequence)]);
   }
   row_sampled_.assign(row_slots_.size(), false);
-  TERMINUS_ASSIGN_OR_RETURN(logits_, lm_->Forward({.token_ids = token_ids_,
-                                                   .positions = input.positions,
-                                                   .query_indptr = input.query_indptr,
-                                                   .kv = input.kv,
-                                                   .logits_tokens = logits_tokens_,
-                                                   .soft = input.soft}));
+  const bool awaits = lm_->first_stage() && !lm_->last_stage();
+  if (awaits) {
+    TERMINUS_RETURN_IF_ERROR(ReceiveTokens(input));
+  }
+  ResolveTokens(input);
+  TERMINUS_RETURN_IF_ERROR(RunLayers(input));
+  if (awaits && !row_slots_.empty()) {
+    awaited_.push_back({.step = steps_, .slots = row_slots_});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LmRunner::ReceiveTokens(const ForwardInput& input) {
+  const auto needed = [&](const Awaited& awaited) {
+    // So many steps later its result has reached the scheduler.
+    if (awaited.step + static_cast<uint64_t>(pipeline_steps_) <= steps_) {
+      return true;
+    }
+    for (size_t i = 0; i < input.slots.size(); ++i) {
+      if (IsFromSampler(input, i) && std::find(awaited.slots.begin(), awaited.slots.end(),
+                                               input.slots[i]) != awaited.slots.end()) {
+        return true;
+      }
+    }
+    return false;
+  };
+  const auto last = std::find_if(awaited_.rbegin(), awaited_.rend(), needed);
+  for (auto left = std::distance(last, awaited_.rend()); left > 0; --left) {
+    const std::vector<int32_t>& slots = awaited_.front().slots;
+    std::vector<int32_t> tokens(slots.size());
+    TERMINUS_RETURN_IF_ERROR(links_->ReceiveTokens(absl::MakeSpan(tokens)));
+    for (size_t i = 0; i < slots.size(); ++i) {
+      slots_[static_cast<size_t>(slots[i])].last_token = tokens[i];
+    }
+    awaited_.pop_front();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LmRunner::RunLayers(const ForwardInput& input) {
+  StepInput step = {.token_ids = token_ids_,
+                    .positions = input.positions,
+                    .query_indptr = input.query_indptr,
+                    .kv = input.kv,
+                    .logits_tokens = logits_tokens_,
+                    .hidden_states = {},
+                    .soft = input.soft};
+  if (!lm_->first_stage()) {
+    hidden_.resize(token_ids_.size() * static_cast<size_t>(lm_->hidden_size()));
+    TERMINUS_RETURN_IF_ERROR(links_->ReceiveHidden(absl::MakeSpan(hidden_)));
+    step.hidden_states = hidden_;
+  }
+  if (!lm_->last_stage()) {
+    TERMINUS_ASSIGN_OR_RETURN(const HiddenStates hidden, lm_->ForwardHidden(step));
+    return links_->SendHidden(hidden.values);
+  }
+  TERMINUS_ASSIGN_OR_RETURN(logits_, lm_->Forward(step));
   const size_t rows = row_slots_.size();
   if (static_cast<size_t>(logits_.rows) != rows ||
       logits_.values.size() != rows * static_cast<size_t>(logits_.vocab_size)) {
@@ -101,7 +166,7 @@ absl::Status LmRunner::CheckForward(const ForwardInput& input) const {
       return Bad("logits are wanted of sequence ", sequence, " of ", sequences);
     }
   }
-  if (!input.soft.empty() && !lm_->takes_soft_tokens()) {
+  if (!input.soft.empty() && lm_->first_stage() && !lm_->takes_soft_tokens()) {
     return Bad("the model takes no soft tokens");
   }
   return absl::OkStatus();
@@ -109,16 +174,13 @@ absl::Status LmRunner::CheckForward(const ForwardInput& input) const {
 
 void LmRunner::ResolveTokens(const ForwardInput& input) {
   token_ids_.assign(input.token_ids.begin(), input.token_ids.end());
+  if (!lm_->first_stage()) {
+    return;
+  }
   for (size_t i = 0; i < input.slots.size(); ++i) {
-    const int32_t first = input.query_indptr[i];
-    const int32_t end = input.query_indptr[i + 1];
-    // The model checks the offsets and returns the error.
-    if (end - first != 1 || first < 0 || static_cast<size_t>(first) >= token_ids_.size()) {
-      continue;
-    }
-    int32_t& token = token_ids_[static_cast<size_t>(first)];
-    if (token == kFromSampler) {
-      token = slots_[static_cast<size_t>(input.slots[i])].last_token;
+    if (IsFromSampler(input, i)) {
+      token_ids_[static_cast<size_t>(input.query_indptr[i])] =
+          slots_[static_cast<size_t>(input.slots[i])].last_token;
     }
   }
 }
@@ -170,6 +232,13 @@ absl::Status LmRunner::Sample(absl::Span<const SampleRow> rows) {
 }
 
 absl::Status LmRunner::EndStep() {
+  if (links_ != nullptr && lm_->last_stage() && !row_slots_.empty()) {
+    std::vector<int32_t> tokens;
+    for (const int32_t slot : row_slots_) {
+      tokens.push_back(slots_[static_cast<size_t>(slot)].last_token);
+    }
+    TERMINUS_RETURN_IF_ERROR(links_->SendTokens(tokens));
+  }
   ended_.push_back(std::exchange(output_, {}));
   return absl::OkStatus();
 }

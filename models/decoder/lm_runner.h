@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "models/decoder/causal_lm.h"
+#include "models/decoder/stage_links.h"
 #include "models/decoder/step_runner.h"
 #include "models/sampling/rules.h"
 
@@ -15,7 +16,8 @@ namespace terminus::models::decoder {
 // A StepRunner over a CausalLm, with sampling on the host. Computes inside Forward and Sample, and
 // keeps the results of a step until Collect.
 //
-// Unlike other runners it stays usable after any error: a Forward that failed is forgotten.
+// Unlike other runners it stays usable after any error, unless it is a stage of a pipeline: a
+// Forward that failed is forgotten.
 class LmRunner final : public StepRunner {
  public:
   struct Options {
@@ -25,10 +27,14 @@ class LmRunner final : public StepRunner {
     int slots = 16;
     int max_tokens = 256;
     int steps_in_flight = 1;
+    // Steps that are in the whole pipeline at most. Only a stage of a pipeline looks at it.
+    int pipeline_steps = 1;
   };
 
-  // Requires: the model is first and last stage in one, and has the tokens of the rules.
-  LmRunner(std::unique_ptr<CausalLm> lm, sampling::LogitRules rules, Options options);
+  // `links` connect a stage of a pipeline; null where the model is first and last stage in one.
+  // Requires: the last stage has the tokens of the rules.
+  LmRunner(std::unique_ptr<CausalLm> lm, sampling::LogitRules rules, Options options,
+           std::unique_ptr<StageLinks> links = nullptr);
 
   const RunnerInfo& info() const override { return info_; }
   // INVALID_ARGUMENT: there is no such slot.
@@ -50,7 +56,18 @@ class LmRunner final : public StepRunner {
     int32_t last_token = 0;
   };
 
+  // The rows of a step that the last stage samples, as the first stage waits for their tokens.
+  struct Awaited {
+    uint64_t step = 0;
+    std::vector<int32_t> slots;
+  };
+
   absl::Status CheckForward(const ForwardInput& input) const;
+  // On the first of several stages: receives the sampled tokens that the input needs, and those
+  // that have been sent long since.
+  absl::Status ReceiveTokens(const ForwardInput& input);
+  // Runs the layers. On the last stage there are logits then.
+  absl::Status RunLayers(const ForwardInput& input);
   // Fills token_ids_ with the ids of the input, those from the sampler included.
   void ResolveTokens(const ForwardInput& input);
   absl::Status CheckRow(const SampleRow& row) const;
@@ -58,12 +75,17 @@ class LmRunner final : public StepRunner {
 
   const std::unique_ptr<CausalLm> lm_;
   const sampling::LogitRules rules_;
+  const std::unique_ptr<StageLinks> links_;
+  const int pipeline_steps_;
   const RunnerInfo info_;
   std::vector<Slot> slots_;
+  uint64_t steps_ = 0;
+  std::deque<Awaited> awaited_;  // Oldest first.
 
   // Results and arrays of the last Forward. The logits' row is the index into row_slots_ and
   // row_sampled_.
   Logits logits_;
+  std::vector<float> hidden_;
   std::vector<int32_t> token_ids_;
   std::vector<int32_t> logits_tokens_;
   std::vector<int32_t> row_slots_;

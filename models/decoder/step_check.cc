@@ -59,7 +59,8 @@ absl::Status CheckTokens(const StepInput& input, const StepLimits& limits) {
   if (input.hidden_states.size() != hidden) {
     return Bad("hidden_states has ", input.hidden_states.size(), " elements, expected ", hidden);
   }
-  for (size_t i = 0; i < tokens; ++i) {
+  // The other stages embed no token, and may not know it yet.
+  for (size_t i = 0; i < tokens && limits.first_stage; ++i) {
     if (input.token_ids[i] < 0 || input.token_ids[i] >= limits.vocab_size) {
       return Bad("token ", i, " has id ", input.token_ids[i], ", the vocabulary has ",
                  limits.vocab_size);

@@ -86,8 +86,13 @@ struct RunnerInfo {
   int slots = 0;
   // Tokens in one step at most.
   int max_tokens = 0;
-  // Steps that may be between Forward and Collect: 2 where the device runs by itself, else 1.
+  // Steps that may be between Forward and Collect: 2 where the device runs by itself, else 1. Of a
+  // pipeline, steps that may be anywhere in it.
   int steps_in_flight = 1;
+  // Stages of the pipeline that executes the steps.
+  int stages = 1;
+  // False for a stage that is not the last: it makes no logits, so Sample is not called.
+  bool samples = true;
 };
 
 // Executes steps of a language model on one device: a forward pass, then sampling.

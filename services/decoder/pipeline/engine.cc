@@ -13,6 +13,11 @@
 namespace terminus::services::decoder::pipeline {
 namespace {
 
+scheduler::StepLimits InStages(scheduler::StepLimits limits, int stages) {
+  limits.stages = stages;
+  return limits;
+}
+
 int ContextOf(const models::decoder::RunnerInfo& info) {
   return std::min(info.max_context, info.kv_blocks * models::decoder::kKvBlockTokens);
 }
@@ -27,7 +32,7 @@ Engine::Engine(Options options, const StageFactory& make_stage, EngineMetrics& m
         Post([this, result = std::move(result)] { EndStep(result); });
       })),
       max_context_(ContextOf(stage_->info())),
-      sequences_({.limits = options.limits,
+      sequences_({.limits = InStages(options.limits, stage_->info().stages),
                   .max_context = max_context_,
                   .kv_blocks = stage_->info().kv_blocks,
                   .slots = stage_->info().slots,

@@ -124,6 +124,8 @@ class Sequences {
     int launched = 0;
     // The launched tokens whose steps have ended.
     int computed = 0;
+    // The last step that it is in; 0: none.
+    uint64_t last_step = 0;
     State state = State::kWaiting;
     std::shared_ptr<TokenConstraint> constraint;
     // Tokens, those of the prompt included, that the constraint has seen.

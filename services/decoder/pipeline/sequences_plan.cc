@@ -72,6 +72,8 @@ Sequences::Candidates Sequences::FindCandidates() const {
            .blocks = static_cast<int>(leases_.tables().Blocks(key).size()),
            .paused = paused,
            .in_flight = leases_.in_flight(key),
+           .pending = sequence.pending,
+           .last_step = sequence.last_step,
            .priority = generation.priority});
     } else if (!paused) {
       waiting.emplace_back(generation.priority, key);
@@ -182,6 +184,7 @@ void Sequences::Enter(uint64_t key, int tokens, scheduler::StepPlan& plan) {
   entry.new_blocks.assign(new_blocks.begin(), new_blocks.end());
   EnterSoftTokens(sequence, tokens, plan, entry);
   sequence.launched = end;
+  sequence.last_step = last_step_;
   sequence.pending += entry.sample ? 1 : 0;
   leases_.BeginStep(key);
   const bool constrained = entry.sample && sequence.constraint != nullptr;

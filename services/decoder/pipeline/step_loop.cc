@@ -120,6 +120,9 @@ absl::Status StepLoop::Start(const scheduler::StepPlan& plan, Step& step) {
                                                              .tokens = opened.tokens}));
   }
   TERMINUS_RETURN_IF_ERROR(runner_->Forward(table_.input()));
+  if (!info().samples) {
+    return runner_->EndStep();
+  }
   step.rows.assign(table_.rows().begin(), table_.rows().end());
   std::vector<models::decoder::SampleRow> plain;
   for (size_t i = 0; i < step.rows.size(); ++i) {

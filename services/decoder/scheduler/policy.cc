@@ -6,6 +6,9 @@
 namespace terminus::services::decoder::scheduler {
 namespace {
 
+// Sampled tokens of a sequence that steps in flight owe it, at most.
+constexpr int kMaxPending = 2;
+
 // Indices of the views, by priority, then arrival.
 template <typename Views>
 std::vector<size_t> InOrder(const Views& views) {
@@ -49,10 +52,30 @@ class Planner {
 
   const RunningView& View(size_t rank) const { return snapshot_.running[order_[rank]]; }
 
-  void Decode() {
+  bool Decodes(size_t rank) const { return View(rank).known - View(rank).launched == 1; }
+
+  // Ranks of the sequences past their prompts that this step may compute, ascending.
+  std::vector<size_t> Share() const {
+    size_t decoding = 0;
+    std::vector<size_t> share;
     for (const size_t rank : active_) {
+      decoding += Decodes(rank) ? 1 : 0;
+      if (Decodes(rank) && View(rank).pending < kMaxPending) {
+        share.push_back(rank);
+      }
+    }
+    const auto stages = static_cast<size_t>(limits_.stages);
+    std::stable_sort(share.begin(), share.end(),
+                     [this](size_t a, size_t b) { return View(a).last_step < View(b).last_step; });
+    share.resize(std::min(share.size(), (decoding + stages - 1) / stages));
+    std::sort(share.begin(), share.end());
+    return share;
+  }
+
+  void Decode() {
+    for (const size_t rank : Share()) {
       const RunningView& sequence = View(rank);
-      if (gone_[rank] || sequence.known - sequence.launched != 1 || budget_ == 0) {
+      if (gone_[rank] || budget_ == 0) {
         continue;
       }
       const int missing =
@@ -81,7 +104,7 @@ class Planner {
     for (const size_t rank : active_) {
       const RunningView& sequence = View(rank);
       const int left = sequence.known - sequence.launched;
-      if (gone_[rank] || left == 1 || budget_ == 0) {
+      if (gone_[rank] || Decodes(rank) || budget_ == 0) {
         continue;
       }
       const int tokens = std::min(left, budget_);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -16,6 +17,8 @@ struct StepLimits {
   int token_budget = 256;
   // Tokens of a KV block.
   int block_tokens = 16;
+  // Stages of the pipeline that executes the steps.
+  int stages = 1;
 };
 
 // The policy's view of a sequence that has KV blocks and tokens to compute. It has enough blocks
@@ -33,6 +36,10 @@ struct RunningView {
   bool paused = false;
   // A step in flight uses its blocks: if it is preempted, they come free later.
   bool in_flight = false;
+  // Tokens that steps in flight sample.
+  int pending = 0;
+  // The last step that computes some of its tokens; 0: none.
+  uint64_t last_step = 0;
   // The lower, the sooner.
   int priority = 0;
 };
@@ -94,6 +101,12 @@ constexpr int BlocksFor(int tokens, int block_tokens) {
 // Sequences run in order of priority, then of arrival, `max_sequences` at most; more wait, and
 // nothing overtakes what waits in front of it. Every sequence past its prompt gets one token, then
 // the budget left goes to prompts in chunks, first come first.
+//
+// In a pipeline a step is one of several micro-batches that are under way. So that they are about
+// equal and no stage waits for a token, a step takes a share of the sequences past their prompts:
+// ceil(their number / stages), those that have waited the longest. No sequence is in more than two
+// steps that sample for it: so one that ends has run one step too long at most. Prompts are not
+// capped.
 //
 // A sequence that needs a block when none is free preempts paused sequences, then later sequences,
 // the last first. So the first sequence always makes progress, and each becomes the first in turn.

@@ -46,6 +46,34 @@ TEST(Policy, DecodesGetOneTokenEachAndPromptsTheRestInChunks) {
   EXPECT_THAT(decision.admitted, IsEmpty()) << "no budget left";
 }
 
+RunningView LastIn(uint64_t step, int pending, RunningView view) {
+  view.last_step = step;
+  view.pending = pending;
+  view.in_flight = pending > 0;
+  return view;
+}
+
+TEST(Policy, AMicroBatchTakesAShareOfThoseThatDecode) {
+  const StepLimits limits{.max_sequences = 8, .token_budget = 100, .stages = 2};
+  const RunningView prompt{.known = 50, .launched = 10, .blocks = 4, .own_blocks = 4};
+  // Five decode: three of them are a share, those that were computed longest ago. The prompt is no
+  // part of it.
+  const StepDecision decision = Plan(
+      limits,
+      {LastIn(7, 1, Decoding(5, 1)), LastIn(6, 1, Decoding(6, 1)), LastIn(7, 1, Decoding(7, 1)),
+       prompt, LastIn(6, 1, Decoding(8, 1)), LastIn(7, 1, Decoding(9, 1))},
+      {}, {10});
+  EXPECT_THAT(decision.running, ElementsAre(Work{0, 1}, Work{1, 1}, Work{3, 40}, Work{4, 1}));
+}
+
+TEST(Policy, NoSequenceIsInMoreThanTwoStepsThatSampleForIt) {
+  const StepLimits limits{.stages = 2};
+  const StepDecision decision =
+      Plan(limits, {LastIn(3, 2, Decoding(5, 1)), LastIn(2, 1, Decoding(6, 1))}, {}, {10});
+  EXPECT_THAT(decision.running, ElementsAre(Work{1, 1}));
+  EXPECT_TRUE(Plan(limits, {LastIn(3, 2, Decoding(5, 1))}, {}, {10}).empty());
+}
+
 TEST(Policy, WhatWaitsIsAdmittedInOrderUpToTheLimitOfSequences) {
   const StepLimits limits{.max_sequences = 3, .token_budget = 100};
   const StepDecision decision = Plan(
