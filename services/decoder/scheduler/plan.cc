@@ -1,10 +1,9 @@
 #include "services/decoder/scheduler/plan.h"
 
-#include <cstring>
-#include <type_traits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/bytes.h"
 #include "models/decoder/step_runner.h"
 
 // The layout is described in docs/step_plan.md.
@@ -20,78 +19,8 @@ constexpr uint8_t kSample = 1;
 constexpr uint8_t kTokenFromSampler = 2;
 constexpr uint8_t kSoft = 4;
 
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
-
-class Writer {
- public:
-  template <typename T>
-  void Put(T value) {
-    static_assert(std::is_trivially_copyable_v<T>);
-    bytes_.append(reinterpret_cast<const char*>(&value), sizeof(value));
-  }
-  void PutCount(size_t count) { Put(static_cast<uint32_t>(count)); }
-  // The elements without their number.
-  template <typename Values>
-  void PutAll(const Values& values) {
-    static_assert(std::is_trivially_copyable_v<typename Values::value_type>);
-    bytes_.append(reinterpret_cast<const char*>(values.data()),
-                  values.size() * sizeof(typename Values::value_type));
-  }
-  template <typename Values>
-  void PutCounted(const Values& values) {
-    PutCount(values.size());
-    PutAll(values);
-  }
-  std::string Take() { return std::move(bytes_); }
-
- private:
-  std::string bytes_;
-};
-
-class Reader {
- public:
-  explicit Reader(absl::string_view bytes) : rest_(bytes) {}
-
-  // Reads zero past the end, and remembers that.
-  template <typename T>
-  T Get() {
-    T value{};
-    if (rest_.size() < sizeof(T)) {
-      ended_ = true;
-      rest_ = {};
-    } else {
-      std::memcpy(&value, rest_.data(), sizeof(T));
-      rest_.remove_prefix(sizeof(T));
-    }
-    return value;
-  }
-  template <typename Values>
-  void GetAll(uint32_t count, Values& values) {
-    using T = typename Values::value_type;
-    static_assert(std::is_trivially_copyable_v<T>);
-    // Compared before anything is allocated.
-    if (rest_.size() / sizeof(T) < count) {
-      ended_ = true;
-      rest_ = {};
-      return;
-    }
-    values.resize(count);
-    if (count > 0) {
-      std::memcpy(values.data(), rest_.data(), count * sizeof(T));
-    }
-    rest_.remove_prefix(count * sizeof(T));
-  }
-  template <typename Values>
-  void GetCounted(Values& values) {
-    GetAll(Get<uint32_t>(), values);
-  }
-  bool ended() const { return ended_; }
-  size_t left() const { return rest_.size(); }
-
- private:
-  absl::string_view rest_;
-  bool ended_ = false;
-};
+using Writer = base::ByteWriter;
+using Reader = base::ByteReader;
 
 absl::Status Wrong(const std::string& what) {
   return absl::InvalidArgumentError(absl::StrCat("step plan: ", what));
@@ -180,6 +109,9 @@ void Read(Reader& reader, PlanSoftSpan& span) {
   span.rows = reader.Get<int32_t>();
   span.content_hash = reader.Get<uint64_t>();
 }
+
+void Write(const PlanEntry& entry, Writer& writer);
+void Read(Reader& reader, PlanEntry& entry);
 
 template <typename Records>
 void WriteRecords(const Records& records, Writer& writer) {
