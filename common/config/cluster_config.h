@@ -119,6 +119,23 @@ struct GrammarOptions {
   int mask_threads = 0;
 };
 
+// The language model over several processes, ranks, that a front gives steps to.
+struct GridOptions {
+  int pipeline = 1;
+  int tensor = 1;
+  // Layers of each stage, such as "17/15". Empty: as even as they can be.
+  std::string layers;
+  // Where ranks find the front. Empty: the front starts them itself, on this machine.
+  std::string rendezvous;
+  std::string secret_file;
+  // -1: the front, which is the service.
+  int rank = -1;
+  absl::Duration join_timeout = absl::Minutes(2);
+  absl::Duration load_timeout = absl::Minutes(10);
+
+  int world() const { return pipeline * tensor; }
+};
+
 struct DecoderConfig {
   std::vector<std::string> listen;
   std::string metrics = "127.0.0.1:0";
@@ -141,6 +158,7 @@ struct DecoderConfig {
   int64_t max_message_bytes = 64 << 20;
   // Text of one request.
   int64_t max_text_bytes = 1 << 20;
+  GridOptions grid;
   GrammarOptions grammar;
   std::string model_loading = "auto";
   // For calls that come without a deadline of their own.

@@ -20,6 +20,8 @@ namespace {
 using collective::socket::Fd;
 using collective::socket::Listener;
 
+constexpr absl::Duration kCheckPeriod = absl::Milliseconds(100);
+
 // A name that no earlier grid of these ranks had.
 std::string NewJob() {
   unsigned char bytes[16];
@@ -57,7 +59,11 @@ absl::StatusOr<Ranks> Gather(const GridOptions& options) {
     if (absl::Now() >= deadline) {
       return MissingRanks(options, taken, refused);
     }
-    poll(&waiting, 1, collective::socket::PollMilliseconds(deadline));
+    if (options.check) {
+      TERMINUS_RETURN_IF_ERROR(options.check());
+    }
+    poll(&waiting, 1,
+         collective::socket::PollMilliseconds(std::min(deadline, absl::Now() + kCheckPeriod)));
     Fd fd = listener.Accept();
     if (!fd.valid()) {
       continue;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -24,6 +25,8 @@ struct GridOptions {
   std::vector<int> layers;
   // Until all ranks have joined.
   absl::Duration join_patience = absl::Minutes(2);
+  // Looks whether the wait still makes sense; an error ends it. May be null.
+  std::function<absl::Status()> check;
   // How long one connection may take to say who it is.
   absl::Duration handshake_patience = absl::Seconds(5);
 };

@@ -32,7 +32,6 @@ RankOptions ToyGrid::rank(int number) const {
           .secret = grid.secret,
           .rank = number,
           .terms = grid.terms,
-          .rules = {},
           .guard = decoder::testing::CatchExceptions};
 }
 
@@ -40,9 +39,7 @@ void ToyGrid::Start(const RankOptions& options) {
   absl::Status* const status = statuses_.emplace_back(std::make_unique<absl::Status>()).get();
   threads_.emplace_back([this, options, status] {
     *status = RunRank(
-        options,
-        [&](const Placement& placement,
-            const Meet& meet) -> absl::StatusOr<std::unique_ptr<models::decoder::StepRunner>> {
+        options, [&](const Placement& placement, const Meet& meet) -> absl::StatusOr<LoadedRank> {
           const int stage = placement.stage();
           const int stages = placement.shape.pipeline;
           auto communicator = meet();
@@ -54,12 +51,14 @@ void ToyGrid::Start(const RankOptions& options) {
               CollectiveLinks::Neighbours{
                   .previous = stage - 1, .next = stage + 1, .first = 0, .last = stages - 1},
               absl::Seconds(60), /*max_sends=*/2 * placement.steps());
-          return std::make_unique<LmRunner>(
-              std::make_unique<decoder::testing::ToyPipelineStage>(model_, stage, stages),
-              models::sampling::LogitRules{},
-              LmRunner::Options{
-                  .slots = 64, .max_tokens = 1024, .pipeline_steps = placement.steps()},
-              std::move(links));
+          return LoadedRank{
+              .runner = std::make_unique<LmRunner>(
+                  std::make_unique<decoder::testing::ToyPipelineStage>(model_, stage, stages),
+                  models::sampling::LogitRules{},
+                  LmRunner::Options{
+                      .slots = 64, .max_tokens = 1024, .pipeline_steps = placement.steps()},
+                  std::move(links)),
+              .rules = {}};
         });
   });
 }

@@ -188,6 +188,9 @@ void GridStage::Fail(const absl::Status& why) {
   }
   base::LogError(absl::StrCat("the grid has failed: ", why.message()));
   FailSteps();
+  if (options_.on_failure) {
+    options_.on_failure(why);
+  }
 }
 
 void GridStage::FailSteps() {

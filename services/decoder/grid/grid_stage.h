@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -30,6 +31,10 @@ class GridStage final : public pipeline::Stage {
     // Until every rank has loaded its part and met the others.
     absl::Duration load_patience = absl::Minutes(10);
     Channel::Options channel;
+    // Called once when the grid fails, on a thread that must not be blocked. May be null.
+    std::function<void(const absl::Status&)> on_failure;
+    // Freed last, after the ranks have been told to end: their processes.
+    std::shared_ptr<void> processes;
   };
 
   // Waits until every rank is ready. The errors are what a rank says of its load, with its number,

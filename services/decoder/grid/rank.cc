@@ -40,15 +40,15 @@ class Session {
 
  private:
   absl::Status Execute(Channel& channel, const LoadRank& load) {
-    std::unique_ptr<models::decoder::StepRunner> runner;
+    LoadedRank loaded;
     TERMINUS_RETURN_IF_ERROR(options_.guard([&]() -> absl::Status {
-      TERMINUS_ASSIGN_OR_RETURN(runner, load(placement_, [this] { return Meet(); }));
+      TERMINUS_ASSIGN_OR_RETURN(loaded, load(placement_, [this] { return Meet(); }));
       return absl::OkStatus();
     }));
-    const models::decoder::RunnerInfo info = runner->info();
+    const models::decoder::RunnerInfo info = loaded.runner->info();
     // All ranks of the last stage sample the same; the first of them reports it.
     const bool reports = info.samples && placement_.rank % placement_.shape.tensor == 0;
-    pipeline::StepLoop loop(std::move(runner), options_.rules, options_.guard,
+    pipeline::StepLoop loop(std::move(loaded.runner), std::move(loaded.rules), options_.guard,
                             [&](const pipeline::StepResult& result) {
                               if (!result.tokens.ok()) {
                                 End(result.tokens.status());

@@ -21,8 +21,6 @@ struct RankOptions {
   std::string secret;
   int rank = 0;
   Terms terms;
-  // The rules that the runner applies.
-  models::sampling::LogitRules rules;
   // Until the welcome, which needs all ranks.
   absl::Duration join_patience = absl::Minutes(2);
   // Until all ranks are connected with each other, once this one has loaded its part.
@@ -35,9 +33,14 @@ struct RankOptions {
 // Connects this rank with the others; called once its part of the model is loaded.
 using Meet = std::function<absl::StatusOr<std::shared_ptr<collective::Communicator>>()>;
 
-// Loads the rank's part of the model and makes its runner.
-using LoadRank = std::function<absl::StatusOr<std::unique_ptr<models::decoder::StepRunner>>(
-    const Placement& placement, const Meet& meet)>;
+// A rank's part of the model.
+struct LoadedRank {
+  std::unique_ptr<models::decoder::StepRunner> runner;
+  // The rules that the runner applies.
+  models::sampling::LogitRules rules;
+};
+using LoadRank =
+    std::function<absl::StatusOr<LoadedRank>(const Placement& placement, const Meet& meet)>;
 
 // Joins a grid and executes its steps on the calling thread, which owns the device, until the front
 // ends it: OK. An error says why the rank cannot go on: it was refused, its part did not load, a

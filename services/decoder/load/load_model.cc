@@ -13,6 +13,7 @@
 #include "models/bundle/decoder.h"
 #include "models/decoder/runner.h"
 #include "services/decoder/edge/model_codec.h"
+#include "services/decoder/load/grid_model.h"
 #include "services/decoder/pipeline/lm_stage.h"
 
 namespace terminus::services::decoder::load {
@@ -54,9 +55,21 @@ std::string TuningDirectory(const config::DecoderConfig& options) {
   return home == nullptr || *home == '\0' ? "" : absl::StrCat(home, "/.cache/terminus/tuning");
 }
 
+// The stage of a model in this process.
+pipeline::StageFactory LocalStage(models::bundle::DecoderModel& loaded) {
+  // A paused sequence keeps its slot, and the others run in its place.
+  return pipeline::LmStage::Factory(
+      models::decoder::MakeRunner(std::move(loaded.lm), loaded.generation.rules,
+                                  {.device = loaded.device,
+                                   .slots = loaded.options.slots(),
+                                   .max_tokens = loaded.options.max_tokens}),
+      loaded.generation.rules);
+}
+
 absl::StatusOr<std::unique_ptr<edge::ServedModel>> LoadModel(
     const models::bundle::BundleManifest& manifest, const config::DecoderConfig& options,
-    ModelMetrics& metrics, std::string& device) {
+    ModelMetrics& metrics, const OnGridFailure& on_grid_failure, std::string& device) {
+  const bool in_ranks = options.grid.world() > 1;
   TERMINUS_ASSIGN_OR_RETURN(
       models::bundle::DecoderModel loaded,
       models::bundle::LoadDecoder(manifest, {.device = options.device,
@@ -64,8 +77,8 @@ absl::StatusOr<std::unique_ptr<edge::ServedModel>> LoadModel(
                                              .kv_bytes = options.kv_bytes,
                                              .max_sequences = options.max_sequences,
                                              .max_tokens = options.token_budget,
-                                             .tuning_directory = TuningDirectory(options)}));
-  TERMINUS_RETURN_IF_ERROR(models::bundle::VerifyDecoder(manifest, loaded));
+                                             .tuning_directory = TuningDirectory(options),
+                                             .check_only = in_ranks}));
   auto model = std::make_unique<edge::ServedModel>();
   model->settings = loaded.generation;
   model->vocab_size = loaded.lm->vocab_size();
@@ -73,28 +86,36 @@ absl::StatusOr<std::unique_ptr<edge::ServedModel>> LoadModel(
       loaded.lm->dtype() == models::decoder::ComputeDType::kBFloat16 ? "bfloat16" : "float32";
   model->grammars = MakeCompiler(*loaded.tokenizer, model->vocab_size, model->settings,
                                  options.grammar, metrics.grammars);
-  const models::decoder::LmOptions& sizes = loaded.options;
-  // A paused sequence keeps its slot, and the others run in its place.
-  auto runner = models::decoder::MakeRunner(
-      std::move(loaded.lm), loaded.generation.rules,
-      {.device = loaded.device, .slots = sizes.slots(), .max_tokens = sizes.max_tokens});
+  device = loaded.device;
+  models::decoder::LmOptions sizes = loaded.options;
+  pipeline::StageFactory stage;
+  if (in_ranks) {
+    TERMINUS_ASSIGN_OR_RETURN(
+        auto grid, OpenGrid(manifest, options, loaded.generation.rules, on_grid_failure));
+    device = grid->info().device;
+    sizes.max_tokens = grid->info().max_tokens;
+    sizes.max_sequences = grid->info().slots / 2;
+    stage = grid::GridStage::Factory(std::move(grid));
+  } else {
+    TERMINUS_RETURN_IF_ERROR(models::bundle::VerifyDecoder(manifest, loaded));
+    stage = LocalStage(loaded);
+  }
   model->engine = std::make_unique<pipeline::Engine>(
       pipeline::Engine::Options{
           .limits = {.max_sequences = sizes.max_sequences, .token_budget = sizes.max_tokens},
           .eos_token_ids = loaded.generation.eos_token_ids,
           .mask_threads = MaskThreads(options.grammar)},
-      pipeline::LmStage::Factory(std::move(runner), loaded.generation.rules), metrics.engine);
+      stage, metrics.engine);
   model->codec = edge::MakeCodec(std::move(loaded.tokenizer), std::move(loaded.chat_template),
                                  std::move(loaded.special_tokens), model->vocab_size);
-  device = loaded.device;
   return model;
 }
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<edge::ServedBundle>> LoadBundle(const std::string& folder,
-                                                               const config::DecoderConfig& options,
-                                                               ModelMetrics& metrics) {
+absl::StatusOr<std::shared_ptr<edge::ServedBundle>> LoadBundle(
+    const std::string& folder, const config::DecoderConfig& options, ModelMetrics& metrics,
+    const OnGridFailure& on_grid_failure) {
   TERMINUS_ASSIGN_OR_RETURN(const models::bundle::BundleManifest manifest,
                             models::bundle::ReadManifest(folder));
   auto bundle = std::make_shared<edge::ServedBundle>();
@@ -104,7 +125,8 @@ absl::StatusOr<std::shared_ptr<edge::ServedBundle>> LoadBundle(const std::string
   bundle->logit_scale = manifest.space.logit_scale;
   bundle->device = "cpu";
   if (manifest.decoder.has_value()) {
-    TERMINUS_ASSIGN_OR_RETURN(bundle->model, LoadModel(manifest, options, metrics, bundle->device));
+    TERMINUS_ASSIGN_OR_RETURN(
+        bundle->model, LoadModel(manifest, options, metrics, on_grid_failure, bundle->device));
   }
   return bundle;
 }

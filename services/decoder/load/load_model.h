@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -20,10 +21,14 @@ struct ModelMetrics {
   grammar::CompilerMetrics grammars;
 };
 
+// Called once, on any thread, when a rank of a served model's grid is lost: the model answers
+// nothing more.
+using OnGridFailure = std::function<void(const absl::Status&)>;
+
 // Loads a bundle, or a plain folder, and checks it. The errors are those of models::bundle, and
 // INVALID_ARGUMENT for a chat template that cannot be run. `metrics` outlives the bundle.
-absl::StatusOr<std::shared_ptr<edge::ServedBundle>> LoadBundle(const std::string& folder,
-                                                               const config::DecoderConfig& options,
-                                                               ModelMetrics& metrics);
+absl::StatusOr<std::shared_ptr<edge::ServedBundle>> LoadBundle(
+    const std::string& folder, const config::DecoderConfig& options, ModelMetrics& metrics,
+    const OnGridFailure& on_grid_failure = {});
 
 }  // namespace terminus::services::decoder::load

@@ -1,0 +1,272 @@
+#include "services/decoder/load/grid_model.h"
+
+#include <openssl/rand.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "common/base/check.h"
+#include "common/base/file.h"
+#include "common/base/log.h"
+#include "common/base/status_macros.h"
+#include "common/base/temp_folder.h"
+#include "common/base/version.h"
+#include "common/executor/guard.h"
+#include "models/bundle/decoder.h"
+#include "models/decoder/collective_links.h"
+#include "models/decoder/llama_config.h"
+#include "models/decoder/runner.h"
+#include "services/decoder/grid/processes.h"
+#include "services/decoder/grid/rank.h"
+#include "services/decoder/load/model_headers.h"
+#include "services/decoder/scheduler/plan.h"
+
+namespace terminus::services::decoder::load {
+namespace {
+
+using models::decoder::CollectiveLinks;
+
+// Ranks that the front starts get the secret by their environment, which other users cannot read.
+constexpr char kSecretVariable[] = "TERMINUS_GRID_SECRET";
+constexpr size_t kMaxSecretBytes = 4096;
+// A stage waits as long for its neighbour, which may compute a long prompt.
+constexpr absl::Duration kLinkPatience = absl::Minutes(10);
+
+absl::StatusOr<std::string> ReadSecret(const config::GridOptions& grid) {
+  if (!grid.secret_file.empty()) {
+    TERMINUS_ASSIGN_OR_RETURN(const std::string text,
+                              base::ReadFile(grid.secret_file, kMaxSecretBytes));
+    const std::string secret(absl::StripAsciiWhitespace(text));
+    if (secret.empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("decoder.grid.secret_file: ", grid.secret_file, " is empty"));
+    }
+    return secret;
+  }
+  if (const char* secret = std::getenv(kSecretVariable); secret != nullptr && *secret != '\0') {
+    return std::string(secret);
+  }
+  return absl::InvalidArgumentError(
+      "decoder.grid.secret_file is not set: the front and its ranks need a common secret where "
+      "decoder.grid.rendezvous is set");
+}
+
+std::string NewSecret() {
+  unsigned char bytes[32];
+  TERMINUS_CHECK(RAND_bytes(bytes, sizeof(bytes)) == 1);
+  return absl::BytesToHexString({reinterpret_cast<const char*>(bytes), sizeof(bytes)});
+}
+
+// Where the ranks meet: beside the place where they find the front.
+absl::StatusOr<std::string> MeetingOf(const std::string& rendezvous) {
+  if (absl::StartsWith(rendezvous, "unix:")) {
+    return absl::StrCat(rendezvous, ".ranks");
+  }
+  const size_t colon = rendezvous.rfind(':');
+  int port = 0;
+  if (colon == std::string::npos || !absl::SimpleAtoi(rendezvous.substr(colon + 1), &port) ||
+      port < 1 || port > 65534) {
+    return absl::InvalidArgumentError(absl::StrCat("decoder.grid.rendezvous: ", rendezvous,
+                                                   ", expected unix:/path or host:port"));
+  }
+  return absl::StrCat(rendezvous.substr(0, colon + 1), port + 1);
+}
+
+// As even as it can be, the earlier stages the larger; or as `text` says.
+absl::StatusOr<std::vector<int>> DivideLayers(const std::string& text, int layers, int stages) {
+  std::vector<int> divided;
+  if (text.empty()) {
+    for (int stage = 0; stage < stages; ++stage) {
+      divided.push_back(layers / stages + (stage < layers % stages ? 1 : 0));
+    }
+  } else {
+    for (const absl::string_view part : absl::StrSplit(text, '/')) {
+      if (!absl::SimpleAtoi(part, &divided.emplace_back())) {
+        divided.back() = 0;
+      }
+    }
+  }
+  int sum = 0;
+  for (const int count : divided) {
+    sum += count;
+  }
+  if (static_cast<int>(divided.size()) != stages || sum != layers ||
+      *std::min_element(divided.begin(), divided.end()) < 1) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "decoder.grid: ", text.empty() ? "" : absl::StrCat("layers ", text, ", "), stages,
+        " stages of at least one layer each do not divide the model's ", layers, " layers"));
+  }
+  return divided;
+}
+
+absl::StatusOr<grid::Terms> TermsOf(const models::bundle::BundleManifest& manifest,
+                                    const config::GridOptions& grid) {
+  if (grid.tensor != 1) {
+    return absl::UnimplementedError("decoder.grid.tensor: only 1 is served");
+  }
+  TERMINUS_ASSIGN_OR_RETURN(std::string model, FingerprintHeaders(manifest.decoder->path));
+  return grid::Terms{.shape = {.pipeline = grid.pipeline, .tensor = grid.tensor},
+                     .build = kVersion,
+                     .plan_version = scheduler::kPlanVersion,
+                     .model = std::move(model)};
+}
+
+int ThreadsOfRank(const config::DecoderConfig& options) {
+  const auto cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  return options.threads > 0 ? options.threads : std::max(1, cores / options.grid.world());
+}
+
+std::vector<grid::RankProcesses::Command> Commands(const models::bundle::BundleManifest& manifest,
+                                                   const config::DecoderConfig& options,
+                                                   const std::string& rendezvous,
+                                                   const std::string& secret) {
+  std::error_code error;
+  const std::string self = std::filesystem::read_symlink("/proc/self/exe", error).string();
+  std::vector<grid::RankProcesses::Command> commands;
+  for (int rank = 0; rank < options.grid.world(); ++rank) {
+    grid::RankProcesses::Command& command = commands.emplace_back();
+    command.environment = {absl::StrCat(kSecretVariable, "=", secret)};
+    command.arguments = {self, "--bundle", manifest.folder};
+    const auto set = [&command](absl::string_view key, const auto& value) {
+      command.arguments.insert(command.arguments.end(),
+                               {"--set", absl::StrCat("decoder.", key, "=", value)});
+    };
+    set("device", options.device);
+    set("threads", ThreadsOfRank(options));
+    set("max_sequences", options.max_sequences);
+    set("token_budget", options.token_budget);
+    set("kv_bytes", options.kv_bytes);
+    set("grid.pipeline", options.grid.pipeline);
+    set("grid.tensor", options.grid.tensor);
+    set("grid.rendezvous", rendezvous);
+    set("grid.rank", rank);
+    set("grid.join_ms", absl::ToInt64Milliseconds(options.grid.join_timeout));
+    set("grid.load_ms", absl::ToInt64Milliseconds(options.grid.load_timeout));
+  }
+  return commands;
+}
+
+// The processes that the front started, and the folder of the sockets by which they find it.
+struct Started {
+  base::TempFolder folder;
+  std::unique_ptr<grid::RankProcesses> processes;
+};
+
+models::decoder::LayerRange LayersOf(const grid::Placement& placement) {
+  models::decoder::LayerRange range = {.first = 0, .last = 0};
+  for (int stage = 0; stage <= placement.stage(); ++stage) {
+    range.first = range.last;
+    range.last += placement.layers[static_cast<size_t>(stage)];
+  }
+  return range;
+}
+
+absl::StatusOr<grid::LoadedRank> LoadPart(const models::bundle::BundleManifest& manifest,
+                                          const config::DecoderConfig& options,
+                                          const grid::Placement& placement,
+                                          const grid::Meet& meet) {
+  const int stages = placement.shape.pipeline;
+  const int stage = placement.stage();
+  if (static_cast<int>(placement.layers.size()) != stages) {
+    return absl::InternalError("the front's placement has not one range of layers for each stage");
+  }
+  TERMINUS_ASSIGN_OR_RETURN(
+      models::bundle::DecoderModel loaded,
+      models::bundle::LoadDecoder(manifest, {.device = options.device,
+                                             .threads = options.threads,
+                                             .kv_bytes = options.kv_bytes,
+                                             .max_sequences = options.max_sequences,
+                                             .max_tokens = options.token_budget,
+                                             .layers = LayersOf(placement)}));
+  TERMINUS_ASSIGN_OR_RETURN(std::shared_ptr<collective::Communicator> communicator, meet());
+  std::unique_ptr<CollectiveLinks> links;
+  if (stages > 1) {
+    links = std::make_unique<CollectiveLinks>(
+        std::move(communicator),
+        CollectiveLinks::Neighbours{
+            .previous = stage - 1, .next = stage + 1, .first = 0, .last = stages - 1},
+        kLinkPatience, /*max_sends=*/2 * placement.steps());
+  }
+  grid::LoadedRank rank = {.runner = nullptr, .rules = loaded.generation.rules};
+  rank.runner = models::decoder::MakeRunner(std::move(loaded.lm), loaded.generation.rules,
+                                            {.device = loaded.device,
+                                             .slots = loaded.options.slots(),
+                                             .max_tokens = loaded.options.max_tokens,
+                                             .pipeline_steps = placement.steps()},
+                                            std::move(links));
+  return rank;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<grid::GridStage>> OpenGrid(
+    const models::bundle::BundleManifest& manifest, const config::DecoderConfig& options,
+    const models::sampling::LogitRules& rules,
+    std::function<void(const absl::Status&)> on_failure) {
+  const config::GridOptions& grid = options.grid;
+  grid::GridOptions gathering = {.listen = grid.rendezvous, .join_patience = grid.join_timeout};
+  TERMINUS_ASSIGN_OR_RETURN(gathering.terms, TermsOf(manifest, grid));
+  TERMINUS_ASSIGN_OR_RETURN(const models::decoder::LlamaConfig config,
+                            models::decoder::ReadLlamaConfig(manifest.decoder->path));
+  TERMINUS_ASSIGN_OR_RETURN(gathering.layers,
+                            DivideLayers(grid.layers, config.layers, grid.pipeline));
+  base::LogInfo(absl::StrCat("layers by stage: ", absl::StrJoin(gathering.layers, "/")));
+  auto started = std::make_shared<Started>();
+  if (grid.rendezvous.empty()) {
+    gathering.listen = absl::StrCat("unix:", started->folder.path(), "/front");
+    gathering.secret = NewSecret();
+    TERMINUS_ASSIGN_OR_RETURN(started->processes,
+                              grid::RankProcesses::Start(
+                                  Commands(manifest, options, gathering.listen, gathering.secret)));
+    gathering.check = [&] { return started->processes->Check(); };
+  } else {
+    TERMINUS_ASSIGN_OR_RETURN(gathering.secret, ReadSecret(grid));
+  }
+  TERMINUS_ASSIGN_OR_RETURN(gathering.meeting, MeetingOf(gathering.listen));
+  TERMINUS_ASSIGN_OR_RETURN(grid::Ranks ranks, grid::Gather(gathering));
+  return grid::GridStage::Create({.shape = gathering.terms.shape,
+                                  .rules = rules,
+                                  .load_patience = grid.load_timeout,
+                                  .on_failure = std::move(on_failure),
+                                  .processes = started},
+                                 std::move(ranks));
+}
+
+absl::Status RunRank(const std::string& bundle, const config::DecoderConfig& options) {
+  const config::GridOptions& grid = options.grid;
+  if (grid.rendezvous.empty() || grid.rank >= grid.world()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "decoder.grid.rank: ", grid.rank, " of ", grid.world(),
+        " ranks, and decoder.grid.rendezvous is '", grid.rendezvous,
+        "': a rank needs a number below pipeline x tensor, and the address of its front"));
+  }
+  TERMINUS_ASSIGN_OR_RETURN(const models::bundle::BundleManifest manifest,
+                            models::bundle::ReadManifest(bundle, /*identify=*/false));
+  if (!manifest.decoder.has_value()) {
+    return absl::FailedPreconditionError(absl::StrCat(bundle, " has no language model"));
+  }
+  grid::RankOptions rank = {.front = grid.rendezvous,
+                            .rank = grid.rank,
+                            .join_patience = grid.join_timeout,
+                            .meet_patience = grid.load_timeout,
+                            .guard = executor::RunGuarded};
+  TERMINUS_ASSIGN_OR_RETURN(rank.secret, ReadSecret(grid));
+  TERMINUS_ASSIGN_OR_RETURN(rank.terms, TermsOf(manifest, grid));
+  return grid::RunRank(rank, [&](const grid::Placement& placement, const grid::Meet& meet) {
+    return LoadPart(manifest, options, placement, meet);
+  });
+}
+
+}  // namespace terminus::services::decoder::load
