@@ -178,6 +178,11 @@ bool Engine::StartStep() {
 
 void Engine::EndStep(const StepResult& result) {
   const absl::Time now = clock_.Now();
+  if (result.lost) {
+    planned_.clear();
+    sequences_.Lose(now);
+    return;
+  }
   metrics::Observe(metrics_.step_seconds, now - step_begin_);
   pacer_.End(planned_.front().step, step_begin_, now, result.late);
   step_begin_ = now;
@@ -188,17 +193,24 @@ void Engine::EndStep(const StepResult& result) {
 }
 
 void Engine::MakeMasks() {
+  // After a loss, masks of a step that is gone may still be under way, and use constraints that the
+  // next masks need.
+  if (making_masks_) {
+    return;
+  }
   absl::optional<Sequences::MaskWork> work = sequences_.TakeMaskWork();
   if (!work.has_value()) {
     return;
   }
-  // There is one such task for each step in flight at most, so there is room.
+  making_masks_ = true;
+  // There is one such task at a time, so there is room.
   TERMINUS_CHECK(mask_pool_.TrySchedule([this, work = *std::move(work)] {
     StepMasks masks(work.rows.size());
     mask_pool_.ParallelFor(static_cast<int>(masks.size()), [&](int row) {
       masks[static_cast<size_t>(row)] = MakeMask(work.rows[static_cast<size_t>(row)]);
     });
     stage_->SendMasks(work.step, std::move(masks));
+    Post([this] { making_masks_ = false; });
   }));
 }
 

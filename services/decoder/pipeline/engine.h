@@ -96,6 +96,7 @@ class Engine {
   // device for itself. `planned_` has the steps in flight, oldest first.
   Sequences sequences_;
   absl::Time step_begin_;
+  bool making_masks_ = false;
   std::deque<PlannedStep> planned_;
   StepPacer pacer_;
   // When the next step is to be planned; InfiniteFuture: once something else happens.

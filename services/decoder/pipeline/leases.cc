@@ -8,10 +8,33 @@
 namespace terminus::services::decoder::pipeline {
 
 Leases::Leases(int kv_blocks, int slots, EngineMetrics& metrics)
-    : metrics_(metrics), tables_(kv_blocks) {
+    : kv_blocks_(kv_blocks), slots_(slots), metrics_(metrics) {
+  tables_.emplace(kv_blocks_);
+  FreeAllSlots();
+}
+
+void Leases::FreeAllSlots() {
+  free_slots_.clear();
   // The lowest slots are given out first.
-  for (int32_t slot = slots - 1; slot >= 0; --slot) {
+  for (int32_t slot = slots_ - 1; slot >= 0; --slot) {
     free_slots_.push_back(slot);
+  }
+}
+
+void Leases::Reset(absl::Time now) {
+  for (const auto& [key, lease] : leases_) {
+    ObserveRelease(lease, now);
+  }
+  leases_.clear();
+  closed_.clear();
+  closed_slots_.clear();
+  FreeAllSlots();
+  tables_.emplace(kv_blocks_);
+}
+
+void Leases::ObserveRelease(const Lease& lease, absl::Time now) {
+  if (lease.cancelled.has_value()) {
+    metrics::Observe(metrics_.cancel_to_release_seconds, now - *lease.cancelled);
   }
 }
 
@@ -21,13 +44,13 @@ int Leases::Open(uint64_t key, absl::Span<const int32_t> tokens, cache::BlockTab
   TERMINUS_CHECK(inserted);
   entry->second.slot = free_slots_.back();
   free_slots_.pop_back();
-  return tables_.Open(key, tokens, soft);
+  return tables_->Open(key, tokens, soft);
 }
 
 absl::Span<const int32_t> Leases::Grow(uint64_t key, int tokens) {
-  const size_t before = tables_.Blocks(key).size();
-  TERMINUS_CHECK(tables_.Grow(key, tokens));
-  return tables_.Blocks(key).subspan(before);
+  const size_t before = tables_->Blocks(key).size();
+  TERMINUS_CHECK(tables_->Grow(key, tokens));
+  return tables_->Blocks(key).subspan(before);
 }
 
 void Leases::BeginStep(uint64_t key) {
@@ -68,13 +91,11 @@ bool Leases::Close(uint64_t key, absl::optional<absl::Time> cancelled, absl::Tim
 
 void Leases::Return(uint64_t key, absl::Time now) {
   const auto found = leases_.find(key);
-  if (found->second.cancelled.has_value()) {
-    metrics::Observe(metrics_.cancel_to_release_seconds, now - *found->second.cancelled);
-  }
+  ObserveRelease(found->second, now);
   free_slots_.push_back(found->second.slot);
   closed_slots_.push_back(found->second.slot);
   leases_.erase(found);
-  tables_.Close(key);
+  tables_->Close(key);
 }
 
 scheduler::Supply Leases::slots() const {
@@ -83,9 +104,9 @@ scheduler::Supply Leases::slots() const {
 }
 
 scheduler::Supply Leases::blocks() const {
-  scheduler::Supply blocks{.available = tables_.pool().available()};
+  scheduler::Supply blocks{.available = tables_->pool().available()};
   for (const uint64_t key : closed_) {
-    blocks.coming += tables_.OwnBlocks(key);
+    blocks.coming += tables_->OwnBlocks(key);
   }
   return blocks;
 }

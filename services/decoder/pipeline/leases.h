@@ -40,6 +40,9 @@ class Leases {
   // of it. A key without a lease is left alone (true).
   bool Close(uint64_t key, absl::optional<absl::Time> cancelled, absl::Time now);
 
+  // Takes all leases back at once, with what the prefix cache has: the stage has lost everything.
+  void Reset(absl::Time now);
+
   int slot(uint64_t key) const { return leases_.at(key).slot; }
   bool in_flight(uint64_t key) const { return leases_.at(key).steps > 0; }
 
@@ -50,8 +53,8 @@ class Leases {
   // Slots that were returned since the last call.
   std::vector<int32_t> TakeClosedSlots();
 
-  cache::BlockTables& tables() { return tables_; }
-  const cache::BlockTables& tables() const { return tables_; }
+  cache::BlockTables& tables() { return *tables_; }
+  const cache::BlockTables& tables() const { return *tables_; }
 
  private:
   struct Lease {
@@ -62,9 +65,13 @@ class Leases {
   };
 
   void Return(uint64_t key, absl::Time now);
+  void ObserveRelease(const Lease& lease, absl::Time now);
+  void FreeAllSlots();
 
+  const int kv_blocks_;
+  const int slots_;
   EngineMetrics& metrics_;
-  cache::BlockTables tables_;
+  absl::optional<cache::BlockTables> tables_;
   std::vector<int32_t> free_slots_;
   std::vector<int32_t> closed_slots_;
   absl::flat_hash_map<uint64_t, Lease> leases_;

@@ -166,6 +166,25 @@ void Sequences::Apply(const StepResult& result, absl::Time now) {
   ShowGauges();
 }
 
+void Sequences::Lose(absl::Time now) {
+  steps_.clear();
+  leases_.Reset(now);
+  dropped_soft_tokens_.clear();
+  for (auto& [hash, use] : soft_tokens_) {
+    use.sent = false;
+  }
+  for (auto& [key, sequence] : sequences_) {
+    if (sequence.state == State::kRunning || sequence.state == State::kPreempted) {
+      sequence.state = State::kWaiting;
+      sequence.pending = 0;
+      sequence.launched = 0;
+      sequence.computed = 0;
+      sequence.last_step = 0;
+    }
+  }
+  ShowGauges();
+}
+
 void Sequences::ApplyEntry(const InStep& entry, const absl::Status& status,
                            const absl::StatusOr<models::sampling::Sampled>* sampled,
                            absl::Time now) {

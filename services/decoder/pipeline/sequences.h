@@ -94,6 +94,11 @@ class Sequences {
   // Requires: `result` is of that step.
   void Apply(const StepResult& result, absl::Time now);
 
+  // The stage has lost all that it had. The steps in flight have no result, and every sequence that
+  // has blocks waits to be computed again, its tokens so far included. Nothing that was sampled
+  // before is lost, and what follows is drawn as it would have been.
+  void Lose(absl::Time now);
+
   // The work for the masks of the oldest step in flight, once for each step that needs masks. Each
   // constraint in it is the caller's alone until the step's result is applied.
   absl::optional<MaskWork> TakeMaskWork();

@@ -112,12 +112,12 @@ class Device {
  public:
   void Execute(const scheduler::StepPlan& plan) {
     CheckNewBlocks(plan);
-    const absl::Status status = table_.Apply(plan);
+    const absl::Status status = table_->Apply(plan);
     ASSERT_TRUE(status.ok()) << status;
     for (const scheduler::OpenedSlot& opened : plan.opened) {
       slots_[opened.slot] = {.generation = opened.sampling.seed, .choice = opened.sampling.choice};
     }
-    const models::decoder::ForwardInput input = table_.input();
+    const models::decoder::ForwardInput input = table_->input();
     Step step{.id = plan.step};
     size_t row = 0;
     for (size_t s = 0; s < input.slots.size(); ++s) {
@@ -132,7 +132,7 @@ class Device {
       }
       if (row < input.logits_sequences.size() &&
           input.logits_sequences[row] == static_cast<int32_t>(s)) {
-        const scheduler::SlotTable::Row& sampled = table_.rows()[row++];
+        const scheduler::SlotTable::Row& sampled = table_->rows()[row++];
         ReadBack(slot, blocks, sampled.length);
         const int index = sampled.length - static_cast<int>(PromptOf(slot.generation).size());
         slot.last_token = AnswerToken(slot.generation, slot.choice, index);
@@ -168,6 +168,14 @@ class Device {
     std::set<int32_t> blocks;
   };
   std::deque<Step>& steps() { return steps_; }
+
+  // Forgets everything, as a grid does that has lost a rank.
+  void Lose() {
+    steps_.clear();
+    slots_.clear();
+    memory_.assign(memory_.size(), {});
+    table_ = MakeTable();
+  }
 
  private:
   struct Slot {
@@ -214,13 +222,18 @@ class Device {
     return memory_[static_cast<size_t>(block * kBlockTokens + position % kBlockTokens)];
   }
 
-  scheduler::SlotTable table_{{.vocab_size = kVocabulary,
-                               .hidden_size = 1,
-                               .max_context = kMaxContext,
-                               .kv_blocks = kBlocks,
-                               .slots = kSlots,
-                               .max_tokens = kLimits.token_budget},
-                              {}};
+  static std::unique_ptr<scheduler::SlotTable> MakeTable() {
+    return std::make_unique<scheduler::SlotTable>(
+        models::decoder::RunnerInfo{.vocab_size = kVocabulary,
+                                    .hidden_size = 1,
+                                    .max_context = kMaxContext,
+                                    .kv_blocks = kBlocks,
+                                    .slots = kSlots,
+                                    .max_tokens = kLimits.token_budget},
+        models::sampling::LogitRules{});
+  }
+
+  std::unique_ptr<scheduler::SlotTable> table_ = MakeTable();
   std::map<int32_t, Slot> slots_;
   std::vector<std::pair<int32_t, int32_t>> memory_ =
       std::vector<std::pair<int32_t, int32_t>>(kBlocks * kBlockTokens);
@@ -229,7 +242,18 @@ class Device {
 
 class World {
  public:
-  explicit World(uint32_t seed) : random_(seed) {}
+  // With several stages, as many steps and one more are in flight.
+  World(uint32_t seed, int stages)
+      : random_(seed), max_steps_(stages > 1 ? static_cast<size_t>(stages) + 1 : 2) {
+    scheduler::StepLimits limits = kLimits;
+    limits.stages = stages;
+    sequences_.emplace(Sequences::Options{.limits = limits,
+                                          .max_context = kMaxContext,
+                                          .kv_blocks = kBlocks,
+                                          .slots = kSlots,
+                                          .eos_token_ids = {kEos}},
+                       metrics_);
+  }
 
   void Event() {
     now_ += absl::Milliseconds(1);
@@ -243,26 +267,28 @@ class World {
     } else if (draw < 915) {
       WithClient([&](uint64_t id, Client& client) {
         client.disturbed = true;
-        sequences_.Cancel(id, now_, now_);
+        sequences_->Cancel(id, now_, now_);
       });
     } else if (draw < 925) {
       WithClient([&](uint64_t id, Client& client) {
         client.stopped = true;
-        sequences_.Stop(id, static_cast<int>(random_() % 3), now_);
+        sequences_->Stop(id, static_cast<int>(random_() % 3), now_);
       });
     } else if (draw < 960) {
       WithClient([&](uint64_t, Client& client) { client.paused = random_() % 3 != 0; });
     } else if (draw < 999) {
       Masks();
-    } else if (random_() % 20 == 0) {
+    } else if (const uint32_t rare = random_() % 20; rare == 0) {
       EndAll();
+    } else if (rare < 12) {
+      Lose();
     }
   }
 
   // Lets everything end; all that was lent must come back.
   void Drain() {
     for (auto& [id, client] : clients_) client->paused = false;
-    for (int round = 0; !sequences_.empty() || !device_.steps().empty(); ++round) {
+    for (int round = 0; !sequences_->empty() || !device_.steps().empty(); ++round) {
       ASSERT_LT(round, 100'000) << "something is stuck";
       Plan();
       Masks();
@@ -277,6 +303,7 @@ class World {
 
   EngineMetrics& metrics() { return metrics_; }
   int ran_ahead() const { return ran_ahead_; }
+  int losses() const { return losses_; }
 
  private:
   void Arrive() {
@@ -297,14 +324,14 @@ class World {
     }
     clients_[id] = std::make_shared<Client>(id, generation.choices);
     generation.sink = clients_[id];
-    sequences_.Add(id, std::move(generation));
+    sequences_->Add(id, std::move(generation));
   }
 
   void Plan() {
-    if (device_.steps().size() == 2) {
+    if (device_.steps().size() == max_steps_) {
       return;
     }
-    const auto plan = sequences_.Plan(now_);
+    const auto plan = sequences_->Plan(now_);
     if (plan.has_value()) {
       ran_ahead_ += device_.steps().empty() ? 0 : 1;
       device_.Execute(*plan);
@@ -312,7 +339,7 @@ class World {
     }
     bool paused = false;
     for (const auto& [id, client] : clients_) paused |= !client->done && client->paused;
-    EXPECT_TRUE(paused || sequences_.empty() || !device_.steps().empty()) << "nothing is planned";
+    EXPECT_TRUE(paused || sequences_->empty() || !device_.steps().empty()) << "nothing is planned";
   }
 
   void Apply(bool fail) {
@@ -333,15 +360,15 @@ class World {
     }
     if (fail) {
       for (auto& [id, client] : clients_) client->disturbed = true;
-      sequences_.Apply({.step = step.id, .tokens = absl::InternalError("lost")}, now_);
+      sequences_->Apply({.step = step.id, .tokens = absl::InternalError("lost")}, now_);
     } else {
-      sequences_.Apply({.step = step.id, .tokens = std::move(tokens)}, now_);
+      sequences_->Apply({.step = step.id, .tokens = std::move(tokens)}, now_);
     }
     Forget();
   }
 
   void Masks() {
-    const auto work = sequences_.TakeMaskWork();
+    const auto work = sequences_->TakeMaskWork();
     if (!work.has_value()) {
       return;
     }
@@ -349,7 +376,7 @@ class World {
     for (const Sequences::MaskRow& row : work->rows) {
       if (row.constraint != nullptr && random_() % 500 == 0) {
         Disturb(row.id);
-        sequences_.End(row.id, absl::InvalidArgumentError("its mask takes too long"), now_);
+        sequences_->End(row.id, absl::InvalidArgumentError("its mask takes too long"), now_);
       }
     }
     Forget();
@@ -357,9 +384,19 @@ class World {
 
   void EndAll() {
     for (auto& [id, client] : clients_) client->disturbed = true;
-    sequences_.EndAll(absl::UnavailableError("another model is loaded"), now_);
-    EXPECT_TRUE(sequences_.empty());
+    sequences_->EndAll(absl::UnavailableError("another model is loaded"), now_);
+    EXPECT_TRUE(sequences_->empty());
     Forget();
+  }
+
+  // The clients notice nothing.
+  void Lose() {
+    device_.Lose();
+    sequences_->Lose(now_);
+    EXPECT_EQ(sequences_->steps_in_flight(), 0);
+    EXPECT_EQ(metrics_.used_blocks.Value(), 0);
+    EXPECT_EQ(metrics_.cached_blocks.Value(), 0);
+    ++losses_;
   }
 
   void Disturb(uint64_t id) {
@@ -386,24 +423,21 @@ class World {
   }
 
   std::mt19937 random_;
+  const size_t max_steps_;
   absl::Time now_ = absl::UnixEpoch();
   metrics::Registry registry_{"test"};
   EngineMetrics metrics_{registry_};
-  Sequences sequences_{{.limits = kLimits,
-                        .max_context = kMaxContext,
-                        .kv_blocks = kBlocks,
-                        .slots = kSlots,
-                        .eos_token_ids = {kEos}},
-                       metrics_};
+  absl::optional<Sequences> sequences_;
   Device device_;
   uint64_t last_id_ = 0;
   std::map<uint64_t, std::shared_ptr<Client>> clients_;
   int ran_ahead_ = 0;
+  int losses_ = 0;
 };
 
 TEST(SequencesProperty, AMillionRandomEventsLeakNothingAndChangeNoToken) {
   for (uint32_t seed = 0; seed < 20 && !::testing::Test::HasFailure(); ++seed) {
-    World world(seed);
+    World world(seed, /*stages=*/seed % 2 == 0 ? 1 : 3);
     for (int event = 0; event < 50'000 && !::testing::Test::HasFailure(); ++event) {
       world.Event();
       if (event % 5'000 == 4'999) {
@@ -413,6 +447,7 @@ TEST(SequencesProperty, AMillionRandomEventsLeakNothingAndChangeNoToken) {
     EXPECT_GT(world.metrics().preemptions.Value(), 100) << "memory was never short";
     EXPECT_GT(world.metrics().cached_prompt_tokens.Value(), 1000) << "no prefix was shared";
     EXPECT_GT(world.ran_ahead(), 1000) << "no step was planned ahead";
+    EXPECT_GT(world.losses(), 5) << "nothing was lost";
   }
 }
 

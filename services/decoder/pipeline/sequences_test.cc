@@ -132,6 +132,31 @@ TEST_F(SequencesTest, RunsAheadWithTokensFromTheSampler) {
   EXPECT_THAT(Plan().entries[0].tokens, ElementsAre(12));
 }
 
+TEST_F(SequencesTest, AStageThatLostAllComputesTheTokensSoFarAgain) {
+  Start();
+  const auto sink = Add({1, 2, 3}, 6);
+  Apply(Plan(), {10});
+  const auto second = Plan();
+  const auto third = Plan();
+  ASSERT_EQ(second.entries.size() + third.entries.size(), 2u);
+  sequences_->Lose(now_);
+  EXPECT_EQ(sequences_->steps_in_flight(), 0);
+  table_.emplace(models::decoder::RunnerInfo{.vocab_size = 100,
+                                             .hidden_size = 1,
+                                             .max_context = 64,
+                                             .kv_blocks = 16,
+                                             .slots = 8,
+                                             .max_tokens = 256},
+                 models::sampling::LogitRules{});
+  // The client has 10; 11 and 12 were never heard of.
+  const auto again = Plan();
+  ASSERT_EQ(again.opened.size(), 1u);
+  EXPECT_EQ(again.opened[0].computed, 0) << "no block has its keys and values";
+  EXPECT_THAT(again.entries[0].tokens, ElementsAre(1, 2, 3, 10));
+  Apply(again, {11});
+  EXPECT_THAT(sink->tokens[0], ElementsAre(10, 11));
+}
+
 TEST_F(SequencesTest, TheLastTokenByLengthIsNotComputed) {
   Start();
   const auto sink = Add({1, 2, 3}, 2);

@@ -26,6 +26,10 @@ struct StepResult {
   absl::Duration host_time;
   // The device had nothing to do when the step was given to it.
   bool late = false;
+  // The stage has lost all that it had: slots, keys and values, soft tokens. This is no step's
+  // result: none of the steps in flight will have one. Later steps are executed, by plans that
+  // begin anew.
+  bool lost = false;
 };
 
 // The masks of a step: one for each entry that samples from a constrained slot, in their order. A
