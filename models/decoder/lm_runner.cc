@@ -40,7 +40,7 @@ RunnerInfo MakeInfo(const CausalLm& lm, const LmRunner::Options& options) {
 
 }  // namespace
 
-LmRunner::LmRunner(std::unique_ptr<CausalLm> lm, sampling::LogitRules rules, Options options,
+LmRunner::LmRunner(std::shared_ptr<CausalLm> lm, sampling::LogitRules rules, Options options,
                    std::unique_ptr<StageLinks> links)
     : lm_(std::move(lm)),
       rules_(std::move(rules)),

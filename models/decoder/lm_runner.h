@@ -31,9 +31,10 @@ class LmRunner final : public StepRunner {
     int pipeline_steps = 1;
   };
 
-  // `links` connect a stage of a pipeline; null where the model is first and last stage in one.
+  // `links` connect a stage of a pipeline; null where the model is first and last stage in one. A
+  // model may get another runner once the first is gone, and then has lost all its sequences.
   // Requires: the last stage has the tokens of the rules.
-  LmRunner(std::unique_ptr<CausalLm> lm, sampling::LogitRules rules, Options options,
+  LmRunner(std::shared_ptr<CausalLm> lm, sampling::LogitRules rules, Options options,
            std::unique_ptr<StageLinks> links = nullptr);
 
   const RunnerInfo& info() const override { return info_; }
@@ -73,7 +74,7 @@ class LmRunner final : public StepRunner {
   absl::Status CheckRow(const SampleRow& row) const;
   absl::StatusOr<sampling::Sampled> SampleRowOf(const Slot& slot, const SampleRow& row) const;
 
-  const std::unique_ptr<CausalLm> lm_;
+  const std::shared_ptr<CausalLm> lm_;
   const sampling::LogitRules rules_;
   const std::unique_ptr<StageLinks> links_;
   const int pipeline_steps_;

@@ -11,10 +11,9 @@ namespace terminus::models::decoder {
 
 // Makes the runner that executes steps of a model from LoadCausalLm. A GPU engine is a runner
 // itself, with the slots and tokens of its LmOptions; any other model gets an LmRunner with
-// `options`, and with `links` where it is one of several stages. Requires: the vocabulary holds the
-// tokens of `rules`. No torch in this header.
+// `options`. Requires: the model is the only stage, and its vocabulary holds the tokens of `rules`.
+// No torch in this header.
 std::unique_ptr<StepRunner> MakeRunner(std::unique_ptr<CausalLm> lm, sampling::LogitRules rules,
-                                       LmRunner::Options options,
-                                       std::unique_ptr<StageLinks> links = nullptr);
+                                       LmRunner::Options options);
 
 }  // namespace terminus::models::decoder

@@ -132,7 +132,7 @@ void Channel::Lose(const absl::Status& why) {
   }
   changed_.NotifyAll();
   shutdown(fd_.get(), SHUT_RDWR);
-  on_lost_(absl::UnavailableError(why.message()));
+  on_lost_(absl::IsDeadlineExceeded(why) ? why : absl::UnavailableError(why.message()));
 }
 
 }  // namespace terminus::services::decoder::grid

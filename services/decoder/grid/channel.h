@@ -59,8 +59,9 @@ class Channel {
     absl::Duration silence = absl::Seconds(5);
   };
 
-  // Both are called on the channel's threads and must not block. `on_lost` is called once, with
-  // UNAVAILABLE, unless the channel is destroyed before; no message comes after it.
+  // Both are called on the channel's threads and must not block. `on_lost` is called once, unless
+  // the channel is destroyed before, and no message comes after it: DEADLINE_EXCEEDED when the
+  // other side says nothing, or takes nothing; UNAVAILABLE when it has closed the connection.
   using OnMessage = std::function<void(Message)>;
   using OnLost = std::function<void(const absl::Status&)>;
 

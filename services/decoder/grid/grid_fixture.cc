@@ -32,40 +32,43 @@ RankOptions ToyGrid::rank(int number) const {
           .secret = grid.secret,
           .rank = number,
           .terms = grid.terms,
+          .join_patience = rank_patience,
           .guard = decoder::testing::CatchExceptions};
 }
 
-void ToyGrid::Start(const RankOptions& options) {
+void ToyGrid::Start(const RankOptions& options, int times) {
   absl::Status* const status = statuses_.emplace_back(std::make_unique<absl::Status>()).get();
-  threads_.emplace_back([this, options, status] {
-    *status = RunRank(
-        options, [&](const Placement& placement, const Meet& meet) -> absl::StatusOr<LoadedRank> {
-          const int stage = placement.stage();
-          const int stages = placement.shape.pipeline;
-          auto communicator = meet();
-          if (!communicator.ok()) {
-            return communicator.status();
-          }
+  const LoadRank load = [this](const Placement& placement) -> absl::StatusOr<LoadedRank> {
+    const int stage = placement.stage();
+    const int stages = placement.shape.pipeline;
+    const auto lm = std::make_shared<decoder::testing::ToyPipelineStage>(model_, stage, stages);
+    const int steps = placement.steps();
+    return LoadedRank{
+        .make_runner = [=](std::shared_ptr<collective::Communicator> communicator)
+            -> absl::StatusOr<std::unique_ptr<models::decoder::StepRunner>> {
           auto links = std::make_unique<CollectiveLinks>(
-              *communicator,
+              std::move(communicator),
               CollectiveLinks::Neighbours{
                   .previous = stage - 1, .next = stage + 1, .first = 0, .last = stages - 1},
-              absl::Seconds(60), /*max_sends=*/2 * placement.steps());
-          return LoadedRank{
-              .runner = std::make_unique<LmRunner>(
-                  std::make_unique<decoder::testing::ToyPipelineStage>(model_, stage, stages),
-                  models::sampling::LogitRules{},
-                  LmRunner::Options{
-                      .slots = 64, .max_tokens = 1024, .pipeline_steps = placement.steps()},
-                  std::move(links)),
-              .rules = {}};
-        });
+              absl::Seconds(60), /*max_sends=*/2 * steps);
+          return std::make_unique<LmRunner>(
+              lm, models::sampling::LogitRules{},
+              LmRunner::Options{.slots = 64, .max_tokens = 1024, .pipeline_steps = steps},
+              std::move(links));
+        },
+        .rules = {}};
+  };
+  threads_.emplace_back([options, times, load, status] {
+    *status = RunRank(options, load);
+    for (int time = 1; time < times && !status->ok(); ++time) {
+      *status = RunRank(options, load);
+    }
   });
 }
 
-void ToyGrid::StartAll() {
+void ToyGrid::StartAll(int times) {
   for (int number = 0; number < shape.world(); ++number) {
-    Start(rank(number));
+    Start(rank(number), times);
   }
 }
 
@@ -82,13 +85,12 @@ std::vector<absl::Status> ToyGrid::Join() {
   return statuses;
 }
 
-absl::StatusOr<std::unique_ptr<GridStage>> ToyGrid::Open(
-    const models::sampling::LogitRules& rules) const {
-  auto ranks = Gather(front());
-  if (!ranks.ok()) {
-    return ranks.status();
-  }
-  return GridStage::Create({.shape = shape, .rules = rules}, *std::move(ranks));
+absl::StatusOr<std::unique_ptr<GridStage>> ToyGrid::Open(int max_losses) const {
+  return GridStage::Create(
+      {.shape = shape,
+       .rules = {},
+       .gather = [options = front()](const std::set<int>&) { return Gather(options); },
+       .max_losses = max_losses});
 }
 
 }  // namespace terminus::services::decoder::grid

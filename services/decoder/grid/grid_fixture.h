@@ -22,17 +22,18 @@ class ToyGrid {
 
   GridOptions front() const;
   RankOptions rank(int number) const;
-  // Runs a rank in a thread.
-  void Start(const RankOptions& options);
-  void StartAll();
+  // Runs a rank in a thread; `times` times, if it ends by an error.
+  void Start(const RankOptions& options, int times = 1);
+  void StartAll(int times = 1);
   // Waits for all ranks that were started, and returns what each of them ended with.
   std::vector<absl::Status> Join();
 
   // Gathers all ranks and waits until they are ready.
-  absl::StatusOr<std::unique_ptr<GridStage>> Open(
-      const models::sampling::LogitRules& rules = {}) const;
+  absl::StatusOr<std::unique_ptr<GridStage>> Open(int max_losses = 3) const;
 
   const GridShape shape;
+  // How long a rank looks for a front.
+  absl::Duration rank_patience = absl::Seconds(60);
 
  private:
   const decoder::testing::ToyLm::Options model_;

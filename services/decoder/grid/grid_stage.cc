@@ -37,19 +37,10 @@ models::decoder::RunnerInfo Common(
 GridStage::GridStage(Options options)
     : options_(std::move(options)), ready_(static_cast<size_t>(options_.shape.world())) {}
 
-absl::StatusOr<std::unique_ptr<GridStage>> GridStage::Create(Options options, Ranks ranks) {
+absl::StatusOr<std::unique_ptr<GridStage>> GridStage::Create(Options options) {
   std::unique_ptr<GridStage> stage(new GridStage(std::move(options)));
-  GridStage* const self = stage.get();
-  for (auto& [rank, fd] : ranks) {
-    const int number = rank;
-    stage->channels_.push_back(std::make_unique<Channel>(
-        std::move(fd), [self, number](Message message) { self->Take(number, std::move(message)); },
-        [self, number](const absl::Status& why) {
-          self->Fail(base::Annotate(why, absl::StrCat("rank ", number, " is lost")));
-        },
-        stage->options_.channel));
-  }
-  TERMINUS_RETURN_IF_ERROR(stage->WaitUntilReady());
+  TERMINUS_RETURN_IF_ERROR(stage->Connect());
+  stage->recoverer_ = std::thread([self = stage.get()] { self->Recover(); });
   return stage;
 }
 
@@ -58,8 +49,15 @@ GridStage::~GridStage() {
     base::MutexLock lock(mutex_);
     closing_ = true;
   }
-  SendAll({MessageType::kClose, ""});
-  channels_.clear();
+  changed_.NotifyAll();
+  if (recoverer_.joinable()) {
+    recoverer_.join();
+  }
+  {
+    base::MutexLock lock(channels_mutex_);
+    Send({.message = {MessageType::kClose, ""}});
+  }
+  DropChannels();
 }
 
 pipeline::StageFactory GridStage::Factory(std::unique_ptr<GridStage> stage) {
@@ -74,12 +72,58 @@ pipeline::StageFactory GridStage::Factory(std::unique_ptr<GridStage> stage) {
   };
 }
 
-absl::Status GridStage::WaitUntilReady() {
+absl::Status GridStage::Connect() {
+  std::set<int> silent;
+  {
+    base::MutexLock lock(mutex_);
+    trouble_ = absl::OkStatus();
+    ready_.assign(ready_.size(), absl::nullopt);
+    silent.swap(silent_);
+  }
+  TERMINUS_ASSIGN_OR_RETURN(Ranks ranks, options_.gather(silent));
+  {
+    base::MutexLock lock(channels_mutex_);
+    for (auto& [rank, fd] : ranks) {
+      const int number = rank;
+      channels_.push_back(std::make_unique<Channel>(
+          std::move(fd), [this, number](Message message) { Take(number, std::move(message)); },
+          [this, number](const absl::Status& why) {
+            if (absl::IsDeadlineExceeded(why)) {
+              base::MutexLock lock(mutex_);
+              silent_.insert(number);
+            }
+            Lose(base::Annotate(why, absl::StrCat("rank ", number, " is lost")));
+          },
+          options_.channel));
+    }
+  }
+  TERMINUS_ASSIGN_OR_RETURN(const models::decoder::RunnerInfo info, WaitUntilReady());
+  base::MutexLock channels_lock(channels_mutex_);
+  base::MutexLock lock(mutex_);
+  if (info_.kv_blocks == 0) {
+    info_ = info;
+  } else if (info.kv_blocks < info_.kv_blocks || info.slots < info_.slots ||
+             info.max_tokens < info_.max_tokens) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the ranks came back with ", info.kv_blocks, " KV blocks, ", info.slots,
+                     " slots and ", info.max_tokens, " tokens a step, fewer than before"));
+  }
+  state_ = State::kUp;
+  for (const Outgoing& outgoing : std::exchange(held_, {})) {
+    Send(outgoing);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<models::decoder::RunnerInfo> GridStage::WaitUntilReady() {
   const absl::Time deadline = absl::Now() + options_.load_patience;
   base::MutexLock lock(mutex_);
   while (true) {
-    if (!failure_.ok()) {
-      return failure_;
+    if (!trouble_.ok()) {
+      return trouble_;
+    }
+    if (closing_) {
+      return absl::CancelledError("the grid is closed");
     }
     std::vector<int> missing;
     for (size_t rank = 0; rank < ready_.size(); ++rank) {
@@ -88,8 +132,7 @@ absl::Status GridStage::WaitUntilReady() {
       }
     }
     if (missing.empty()) {
-      info_ = Common(ready_, options_.shape);
-      return absl::OkStatus();
+      return Common(ready_, options_.shape);
     }
     if (!changed_.WaitUntil(mutex_, deadline)) {
       return absl::DeadlineExceededError(
@@ -99,34 +142,102 @@ absl::Status GridStage::WaitUntilReady() {
   }
 }
 
-void GridStage::Submit(scheduler::StepPlan plan) {
-  bool failed = false;
-  {
-    base::MutexLock lock(mutex_);
-    steps_.push_back(plan.step);
-    failed = !failure_.ok();
-  }
-  if (failed) {
-    FailSteps();
-    return;
-  }
-  SendAll({MessageType::kPlan, scheduler::EncodePlan(plan)});
-}
-
-void GridStage::SendMasks(uint64_t step, pipeline::StepMasks masks) {
-  const std::string payload = EncodeMasks(step, masks);
-  for (size_t rank = 0; rank < channels_.size(); ++rank) {
-    if (Samples(static_cast<int>(rank))) {
-      channels_[rank]->Send({MessageType::kMasks, payload});
+void GridStage::Recover() {
+  while (true) {
+    {
+      base::MutexLock lock(mutex_);
+      while (state_ != State::kLost && !closing_) {
+        changed_.Wait(mutex_);
+      }
+      if (closing_) {
+        return;
+      }
+      state_ = State::kConnecting;
+    }
+    const absl::Time begin = absl::Now();
+    absl::Status status;
+    for (int attempt = 0; attempt < options_.max_losses; ++attempt) {
+      DropChannels();
+      status = Connect();
+      base::MutexLock lock(mutex_);
+      if (status.ok() || closing_) {
+        break;
+      }
+    }
+    if (!status.ok()) {
+      Fail(status);
+    } else {
+      base::LogInfo(
+          absl::StrCat("the grid is back after ", absl::FormatDuration(absl::Now() - begin)));
     }
   }
 }
 
-void GridStage::Flush() { SendAll({MessageType::kFlush, ""}); }
+void GridStage::DropChannels() {
+  std::vector<std::unique_ptr<Channel>> channels;
+  {
+    base::MutexLock lock(channels_mutex_);
+    channels.swap(channels_);
+  }
+  // Without the lock: their threads may be about to report something.
+  channels.clear();
+}
 
-void GridStage::SendAll(const Message& message) {
-  for (const auto& channel : channels_) {
-    channel->Send(message);
+void GridStage::Submit(scheduler::StepPlan plan) {
+  base::MutexLock channels_lock(channels_mutex_);
+  {
+    base::MutexLock lock(mutex_);
+    if (!resumed_) {
+      return;
+    }
+    steps_.push_back(plan.step);
+    if (state_ == State::kFailed) {
+      FailSteps();
+      return;
+    }
+  }
+  SendOrHold({.message = {MessageType::kPlan, scheduler::EncodePlan(plan)}});
+}
+
+void GridStage::SendMasks(uint64_t step, pipeline::StepMasks masks) {
+  base::MutexLock channels_lock(channels_mutex_);
+  {
+    base::MutexLock lock(mutex_);
+    if (std::find(steps_.begin(), steps_.end(), step) == steps_.end()) {
+      return;
+    }
+  }
+  SendOrHold({.message = {MessageType::kMasks, EncodeMasks(step, masks)}, .masks = true});
+}
+
+void GridStage::Flush() {
+  base::MutexLock channels_lock(channels_mutex_);
+  SendOrHold({.message = {MessageType::kFlush, ""}});
+}
+
+void GridStage::Resume() {
+  base::MutexLock lock(mutex_);
+  resumed_ = true;
+}
+
+void GridStage::SendOrHold(Outgoing outgoing) {
+  {
+    base::MutexLock lock(mutex_);
+    if (state_ != State::kUp) {
+      if (resumed_ && state_ != State::kFailed) {
+        held_.push_back(std::move(outgoing));
+      }
+      return;
+    }
+  }
+  Send(outgoing);
+}
+
+void GridStage::Send(const Outgoing& outgoing) {
+  const auto first_sampler =
+      static_cast<size_t>((options_.shape.pipeline - 1) * options_.shape.tensor);
+  for (size_t rank = outgoing.masks ? first_sampler : 0; rank < channels_.size(); ++rank) {
+    channels_[rank]->Send(outgoing.message);
   }
 }
 
@@ -135,7 +246,7 @@ void GridStage::Take(int rank, Message message) {
     case MessageType::kReady: {
       auto info = DecodeInfo(message.payload);
       if (!info.ok()) {
-        Fail(info.status());
+        Lose(info.status());
         return;
       }
       base::MutexLock lock(mutex_);
@@ -144,12 +255,12 @@ void GridStage::Take(int rank, Message message) {
       return;
     }
     case MessageType::kFailed:
-      Fail(base::Annotate(DecodeStatus(message.payload), absl::StrCat("rank ", rank)));
+      Lose(base::Annotate(DecodeStatus(message.payload), absl::StrCat("rank ", rank)));
       return;
     case MessageType::kResult: {
       auto result = DecodeResult(message.payload);
       if (!result.ok()) {
-        Fail(result.status());
+        Lose(result.status());
         return;
       }
       if (!Report(*std::move(result))) {
@@ -160,48 +271,73 @@ void GridStage::Take(int rank, Message message) {
     default:
       break;
   }
-  Fail(absl::InternalError(absl::StrCat("rank ", rank, " sent message ",
+  Lose(absl::InternalError(absl::StrCat("rank ", rank, " sent message ",
                                         static_cast<int>(message.type), " out of turn")));
 }
 
 bool GridStage::Report(pipeline::StepResult result) {
   base::MutexLock lock(mutex_);
-  if (!failure_.ok()) {
+  if (state_ != State::kUp) {
     return true;
   }
   if (steps_.empty() || steps_.front() != result.step) {
     return false;
   }
+  losses_ = 0;
   steps_.pop_front();
   on_result_(std::move(result));
   return true;
 }
 
+void GridStage::Lose(const absl::Status& why) {
+  {
+    base::MutexLock lock(mutex_);
+    if (closing_ || state_ == State::kFailed || state_ == State::kLost) {
+      return;
+    }
+    if (state_ == State::kConnecting) {
+      trouble_.Update(why);
+      changed_.NotifyAll();
+      return;
+    }
+    if (++losses_ <= options_.max_losses) {
+      base::LogWarning(absl::StrCat("the grid gathers again: ", why.message()));
+      state_ = State::kLost;
+      resumed_ = false;
+      steps_.clear();
+      held_.clear();
+      on_result_({.tokens = absl::UnavailableError(why.message()), .lost = true});
+      changed_.NotifyAll();
+      return;
+    }
+  }
+  Fail(why);
+}
+
 void GridStage::Fail(const absl::Status& why) {
   {
     base::MutexLock lock(mutex_);
-    if (!failure_.ok() || closing_) {
+    if (closing_ || state_ == State::kFailed) {
       return;
     }
-    failure_ = why;
-    changed_.NotifyAll();
+    state_ = State::kFailed;
+    trouble_ = why;
+    held_.clear();
+    FailSteps();
   }
   base::LogError(absl::StrCat("the grid has failed: ", why.message()));
-  FailSteps();
   if (options_.on_failure) {
     options_.on_failure(why);
   }
 }
 
 void GridStage::FailSteps() {
-  base::MutexLock lock(mutex_);
-  while (!steps_.empty() && on_result_) {
+  while (!steps_.empty()) {
     const uint64_t step = steps_.front();
     steps_.pop_front();
     on_result_({.step = step,
                 .tokens = base::MakeError(absl::StatusCode::kUnavailable, base::kReasonReplicaLost,
-                                          failure_.message()),
-                .host_time = {}});
+                                          trouble_.message())});
   }
 }
 

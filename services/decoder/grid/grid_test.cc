@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <stdexcept>
+
 #include "services/decoder/grid/grid_fixture.h"
 #include "services/decoder/pipeline/engine_fixture.h"
 
@@ -17,11 +20,15 @@ using ::testing::HasSubstr;
 
 class PipelineTest : public pipeline::EngineTest {
  protected:
-  void Open(int stages, const ToyLm::Options& model = {}) {
+  void Open(int stages, const ToyLm::Options& model = {}, int max_losses = 3) {
     model_ = model;
     grid_ = std::make_unique<ToyGrid>(GridShape{.pipeline = stages}, model);
-    grid_->StartAll();
-    auto stage = grid_->Open();
+    if (max_losses == 0) {
+      // The ranks that are left look for a front that does not come.
+      grid_->rank_patience = absl::Seconds(5);
+    }
+    grid_->StartAll(/*times=*/max_losses + 1);
+    auto stage = grid_->Open(max_losses);
     ASSERT_TRUE(stage.ok()) << stage.status();
     StartWith(GridStage::Factory(*std::move(stage)), {.max_sequences = 16});
   }
@@ -97,7 +104,7 @@ TEST_F(PipelineTest, CancelledGenerationsLeaveNothing) {
 
 // What one rank cannot go on with ends the grid, and no generation waits for ever.
 TEST_F(PipelineTest, ARankThatFailsEndsEveryGeneration) {
-  Open(2, {.throwing_token = 33});
+  Open(2, {.throwing_token = 33}, /*max_losses=*/0);
   auto good = std::make_shared<Collector>();
   auto bad = std::make_shared<Collector>();
   engine_->Submit(Ask(good, Prompt(1, 5), 100));
@@ -113,6 +120,34 @@ TEST_F(PipelineTest, ARankThatFailsEndsEveryGeneration) {
   EXPECT_EQ(late->Wait().code(), absl::StatusCode::kUnavailable);
   engine_.reset();
   EXPECT_THAT(grid_->Join(), Each(::testing::Not(absl::OkStatus())));
+}
+
+// A rank that fails is started again, and the others join again with what they have loaded.
+TEST_F(PipelineTest, AnswersGoOnAfterALossAsIfNothingHadHappened) {
+  std::atomic<bool> fails = false;
+  ToyLm::Options model;
+  model.on_step = [&](const models::decoder::StepInput&) {
+    if (fails.exchange(false)) {
+      throw std::runtime_error("a broken device");
+    }
+  };
+  Open(3, model);
+  std::vector<std::shared_ptr<Collector>> sinks;
+  for (int i = 0; i < 12; ++i) {
+    sinks.push_back(std::make_shared<Collector>());
+    engine_->Submit(Ask(sinks.back(), Prompt(i, 3 + 2 * i), 60));
+  }
+  for (int loss = 0; loss < 3; ++loss) {
+    sinks[0]->WaitForTokens(10 * (static_cast<size_t>(loss) + 1));
+    fails = true;
+  }
+  for (int i = 0; i < 12; ++i) {
+    const absl::Status status = sinks[static_cast<size_t>(i)]->Wait();
+    ASSERT_TRUE(status.ok()) << status;
+    EXPECT_EQ(sinks[static_cast<size_t>(i)]->tokens(), ToyLm::Greedy({}, Prompt(i, 3 + 2 * i), 60));
+  }
+  ExpectNoBlockUsed();
+  ExpectAllEnded();
 }
 
 TEST(Gather, StrangersAndWrongRanksAreRefusedWhileTheRightOnesAreWaitedFor) {
@@ -161,6 +196,7 @@ TEST(Gather, MissingRanksAreNamed) {
 
 TEST(Gather, ASecondRankWithTheSameNumberIsRefused) {
   ToyGrid grid({.pipeline = 2});
+  grid.rank_patience = absl::Seconds(2);
   grid.Start(grid.rank(0));
   grid.Start(grid.rank(0));
   GridOptions options = grid.front();

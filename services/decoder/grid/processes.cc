@@ -7,9 +7,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/base/status_macros.h"
 
 namespace terminus::services::decoder::grid {
 namespace {
@@ -59,17 +62,29 @@ std::string Describe(int status) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<RankProcesses>> RankProcesses::Start(
-    const std::vector<Command>& commands) {
-  std::unique_ptr<RankProcesses> processes(new RankProcesses());
-  for (const Command& command : commands) {
-    const absl::StatusOr<pid_t> pid = Spawn(command);
-    if (!pid.ok()) {
-      return pid.status();
+RankProcesses::RankProcesses(std::vector<Command> commands)
+    : commands_(std::move(commands)), pids_(commands_.size(), -1) {}
+
+void RankProcesses::Kill(const std::set<int>& ranks) {
+  for (const int rank : ranks) {
+    pid_t& pid = pids_[static_cast<size_t>(rank)];
+    if (pid > 0) {
+      kill(pid, SIGKILL);
+      waitpid(pid, nullptr, 0);
+      pid = -1;
     }
-    processes->pids_.push_back(*pid);
   }
-  return processes;
+}
+
+absl::Status RankProcesses::StartMissing() {
+  // Those that have ended meanwhile.
+  Check().IgnoreError();
+  for (size_t rank = 0; rank < pids_.size(); ++rank) {
+    if (pids_[rank] < 0) {
+      TERMINUS_ASSIGN_OR_RETURN(pids_[rank], Spawn(commands_[rank]));
+    }
+  }
+  return absl::OkStatus();
 }
 
 RankProcesses::~RankProcesses() {
@@ -81,12 +96,11 @@ RankProcesses::~RankProcesses() {
     Check().IgnoreError();
     absl::SleepFor(kLook);
   }
-  for (const pid_t pid : pids_) {
-    if (pid > 0) {
-      kill(pid, SIGKILL);
-      waitpid(pid, nullptr, 0);
-    }
+  std::set<int> all;
+  for (size_t rank = 0; rank < pids_.size(); ++rank) {
+    all.insert(static_cast<int>(rank));
   }
+  Kill(all);
 }
 
 absl::Status RankProcesses::Check() {

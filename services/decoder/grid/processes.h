@@ -2,12 +2,11 @@
 
 #include <sys/types.h>
 
-#include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 
 namespace terminus::services::decoder::grid {
 
@@ -21,8 +20,8 @@ class RankProcesses {
     std::vector<std::string> environment;
   };
 
-  // Starts `commands[rank]` for each rank. Their output goes where this process's goes.
-  static absl::StatusOr<std::unique_ptr<RankProcesses>> Start(const std::vector<Command>& commands);
+  // `commands[rank]` starts a rank. Its output goes where this process's goes.
+  explicit RankProcesses(std::vector<Command> commands);
 
   // Waits for them for a while, as they end when the front leaves them, and then kills those left.
   ~RankProcesses();
@@ -30,15 +29,18 @@ class RankProcesses {
   RankProcesses(const RankProcesses&) = delete;
   RankProcesses& operator=(const RankProcesses&) = delete;
 
+  // Kills these ranks, and waits for their ends.
+  void Kill(const std::set<int>& ranks);
+
+  // Starts every rank that does not run.
+  absl::Status StartMissing();
+
   // UNAVAILABLE: one has ended; says which, and how.
   absl::Status Check();
 
-  const std::vector<pid_t>& pids() const { return pids_; }
-
  private:
-  RankProcesses() = default;
-
-  // -1: it has been waited for.
+  const std::vector<Command> commands_;
+  // By rank; -1: it does not run.
   std::vector<pid_t> pids_;
 };
 

@@ -4,7 +4,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "absl/types/optional.h"
 #include "common/base/errors.h"
+#include "common/base/log.h"
 #include "common/base/mutex.h"
 #include "common/base/status_macros.h"
 #include "common/collective/factory.h"
@@ -15,43 +17,55 @@
 namespace terminus::services::decoder::grid {
 namespace {
 
-// Takes the front's messages and gives the results back. Thread-safe.
+constexpr absl::Duration kRetryPause = absl::Milliseconds(50);
+
+// Whether a step's error says that another rank is gone, and not that this one has failed.
+bool IsLoss(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kUnavailable ||
+         status.code() == absl::StatusCode::kCancelled ||
+         status.code() == absl::StatusCode::kDeadlineExceeded;
+}
+
+// One time in the grid, from the welcome to the first loss. Thread-safe.
 class Session {
  public:
   Session(const RankOptions& options, Placement placement)
       : options_(options), placement_(std::move(placement)) {}
 
-  absl::Status Run(collective::socket::Fd fd, const LoadRank& load) {
+  // OK: the front has ended the grid. `*lost` says of an error that the rank may join again.
+  absl::Status Run(collective::socket::Fd fd, const LoadRank& load,
+                   absl::optional<LoadedRank>* loaded, bool* lost) {
     Channel channel(
         std::move(fd), [this](Message message) { Take(std::move(message)); },
-        [this](const absl::Status& why) { End(base::Annotate(why, "the front is lost")); },
+        [this](const absl::Status& why) { End(base::Annotate(why, "the front is lost"), true); },
         options_.channel);
-    absl::Status status = Execute(channel, load);
-    if (!status.ok()) {
+    absl::Status status = options_.guard([&] { return Execute(channel, load, loaded); });
+    base::MutexLock lock(mutex_);
+    if (ended_) {
+      status = status_;
+    }
+    *lost = ended_ && lost_;
+    if (!status.ok() && !*lost) {
       channel.Send({MessageType::kFailed, EncodeStatus(status)});
     }
-    {
-      base::MutexLock lock(mutex_);
-      loop_ = nullptr;
-      communicator_ = nullptr;
-    }
+    communicator_ = nullptr;
     return status;
   }
 
  private:
-  absl::Status Execute(Channel& channel, const LoadRank& load) {
-    LoadedRank loaded;
-    TERMINUS_RETURN_IF_ERROR(options_.guard([&]() -> absl::Status {
-      TERMINUS_ASSIGN_OR_RETURN(loaded, load(placement_, [this] { return Meet(); }));
-      return absl::OkStatus();
-    }));
-    const models::decoder::RunnerInfo info = loaded.runner->info();
+  absl::Status Execute(Channel& channel, const LoadRank& load, absl::optional<LoadedRank>* loaded) {
+    if (!loaded->has_value()) {
+      TERMINUS_ASSIGN_OR_RETURN(*loaded, load(placement_));
+    }
+    TERMINUS_ASSIGN_OR_RETURN(auto communicator, Meet());
+    TERMINUS_ASSIGN_OR_RETURN(auto runner, (*loaded)->make_runner(std::move(communicator)));
+    const models::decoder::RunnerInfo info = runner->info();
     // All ranks of the last stage sample the same; the first of them reports it.
     const bool reports = info.samples && placement_.rank % placement_.shape.tensor == 0;
-    pipeline::StepLoop loop(std::move(loaded.runner), std::move(loaded.rules), options_.guard,
+    pipeline::StepLoop loop(std::move(runner), (*loaded)->rules, options_.guard,
                             [&](const pipeline::StepResult& result) {
                               if (!result.tokens.ok()) {
-                                End(result.tokens.status());
+                                End(result.tokens.status(), IsLoss(result.tokens.status()));
                               } else if (reports) {
                                 channel.Send({MessageType::kResult, EncodeResult(result)});
                               }
@@ -67,18 +81,23 @@ class Session {
     loop.Run();
     base::MutexLock lock(mutex_);
     loop_ = nullptr;
-    return status_;
+    return absl::OkStatus();
   }
 
   absl::StatusOr<std::shared_ptr<collective::Communicator>> Meet() {
-    TERMINUS_ASSIGN_OR_RETURN(std::shared_ptr<collective::Communicator> communicator,
-                              collective::CreateSocket({.rank = placement_.rank,
-                                                        .size = placement_.shape.world(),
-                                                        .address = placement_.meeting,
-                                                        .job = placement_.job},
-                                                       absl::Now() + options_.meet_patience));
+    absl::StatusOr<std::shared_ptr<collective::Communicator>> communicator =
+        collective::CreateSocket({.rank = placement_.rank,
+                                  .size = placement_.shape.world(),
+                                  .address = placement_.meeting,
+                                  .job = placement_.job},
+                                 absl::Now() + options_.meet_patience);
     base::MutexLock lock(mutex_);
-    communicator_ = communicator;
+    if (!communicator.ok()) {
+      // The others did not come, and the front knows why.
+      EndLocked(communicator.status(), /*lost=*/true);
+      return communicator;
+    }
+    communicator_ = *communicator;
     if (ended_) {
       return absl::CancelledError("the rank is ended");
     }
@@ -88,7 +107,7 @@ class Session {
   void Take(Message message) {
     base::MutexLock lock(mutex_);
     if (message.type == MessageType::kClose) {
-      EndLocked(absl::OkStatus());
+      EndLocked(absl::OkStatus(), /*lost=*/false);
       return;
     }
     if (loop_ == nullptr) {
@@ -97,13 +116,13 @@ class Session {
     switch (message.type) {
       case MessageType::kPlan: {
         absl::StatusOr<scheduler::StepPlan> plan = scheduler::DecodePlan(message.payload);
-        plan.ok() ? loop_->Submit(*std::move(plan)) : EndLocked(plan.status());
+        plan.ok() ? loop_->Submit(*std::move(plan)) : EndLocked(plan.status(), /*lost=*/false);
         return;
       }
       case MessageType::kMasks: {
         auto masks = DecodeMasks(message.payload);
         masks.ok() ? loop_->SendMasks(masks->first, std::move(masks->second))
-                   : EndLocked(masks.status());
+                   : EndLocked(masks.status(), /*lost=*/false);
         return;
       }
       case MessageType::kFlush:
@@ -111,22 +130,24 @@ class Session {
         return;
       default:
         EndLocked(absl::InvalidArgumentError(
-            absl::StrCat("message ", static_cast<int>(message.type), " from the front")));
+                      absl::StrCat("message ", static_cast<int>(message.type), " from the front")),
+                  /*lost=*/false);
     }
   }
 
-  void End(const absl::Status& status) {
+  void End(const absl::Status& status, bool lost) {
     base::MutexLock lock(mutex_);
-    EndLocked(status);
+    EndLocked(status, lost);
   }
 
   // The first reason counts. Wakes whatever waits for another rank or for a plan.
-  void EndLocked(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  void EndLocked(const absl::Status& status, bool lost) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (ended_) {
       return;
     }
     ended_ = true;
     status_ = status;
+    lost_ = lost;
     if (communicator_ != nullptr) {
       communicator_->Abort(status.ok() ? "the grid is closed" : std::string(status.message()));
     }
@@ -141,18 +162,36 @@ class Session {
   pipeline::StepLoop* loop_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::shared_ptr<collective::Communicator> communicator_ ABSL_GUARDED_BY(mutex_);
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  bool lost_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace
 
 absl::Status RunRank(const RankOptions& options, const LoadRank& load) {
-  const absl::Time deadline = absl::Now() + options.join_patience;
-  TERMINUS_ASSIGN_OR_RETURN(collective::socket::Fd fd,
-                            collective::socket::Connect(options.front, deadline));
-  TERMINUS_ASSIGN_OR_RETURN(Placement placement,
-                            Join(fd, options.secret, options.rank, options.terms, deadline));
-  return Session(options, std::move(placement)).Run(std::move(fd), load);
+  absl::optional<LoadedRank> loaded;
+  while (true) {
+    const absl::Time deadline = absl::Now() + options.join_patience;
+    TERMINUS_ASSIGN_OR_RETURN(collective::socket::Fd fd,
+                              collective::socket::Connect(options.front, deadline));
+    absl::StatusOr<Placement> placement =
+        Join(fd, options.secret, options.rank, options.terms, deadline);
+    if (!placement.ok() && absl::IsUnavailable(placement.status()) && absl::Now() < deadline) {
+      // The front has given up this round, or is gone.
+      absl::SleepFor(kRetryPause);
+      continue;
+    }
+    if (!placement.ok()) {
+      return placement.status();
+    }
+    bool lost = false;
+    const absl::Status status =
+        Session(options, *std::move(placement)).Run(std::move(fd), load, &loaded, &lost);
+    if (!lost) {
+      return status;
+    }
+    base::LogWarning(absl::StrCat("joins again: ", status.message()));
+  }
 }
 
 }  // namespace terminus::services::decoder::grid

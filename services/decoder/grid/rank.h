@@ -30,21 +30,22 @@ struct RankOptions {
   pipeline::StepLoop::Guard guard;
 };
 
-// Connects this rank with the others; called once its part of the model is loaded.
-using Meet = std::function<absl::StatusOr<std::shared_ptr<collective::Communicator>>()>;
-
-// A rank's part of the model.
+// A rank's part of the model, once loaded.
 struct LoadedRank {
-  std::unique_ptr<models::decoder::StepRunner> runner;
+  // Makes its runner, which is connected with the other ranks. Called again after another rank was
+  // lost, when the earlier runner is gone.
+  std::function<absl::StatusOr<std::unique_ptr<models::decoder::StepRunner>>(
+      std::shared_ptr<collective::Communicator>)>
+      make_runner;
   // The rules that the runner applies.
   models::sampling::LogitRules rules;
 };
-using LoadRank =
-    std::function<absl::StatusOr<LoadedRank>(const Placement& placement, const Meet& meet)>;
+using LoadRank = std::function<absl::StatusOr<LoadedRank>(const Placement& placement)>;
 
 // Joins a grid and executes its steps on the calling thread, which owns the device, until the front
-// ends it: OK. An error says why the rank cannot go on: it was refused, its part did not load, a
-// step failed, or the front is lost. All that the rank had is freed on return.
+// ends it: OK. When another rank or the front is lost, the rank joins again with the part that it
+// has loaded. An error says why it cannot go on: it was refused, its part did not load, a step
+// failed, or no front was found any more. All that the rank had is freed on return.
 absl::Status RunRank(const RankOptions& options, const LoadRank& load);
 
 }  // namespace terminus::services::decoder::grid

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -27,7 +28,7 @@
 #include "models/bundle/decoder.h"
 #include "models/decoder/collective_links.h"
 #include "models/decoder/llama_config.h"
-#include "models/decoder/runner.h"
+#include "models/decoder/lm_runner.h"
 #include "services/decoder/grid/processes.h"
 #include "services/decoder/grid/rank.h"
 #include "services/decoder/load/model_headers.h"
@@ -161,7 +162,7 @@ std::vector<grid::RankProcesses::Command> Commands(const models::bundle::BundleM
 // The processes that the front started, and the folder of the sockets by which they find it.
 struct Started {
   base::TempFolder folder;
-  std::unique_ptr<grid::RankProcesses> processes;
+  absl::optional<grid::RankProcesses> processes;
 };
 
 models::decoder::LayerRange LayersOf(const grid::Placement& placement) {
@@ -175,8 +176,7 @@ models::decoder::LayerRange LayersOf(const grid::Placement& placement) {
 
 absl::StatusOr<grid::LoadedRank> LoadPart(const models::bundle::BundleManifest& manifest,
                                           const config::DecoderConfig& options,
-                                          const grid::Placement& placement,
-                                          const grid::Meet& meet) {
+                                          const grid::Placement& placement) {
   const int stages = placement.shape.pipeline;
   const int stage = placement.stage();
   if (static_cast<int>(placement.layers.size()) != stages) {
@@ -190,23 +190,23 @@ absl::StatusOr<grid::LoadedRank> LoadPart(const models::bundle::BundleManifest& 
                                              .max_sequences = options.max_sequences,
                                              .max_tokens = options.token_budget,
                                              .layers = LayersOf(placement)}));
-  TERMINUS_ASSIGN_OR_RETURN(std::shared_ptr<collective::Communicator> communicator, meet());
-  std::unique_ptr<CollectiveLinks> links;
-  if (stages > 1) {
-    links = std::make_unique<CollectiveLinks>(
-        std::move(communicator),
-        CollectiveLinks::Neighbours{
-            .previous = stage - 1, .next = stage + 1, .first = 0, .last = stages - 1},
-        kLinkPatience, /*max_sends=*/2 * placement.steps());
-  }
-  grid::LoadedRank rank = {.runner = nullptr, .rules = loaded.generation.rules};
-  rank.runner = models::decoder::MakeRunner(std::move(loaded.lm), loaded.generation.rules,
-                                            {.device = loaded.device,
-                                             .slots = loaded.options.slots(),
-                                             .max_tokens = loaded.options.max_tokens,
-                                             .pipeline_steps = placement.steps()},
-                                            std::move(links));
-  return rank;
+  const models::sampling::LogitRules rules = loaded.generation.rules;
+  const models::decoder::LmRunner::Options runner = {.device = loaded.device,
+                                                     .slots = loaded.options.slots(),
+                                                     .max_tokens = loaded.options.max_tokens,
+                                                     .pipeline_steps = placement.steps()};
+  const CollectiveLinks::Neighbours neighbours = {
+      .previous = stage - 1, .next = stage + 1, .first = 0, .last = stages - 1};
+  return grid::LoadedRank{
+      .make_runner = [lm = std::shared_ptr<models::decoder::CausalLm>(std::move(loaded.lm)), rules,
+                      runner, neighbours](std::shared_ptr<collective::Communicator> communicator)
+          -> absl::StatusOr<std::unique_ptr<models::decoder::StepRunner>> {
+        return std::make_unique<models::decoder::LmRunner>(
+            lm, rules, runner,
+            std::make_unique<CollectiveLinks>(std::move(communicator), neighbours, kLinkPatience,
+                                              /*max_sends=*/2 * runner.pipeline_steps));
+      },
+      .rules = rules};
 }
 
 }  // namespace
@@ -227,21 +227,26 @@ absl::StatusOr<std::unique_ptr<grid::GridStage>> OpenGrid(
   if (grid.rendezvous.empty()) {
     gathering.listen = absl::StrCat("unix:", started->folder.path(), "/front");
     gathering.secret = NewSecret();
-    TERMINUS_ASSIGN_OR_RETURN(started->processes,
-                              grid::RankProcesses::Start(
-                                  Commands(manifest, options, gathering.listen, gathering.secret)));
-    gathering.check = [&] { return started->processes->Check(); };
+    started->processes.emplace(Commands(manifest, options, gathering.listen, gathering.secret));
+    gathering.check = [ranks = &*started->processes] { return ranks->Check(); };
   } else {
     TERMINUS_ASSIGN_OR_RETURN(gathering.secret, ReadSecret(grid));
   }
   TERMINUS_ASSIGN_OR_RETURN(gathering.meeting, MeetingOf(gathering.listen));
-  TERMINUS_ASSIGN_OR_RETURN(grid::Ranks ranks, grid::Gather(gathering));
+  const auto gather = [gathering, ranks = started.get()](
+                          const std::set<int>& silent) -> absl::StatusOr<grid::Ranks> {
+    if (ranks->processes.has_value()) {
+      ranks->processes->Kill(silent);
+      TERMINUS_RETURN_IF_ERROR(ranks->processes->StartMissing());
+    }
+    return grid::Gather(gathering);
+  };
   return grid::GridStage::Create({.shape = gathering.terms.shape,
                                   .rules = rules,
+                                  .gather = gather,
                                   .load_patience = grid.load_timeout,
                                   .on_failure = std::move(on_failure),
-                                  .processes = started},
-                                 std::move(ranks));
+                                  .processes = started});
 }
 
 absl::Status RunRank(const std::string& bundle, const config::DecoderConfig& options) {
@@ -264,8 +269,8 @@ absl::Status RunRank(const std::string& bundle, const config::DecoderConfig& opt
                             .guard = executor::RunGuarded};
   TERMINUS_ASSIGN_OR_RETURN(rank.secret, ReadSecret(grid));
   TERMINUS_ASSIGN_OR_RETURN(rank.terms, TermsOf(manifest, grid));
-  return grid::RunRank(rank, [&](const grid::Placement& placement, const grid::Meet& meet) {
-    return LoadPart(manifest, options, placement, meet);
+  return grid::RunRank(rank, [&](const grid::Placement& placement) {
+    return LoadPart(manifest, options, placement);
   });
 }
 

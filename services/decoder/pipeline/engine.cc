@@ -181,6 +181,7 @@ void Engine::EndStep(const StepResult& result) {
   if (result.lost) {
     planned_.clear();
     sequences_.Lose(now);
+    stage_->Resume();
     return;
   }
   metrics::Observe(metrics_.step_seconds, now - step_begin_);

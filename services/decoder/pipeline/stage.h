@@ -59,6 +59,10 @@ class Stage {
   // result of the youngest step, to launch the next one first.
   virtual void Flush() = 0;
 
+  // Says that the loss is known (StepResult::lost): plans from now on begin anew. Plans and masks
+  // that were submitted between the loss and this are dropped.
+  virtual void Resume() {}
+
   virtual const models::decoder::RunnerInfo& info() const = 0;
 
   // The rules of the model's folder, which apply to every token that is sampled.
