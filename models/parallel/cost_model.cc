@@ -44,7 +44,8 @@ double CostModel::Layer(int layer, const Work& work) const {
   const double attention = 2 * work.prompt_tokens * context * query_size_;
   const double keys_and_values = work.rows * context * kv_bytes_per_token_;
   return Product(size.weights, work.tokens()) + attention / rates_.operations_per_s +
-         keys_and_values / rates_.read_bytes_per_s + 2 * AllReduce(work.tokens());
+         keys_and_values / rates_.read_bytes_per_s + 2 * AllReduce(work.tokens()) +
+         rates_.layer_overhead_s;
 }
 
 double CostModel::Head(const Work& work) const { return Product(head_weights_, work.rows); }

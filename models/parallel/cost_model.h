@@ -39,6 +39,8 @@ struct Rates {
   double operations_per_s = 7.9e14;
   // Of weights, activations, keys and values.
   int64_t element_bytes = 2;
+  // What a layer takes beyond that: beginnings and ends of its kernels.
+  double layer_overhead_s = 0;
   // A sum over the tensor ranks: until the first byte has arrived, and one way of each link.
   double all_reduce_latency_s = 7e-6;
   double link_bytes_per_s = 4.5e11;

@@ -34,6 +34,14 @@ TEST(CostModel, KeysAndValuesComeOnTop) {
               1e-15);
 }
 
+TEST(CostModel, EachLayerHasTheOverhead) {
+  Rates rates = kRates;
+  rates.layer_overhead_s = 3e-5;
+  const CostModel costs(ShapeByName("8b").value(), 1, rates);
+  EXPECT_DOUBLE_EQ(costs.Layer(3, {.rows = 1}), 2 * kLayerNumbers / 1e12 + 3e-5);
+  EXPECT_DOUBLE_EQ(costs.Head({.rows = 1}), Costs().Head({.rows = 1}));
+}
+
 TEST(CostModel, AWindowEndsTheContext) {
   decoder::LlamaConfig config = ShapeByName("8b").value();
   config.layer_attention[1].window = 128;
