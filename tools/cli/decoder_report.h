@@ -1,0 +1,16 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "models/parallel/decoder_plan.h"
+
+namespace terminus::tools::cli {
+
+// What `terminus plan decoder` prints, for a person.
+std::string FormatDecoderPlan(const models::parallel::DecoderPlan& plan);
+
+// The same as one object: seconds, bytes and shares of 1.
+nlohmann::json DecoderPlanJson(const models::parallel::DecoderPlan& plan);
+
+}  // namespace terminus::tools::cli
