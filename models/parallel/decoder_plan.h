@@ -16,7 +16,9 @@ namespace terminus::models::parallel {
 
 // What a step takes beside the stages, in seconds. Assumptions, where nothing was measured.
 struct StepOverheads {
+  // From stage to stage; NVLink, one way.
   double link_latency_s = 1e-5;
+  double link_bytes_per_s = 4.5e11;
   double sampling_s = 1e-4;
   double return_latency_s = 5e-5;
   double host_s = 2e-4;
@@ -30,16 +32,18 @@ struct DecoderPlanOptions {
   // Sequences of a micro-batch, and the tokens that each of them sees.
   int rows = 32;
   int context = 512;
+  // Above 0: sequences in flight, which are divided over the micro-batches instead of `rows`.
+  int sequences = 0;
   // Above 0: sequences begin with a prompt and end, as SequenceLoad says; `context` is then theirs.
   int output_tokens = 0;
   int prompt_tokens = 0;
   int prompt_budget = 8192;
   uint64_t seed = 1;
-  // Micro-batches in flight; 0: one more than there are stages.
+  // Micro-batches in flight. 0: one on a single stage, else one more than there are stages; where
+  // `sequences` is given, as many as there are stages if that gives more tokens.
   int slots = 0;
   Rates rates;
   StepOverheads overheads;
-  PipelineRun run;
 };
 
 struct DecoderPlan {
@@ -67,6 +71,12 @@ struct DecoderPlan {
 // INVALID_ARGUMENT says which option is wrong.
 absl::StatusOr<DecoderPlan> PlanDecoder(const decoder::LlamaConfig& config,
                                         const DecoderPlanOptions& options);
+
+// A plan for each grid of so many devices that can hold the model, fewest tensor ranks first.
+// INVALID_ARGUMENT where there is none, or as PlanDecoder. The grid of `options` is not used.
+absl::StatusOr<std::vector<DecoderPlan>> CompareGrids(const decoder::LlamaConfig& config,
+                                                      const DecoderPlanOptions& options,
+                                                      int devices);
 
 // FAILED_PRECONDITION, reason MODEL_TOO_LARGE, with the numbers of the fullest rank where not even
 // a KV block fits beside its weights.

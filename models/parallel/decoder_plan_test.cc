@@ -53,6 +53,9 @@ TEST(DecoderPlan, OneDeviceTakesWhatTheBenchmarksSay) {
   const DecoderPlan plan = Plan("8b", Options({}));
   EXPECT_NEAR(plan.stage_seconds[0], 3.91e-3, 0.02e-3);
   EXPECT_EQ(plan.busy_ceiling, 1);
+  EXPECT_EQ(plan.slots, 1);
+  // Nothing but sampling comes between two steps.
+  EXPECT_NEAR(plan.pipelined.step_latency_s, plan.stage_seconds[0] + 1e-4, 1e-9);
 }
 
 TEST(DecoderPlan, SequencesThatFitFollowFromTheFullestRank) {
@@ -83,6 +86,52 @@ TEST(DecoderPlan, PromptsOfNewSequencesAreCounted) {
   EXPECT_GT(plan.pipelined.bubble, 0.1);
   options.seed = 2;
   EXPECT_NE(Plan("8b", options).pipelined.tokens_per_s, plan.pipelined.tokens_per_s);
+}
+
+TEST(DecoderPlan, SequencesAreDividedOverMicroBatches) {
+  DecoderPlanOptions options = Options({.pipeline = 4});
+  options.sequences = 101;
+  options.slots = 5;
+  EXPECT_EQ(Plan("8b", options).rows, 21);
+  options.slots = 2;
+  EXPECT_EQ(Plan("8b", options).rows, 51);
+}
+
+// With as many slots as stages, sampling is a bubble, but each read of the weights is for more
+// rows.
+TEST(DecoderPlan, ChoosesTheSlotsThatGiveMoreTokens) {
+  DecoderPlanOptions options = Options({.pipeline = 2});
+  options.sequences = 60;
+  EXPECT_EQ(Plan("70b", options).slots, 2);
+  EXPECT_EQ(Plan("70b", options).rows, 30);
+  const double tokens_per_s = Plan("70b", options).pipelined.tokens_per_s;
+  options.slots = 3;
+  EXPECT_GT(tokens_per_s, 1.2 * Plan("70b", options).pipelined.tokens_per_s);
+  // Where computing takes the time, the bubble counts alone.
+  options.slots = 0;
+  options.sequences = 2000;
+  options.overheads.sampling_s = 10e-3;
+  EXPECT_EQ(Plan("70b", options).slots, 3);
+}
+
+TEST(DecoderPlan, ComparesTheGridsOfSomeDevices) {
+  DecoderPlanOptions options = Options({});
+  options.sequences = 64;
+  const auto plans = CompareGrids(ShapeByName("70b").value(), options, 12);
+  ASSERT_TRUE(plans.ok()) << plans.status();
+  // 3, 6 and 12 do not divide the 64 heads.
+  ASSERT_EQ(plans->size(), 3u);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ((*plans)[i].grid.tensor, 1 << i);
+    EXPECT_EQ((*plans)[i].grid.ranks(), 12);
+  }
+  // Fewer stages read the weights for more rows.
+  EXPECT_GT((*plans)[0].slots, (*plans)[2].slots);
+  EXPECT_LT((*plans)[0].rows, (*plans)[2].rows);
+  const auto none = CompareGrids(ShapeByName("8b").value(), options, 97);
+  EXPECT_EQ(none.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(none.status().message()), HasSubstr("no grid of 97 devices"));
+  EXPECT_FALSE(CompareGrids(ShapeByName("8b").value(), options, 0).ok());
 }
 
 TEST(DecoderPlan, SaysWhichOptionIsWrong) {

@@ -1,5 +1,9 @@
 #include "models/parallel/pipeline_simulator.h"
 
+#include <algorithm>
+#include <numeric>
+#include <random>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -110,6 +114,46 @@ TEST(PipelineSimulator, LatencyOfALinkDoesNotKeepOthersFromIt) {
   pipeline.link_latency_s = 10;
   pipeline.slots = 8;
   EXPECT_THAT(Simulate(pipeline).stage_busy, Each(DoubleNear(1, kExact)));
+}
+
+// With fixed times, a line in a circle has the pace of its slowest server, or that at which so many
+// slots go round.
+TEST(PipelineSimulator, KeepsToTheClosedForm) {
+  std::mt19937 random(11);
+  const auto draw = [&] { return 1 + static_cast<double>(random() % 1000) / 100; };
+  int by_slots = 0;
+  for (int round = 0; round < 200; ++round) {
+    std::vector<double> seconds(1 + random() % 6);
+    std::generate(seconds.begin(), seconds.end(), draw);
+    Pipeline pipeline = Fixed(seconds);
+    pipeline.hidden_bytes = [](const Work&) { return 1; };
+    pipeline.link_bytes_per_s = 1 / draw();
+    pipeline.link_latency_s = draw();
+    pipeline.sampling_s = draw();
+    pipeline.return_latency_s = draw();
+    pipeline.host_s = draw();
+    pipeline.plan_ahead = random() % 2 == 0;
+    pipeline.slots = 1 + static_cast<int>(random() % 12);
+    const double links = static_cast<double>(seconds.size()) - 1;
+    const double link_s = 1 / pipeline.link_bytes_per_s;
+    const double stages_s = std::accumulate(seconds.begin(), seconds.end(), 0.0);
+    const double path = stages_s + links * (link_s + pipeline.link_latency_s) +
+                        pipeline.sampling_s + pipeline.return_latency_s +
+                        (pipeline.plan_ahead ? 0 : pipeline.host_s);
+    const double slowest = std::max({*std::max_element(seconds.begin(), seconds.end()),
+                                     pipeline.sampling_s, pipeline.host_s, links > 0 ? link_s : 0});
+    by_slots += path / pipeline.slots > slowest ? 1 : 0;
+    const double period = std::max(slowest, path / pipeline.slots);
+    const PipelineResult result = SimulatePipeline(
+        pipeline, {.warm_up_steps = 100 * pipeline.slots, .steps = 500 * pipeline.slots},
+        SteadyWork({.rows = 1}));
+    EXPECT_NEAR(result.steps_per_s * period, 1, 1e-3) << round;
+    for (size_t i = 0; i < seconds.size(); ++i) {
+      EXPECT_NEAR(result.stage_busy[i], seconds[i] / period, 1e-3) << round;
+    }
+  }
+  EXPECT_GT(by_slots, 40);
+  EXPECT_LT(by_slots, 160);
 }
 
 // Micro-batches of unequal size wait for each other: no stage is always busy, and none is lost.

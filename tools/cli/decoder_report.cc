@@ -14,10 +14,28 @@ using models::parallel::DecoderPlan;
 using models::parallel::PipelineResult;
 using models::parallel::RankMemory;
 
+constexpr char kPredictions[] = "Times are predictions of a simulator, not measurements.\n";
+
 std::string Percent(double share) { return absl::StrFormat("%.1f%%", 100 * share); }
 
 std::string GiB(int64_t bytes) {
   return absl::StrFormat("%.1f", static_cast<double>(bytes) / (int64_t{1} << 30));
+}
+
+// As FormatSplit, with runs of equal stages together: "6/14x5/4".
+std::string ShortSplit(const models::parallel::Split& split) {
+  std::string text;
+  for (size_t i = 0; i < split.size();) {
+    const auto layers = [&](size_t stage) { return split[stage].last - split[stage].first; };
+    size_t end = i + 1;
+    while (end < split.size() && layers(end) == layers(i)) {
+      ++end;
+    }
+    absl::StrAppend(&text, i == 0 ? "" : "/", end - i > 2 ? absl::StrCat(end - i, "x") : "",
+                    layers(i), end - i == 2 ? absl::StrCat("/", layers(i)) : "");
+    i = end;
+  }
+  return text;
 }
 
 // "3", or "4-7" where a stage has several ranks.
@@ -78,10 +96,24 @@ std::string FormatDecoderPlan(const DecoderPlan& plan) {
                         sequences > plan.sequences_that_fit ? ": more than fit" : "");
   text += PaceRow("pipelined", plan.slots, plan.pipelined);
   text += PaceRow("lock-step", 1, plan.lock_step);
-  text +=
-      "Memory in GiB on each rank; KV blocks fill the rest. Times are predictions of a "
-      "simulator, not measurements.\n";
+  absl::StrAppend(&text, "Memory in GiB on each rank; KV blocks fill the rest. ", kPredictions);
   return text;
+}
+
+std::string FormatGrids(const std::vector<DecoderPlan>& plans) {
+  std::vector<std::vector<std::string>> rows = {{"PIPELINE", "TENSOR", "SPLIT", "CEILING", "BUSY",
+                                                 "TOKENS/S", "TOKEN EACH", "MICRO-BATCHES",
+                                                 "SEQUENCES THAT FIT"}};
+  for (const DecoderPlan& plan : plans) {
+    rows.push_back({absl::StrCat(plan.grid.pipeline), absl::StrCat(plan.grid.tensor),
+                    ShortSplit(plan.split), Percent(plan.busy_ceiling),
+                    Percent(1 - plan.pipelined.bubble),
+                    absl::StrFormat("%.0f", plan.pipelined.tokens_per_s),
+                    absl::StrFormat("%.1f ms", 1e3 * plan.pipelined.step_latency_s),
+                    absl::StrCat(plan.slots, " of ", plan.rows, " rows"),
+                    plan.kv_blocks > 0 ? absl::StrCat(plan.sequences_that_fit) : "no room"});
+  }
+  return absl::StrCat(FormatTable(rows), kPredictions);
 }
 
 nlohmann::json DecoderPlanJson(const DecoderPlan& plan) {

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "models/parallel/decoder_plan.h"
 
@@ -10,7 +11,10 @@ namespace terminus::tools::cli {
 // What `terminus plan decoder` prints, for a person.
 std::string FormatDecoderPlan(const models::parallel::DecoderPlan& plan);
 
-// The same as one object: seconds, bytes and shares of 1.
+// A line for each grid.
+std::string FormatGrids(const std::vector<models::parallel::DecoderPlan>& plans);
+
+// The same as FormatDecoderPlan as one object: seconds, bytes and shares of 1.
 nlohmann::json DecoderPlanJson(const models::parallel::DecoderPlan& plan);
 
 }  // namespace terminus::tools::cli

@@ -45,6 +45,14 @@ TEST(DecoderReport, SaysWhatHasNoRoom) {
                     HasSubstr("96 sequences: more than fit")));
 }
 
+TEST(DecoderReport, ComparesGrids) {
+  const std::string text = FormatGrids(
+      {Plan("70b", {.pipeline = 16}), Plan("8b", {.pipeline = 2}), Plan("405b", {.pipeline = 2})});
+  EXPECT_THAT(text, AllOf(HasSubstr("16        1       6/14x5/4 "), HasSubstr(" 17/15 "),
+                          HasSubstr(" 63/63 "), HasSubstr("17 of 32 rows"), HasSubstr("no room"),
+                          HasSubstr("not measurements")));
+}
+
 TEST(DecoderReport, JsonHasTheSameInBaseUnits) {
   const DecoderPlan plan = Plan("405b", {.pipeline = 2, .tensor = 8});
   const nlohmann::json json = DecoderPlanJson(plan);

@@ -37,8 +37,8 @@ class PlanTest(unittest.TestCase):
     def test_every_flag_counts(self):
         base = self.plan_json("--shape", "8b", "--pipeline", "2", "--tensor", "2")
         for flags in (("--split", "16/16"), ("--device-gib", "80"), ("--memory-share", "0.5"),
-                      ("--rows", "64"), ("--context", "4096"), ("--slots", "2"),
-                      ("--output-tokens", "50"), ("--read-tbs", "2"), ("--link-gbs", "1"),
+                      ("--rows", "64"), ("--context", "4096"), ("--slots", "2"), ("--sequences", "100"),
+                      ("--output-tokens", "50"), ("--read-tbs", "2"), ("--all-reduce-gbs", "1"), ("--link-gbs", "1"),
                       ("--layer-overhead-us", "30"), ("--all-reduce-us", "20"), ("--link-us", "500"),
                       ("--sampling-us", "5000"), ("--return-us", "9000"), ("--host-us", "5000")):
             with self.subTest(flags[0]):
@@ -52,6 +52,17 @@ class PlanTest(unittest.TestCase):
         for flags in (("--prompt-budget", "100"), ("--seed", "2")):
             self.assertNotEqual(prompts, self.plan_json(*answers, "--prompt-tokens", "500", *flags))
 
+    def test_grids_of_some_devices_are_compared(self):
+        grids = self.plan_json("--shape", "70b", "--devices", "8", "--sequences", "64")["grids"]
+        self.assertEqual([(grid["pipeline"], grid["tensor"]) for grid in grids],
+                         [(8, 1), (4, 2), (2, 4), (1, 8)])
+        self.assertEqual(grids[1], self.plan_json("--shape", "70b", "--pipeline", "4", "--tensor", "2",
+                                                  "--sequences", "64"))
+        table = plan("--shape", "70b", "--devices", "8")
+        self.assertEqual(table.returncode, 0)
+        self.assertEqual(len(table.stdout.splitlines()), 6)
+        self.assertEqual(plan("--shape", "405b", "--devices", "4").returncode, 1)
+
     def test_a_model_without_room_is_an_error_after_its_plan(self):
         done = plan("--shape", "405b", "--pipeline", "4")
         self.assertEqual(done.returncode, 1)
@@ -63,6 +74,9 @@ class PlanTest(unittest.TestCase):
                 (("--shape", "8b", "--tensor", "3"), "3 tensor ranks must divide the 32 query heads"),
                 (("--shape", "8b", "--pipeline", "2", "--split", "16/17"), "adds up to 33 layers"),
                 (("--shape", "7b"), "7b"),
+                (("--shape", "8b", "--devices", "2", "--tensor", "2"), "--tensor"),
+                (("--shape", "8b", "--devices", "0"), "--devices"),
+                (("--shape", "8b", "--devices", "97"), "no grid of 97 devices"),
                 ((), "--shape"),
                 (("--shape", "8b", "--model", "/"), "--model"),
                 (("--shape", "8b", "--piplines", "2"), "the nearest is '--pipeline'")):
