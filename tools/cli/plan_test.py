@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import unittest
 
+DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
 TERMINUS = pathlib.Path(os.environ["TERMINUS_BUILD"]) / "bin" / "terminus"
 LLAMA_8B = {
     "model_type": "llama", "vocab_size": 128256, "hidden_size": 4096, "num_hidden_layers": 32,
@@ -62,6 +63,26 @@ class PlanTest(unittest.TestCase):
         self.assertEqual(table.returncode, 0)
         self.assertEqual(len(table.stdout.splitlines()), 6)
         self.assertEqual(plan("--shape", "405b", "--devices", "4").returncode, 1)
+
+    def test_the_documented_predictions_are_the_command_s(self):
+        text = (DOCS / "parallelism.md").read_text()
+        table = text.split("<!-- predictions:")[1].split("<!-- end of predictions -->")[0]
+        rows = [line for line in table.splitlines() if line.startswith("| ") and "b |" in line]
+        self.assertEqual(len(rows), 6)
+        for row in rows:
+            shape, stages = row.split(" | ")[0][2:], row.split(" | ")[1]
+            found = json.loads(plan("--shape", shape, "--pipeline", stages, "--json").stdout)
+            weights = max(stage["weight_bytes"] for stage in found["stages"]) / 2**30
+            cells = [shape, stages, found["split"], f"{100 * found['busy_ceiling']:.1f}%",
+                     f"{weights:.1f} GiB", found["kv_blocks"],
+                     found["sequences_that_fit"] if found["kv_blocks"] else "no room",
+                     f"{found['pipelined']['tokens_per_s']:.0f}",
+                     f"{1e3 * found['pipelined']['step_latency_s']:.1f} ms",
+                     f"{found['lock_step']['tokens_per_s']:.0f}"]
+            self.assertEqual(row, "| " + " | ".join(map(str, cells)) + " |")
+        grids = plan("--shape", "405b", "--devices", "16", "--sequences", "1024").stdout.splitlines()
+        for line in grids[:6]:
+            self.assertIn(line + "\n", text)
 
     def test_a_model_without_room_is_an_error_after_its_plan(self):
         done = plan("--shape", "405b", "--pipeline", "4")
