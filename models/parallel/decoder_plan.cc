@@ -14,8 +14,6 @@ namespace {
 
 constexpr int kMaxRows = 4096;
 constexpr int kMaxSlots = 1024;
-// Rows that an engine makes room for by default (decoder::ResolveSizes).
-constexpr int kEngineRows = 512;
 constexpr int kMaxDevices = 4096;
 // Steps of a slot that are simulated before any are counted, and steps of all that are counted.
 constexpr int kWarmUpRounds = 20;
@@ -112,9 +110,11 @@ absl::StatusOr<DecoderPlan> PlanSlots(const decoder::LlamaConfig& config,
   }
   plan.stage_seconds = StageCosts(costs, plan.split, work);
   plan.busy_ceiling = BusyCeiling(plan.stage_seconds);
+  // A step is as large as an engine makes room for by default, or larger where the rows are more.
+  decoder::LmOptions sizes = decoder::ResolveSizes({}, /*gpu=*/true);
+  sizes.max_sequences = std::max(sizes.max_sequences, rows);
   plan.memory =
-      PlanMemory(config, grid, plan.split, options.device,
-                 {.max_sequences = rows > kEngineRows ? rows : 0}, options.rates.element_bytes);
+      PlanMemory(config, grid, plan.split, options.device, sizes, options.rates.element_bytes);
   plan.kv_blocks = std::max<int64_t>(0, KvBlocks(plan.memory));
   plan.sequences_that_fit =
       plan.kv_blocks / ((mix.context + decoder::kKvBlockTokens - 1) / decoder::kKvBlockTokens);
