@@ -116,6 +116,16 @@ TEST(PipelineSimulator, LatencyOfALinkDoesNotKeepOthersFromIt) {
   EXPECT_THAT(Simulate(pipeline).stage_busy, Each(DoubleNear(1, kExact)));
 }
 
+// Ten micro-batches wait for the first stage, which has computed three when the first one is back.
+TEST(PipelineSimulator, WorkThatIsOnlyQueuedIsNotCounted) {
+  Pipeline pipeline = Fixed({2, 2, 2});
+  pipeline.slots = 10;
+  const PipelineResult result =
+      SimulatePipeline(pipeline, {.warm_up_steps = 0, .steps = 1}, SteadyWork({.rows = 1}));
+  EXPECT_THAT(result.stage_busy, ElementsAre(DoubleNear(1, kExact), DoubleNear(4.0 / 6, kExact),
+                                             DoubleNear(2.0 / 6, kExact)));
+}
+
 // With fixed times, a line in a circle has the pace of its slowest server, or that at which so many
 // slots go round.
 TEST(PipelineSimulator, KeepsToTheClosedForm) {
