@@ -8,7 +8,7 @@
 
 namespace terminus::models::parallel {
 
-// What is asked of a decoder on average. It decides how the layers are divided.
+// The average load of a decoder. It decides how the layers are divided.
 struct Mix {
   // Sequences of a micro-batch that get one token each.
   int rows = 32;
@@ -18,7 +18,7 @@ struct Mix {
   double prompt_tokens = 0;
 };
 
-// What one micro-batch computes.
+// The work of one micro-batch.
 struct Work {
   // Sequences that get a token; each goes through the head.
   double rows = 0;
@@ -32,14 +32,14 @@ struct Work {
 
 Work WorkOf(const Mix& mix);
 
-// What a device and its links do in a second. The defaults are an NVIDIA H200: its rates as
+// The speed of a device and its links. The defaults are an NVIDIA H200: its rates as
 // measured (docs/benchmarks.md), its links as NVLink is specified.
 struct Rates {
   double read_bytes_per_s = 4.38e12;
   double operations_per_s = 7.9e14;
-  // Of weights, activations, keys and values.
+  // Bytes of one number of weights, activations, keys and values.
   int64_t element_bytes = 2;
-  // What a layer takes beyond that: beginnings and ends of its kernels.
+  // Beginnings and ends of the kernels of a layer.
   double layer_overhead_s = 0;
   // A sum over the tensor ranks: until the first byte has arrived, and one way of each link.
   double all_reduce_latency_s = 7e-6;
@@ -48,8 +48,8 @@ struct Rates {
 
 // Seconds that a rank needs for parts of the model: the roofline. A product takes the larger of
 // reading its weights and computing; reading keys and values comes on top, as do the sums over
-// tensor ranks. Launches, and kernels that are slower than the device, are not counted: real
-// seconds are more. What matters here is the ratio of the parts. Immutable.
+// tensor ranks and the overhead of a layer. Kernels slower than the device are not counted
+// otherwise, so real seconds are more; a split needs the ratio of the parts only. Immutable.
 class CostModel {
  public:
   // Requires: CheckGrid accepted a grid with this `tensor`; the rates are above 0.
@@ -78,7 +78,7 @@ class CostModel {
   int tensor_;
   double hidden_;
   double query_size_;
-  double kv_bytes_per_token_;  // Of one layer.
+  double kv_bytes_per_token_;  // For one layer.
   double head_weights_;
   std::vector<LayerSize> layers_;
 };

@@ -61,7 +61,7 @@ TEST(CostModel, TensorRanksDivideTheWorkAndAddTwoSums) {
   // Three vectors of 8 KiB from the others beat two rounds.
   const double sum = 1e-5 + 3 * 8192 / 1e11;
   EXPECT_NEAR(Costs(4).Layer(3, {.rows = 1}), bytes / 1e12 + 2 * sum, 1e-12);
-  // Of many tokens each rank sums a part.
+  // For many tokens, each rank sums a part.
   const double many = 2e-5 + 2 * 3 / 4.0 * 8192 * 10000 / 1e11;
   EXPECT_NEAR(Costs(4).Layer(3, {.prompt_tokens = 10000}), 2 * bytes / 2 * 10000 / 1e14 + 2 * many,
               1e-9);

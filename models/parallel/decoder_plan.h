@@ -14,7 +14,7 @@
 
 namespace terminus::models::parallel {
 
-// What a step takes beside the stages, in seconds. Assumptions, where nothing was measured.
+// Time and link rates of a step outside its stages. The defaults are assumptions, not measured.
 struct StepOverheads {
   // From stage to stage; NVLink, one way.
   double link_latency_s = 1e-5;
@@ -63,7 +63,7 @@ struct DecoderPlan {
   int context = 0;
   int slots = 0;
   PipelineResult pipelined;
-  // The same with one micro-batch in flight.
+  // With one micro-batch in flight.
   PipelineResult lock_step;
 };
 

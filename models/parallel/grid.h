@@ -3,7 +3,7 @@
 #include "absl/status/status.h"
 #include "models/decoder/llama_config.h"
 
-// How a decoder is divided over devices. No torch in this folder: a plan needs no weights.
+// Plans for a decoder over several devices. No torch in this folder: a plan needs no weights.
 namespace terminus::models::parallel {
 
 // `pipeline` stages, each of which has some of the layers, by `tensor` ranks, each of which has a

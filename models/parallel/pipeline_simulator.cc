@@ -80,8 +80,8 @@ class Simulation {
   };
 
   struct Slot {
-    Work work;         // Of the step that is computed.
-    Work next;         // Of the step that is planned ahead.
+    Work work;         // The step that is computed.
+    Work next;         // The step that is planned ahead.
     double ready = 0;  // When the front has planned it.
     double started = 0;
   };

@@ -7,8 +7,8 @@
 #include "models/parallel/cost_model.h"
 #include "models/parallel/work_source.h"
 
-// What a pipeline of stages would do, in virtual time: no clock is read, and the same input gives
-// the same numbers.
+// Simulates a pipeline of stages in virtual time: no clock is read, and the same input gives the
+// same numbers.
 namespace terminus::models::parallel {
 
 // A pipeline that decodes micro-batches. Each slot holds the sequences of one micro-batch: once
@@ -18,7 +18,7 @@ namespace terminus::models::parallel {
 struct Pipeline {
   // Seconds of a micro-batch on each stage.
   std::vector<std::function<double(const Work&)>> stages;
-  // What a stage sends to the next; null: nothing.
+  // Bytes that a stage sends to the next; null: none.
   std::function<double(const Work&)> hidden_bytes;
   double link_latency_s = 0;
   double link_bytes_per_s = std::numeric_limits<double>::infinity();

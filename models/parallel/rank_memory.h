@@ -17,7 +17,7 @@ struct DeviceSize {
   double share = 0.9;
 };
 
-// What each rank of a stage takes of its device, in bytes: the ranks of a stage are alike. A lower
+// Memory of each rank of a stage, in bytes: the ranks of a stage are alike. A lower
 // bound, as decoder::MemoryNeed: buffers of the links are not counted.
 struct RankMemory {
   int stage = 0;
@@ -26,7 +26,7 @@ struct RankMemory {
   decoder::MemoryNeed need;
   // A block of this rank's layers and KV heads.
   int64_t kv_block_bytes = 0;
-  // Blocks that the device has room for, below 0 where even `need` does not fit.
+  // Blocks that the device has room for. 0 or less: the model does not fit.
   int64_t kv_blocks = 0;
 };
 

@@ -15,7 +15,7 @@ namespace {
 // Costs that differ by less are equal: the model of costs is not better than that. It keeps the
 // embedding, which takes as good as no time, from deciding between splits.
 constexpr double kEqualCosts = 1e-3;
-// The same for sums of squares, which differ less.
+// Sums of squares differ less.
 constexpr double kEqualSquares = 1e-4;
 
 // Dynamic programming over (stages that are left, first layer that is left).

@@ -8,13 +8,13 @@
 
 namespace terminus::tools::cli {
 
-// What `terminus plan decoder` prints, for a person.
+// The output of `terminus plan decoder`, for a person.
 std::string FormatDecoderPlan(const models::parallel::DecoderPlan& plan);
 
 // A line for each grid.
 std::string FormatGrids(const std::vector<models::parallel::DecoderPlan>& plans);
 
-// The same as FormatDecoderPlan as one object: seconds, bytes and shares of 1.
+// The numbers of FormatDecoderPlan as one object: seconds, bytes and shares of 1.
 nlohmann::json DecoderPlanJson(const models::parallel::DecoderPlan& plan);
 
 }  // namespace terminus::tools::cli

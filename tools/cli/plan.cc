@@ -133,7 +133,7 @@ void AddLoad(CLI::App& app, parallel::DecoderPlanOptions& plan) {
                  "Mean length of answers, which end at random; 0: sequences never end");
   app.add_option("--prompt-tokens", plan.prompt_tokens, "Prompt of each of these sequences");
   app.add_option("--prompt-budget", plan.prompt_budget, "Most tokens of prompts in one step");
-  app.add_option("--seed", plan.seed, "Of the lengths");
+  app.add_option("--seed", plan.seed, "Seed of the lengths");
 }
 
 void AddRates(CLI::App& app, DecoderOptions& options) {
