@@ -38,6 +38,7 @@ FORBIDDEN = {
     "common/executor": [WIRE],
     "common/base": [TORCH, WIRE],
     "models": [WIRE],
+    "models/parallel": [TORCH],
     "models/sampling": [TORCH, WIRE],
     "services/router": [TORCH],
     "services/decoder": [TORCH],

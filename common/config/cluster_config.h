@@ -123,7 +123,7 @@ struct GrammarOptions {
 struct GridOptions {
   int pipeline = 1;
   int tensor = 1;
-  // Layers of each stage, such as "17/15". Empty: as even as they can be.
+  // Layers of each stage, such as "17/15". Empty: by cost.
   std::string layers;
   // Where ranks find the front. Empty: the front starts them itself, on this machine.
   std::string rendezvous;

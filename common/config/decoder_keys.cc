@@ -15,7 +15,7 @@ std::vector<Key> GridKeys() {
       {"decoder.grid.tensor", TERMINUS_MEMBER(decoder.grid.tensor),
        "Processes that share the work of each stage.", 1, 64},
       {"decoder.grid.layers", TERMINUS_MEMBER(decoder.grid.layers),
-       "Layers of each stage, such as 17/15. Empty: as even as they can be."},
+       "Layers of each stage, such as 17/15. Empty: by cost."},
       {"decoder.grid.rendezvous", TERMINUS_MEMBER(decoder.grid.rendezvous),
        "Where the ranks find the front: host:port, or unix:/path. The ranks meet each other at the "
        "next port, or at /path.ranks. Empty: the front starts the ranks itself, on this machine."},

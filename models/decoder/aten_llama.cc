@@ -4,8 +4,8 @@
 
 #include "common/base/check.h"
 #include "common/base/status_macros.h"
-#include "models/decoder/kv_pages.h"
 #include "models/decoder/llama_tensors.h"
+#include "models/decoder/memory_plan.h"
 #include "models/decoder/step_check.h"
 
 namespace terminus::models::decoder {

@@ -5,6 +5,7 @@
 #include <new>
 
 #include "models/decoder/kv_view.h"
+#include "models/decoder/memory_plan.h"
 
 namespace terminus::models::decoder {
 
@@ -33,10 +34,6 @@ kernels::KvPages KvPages::layer(int64_t index) const {
 
 int64_t KvPages::block_bytes() const {
   return KvBlockBytes(layers_, kv_heads_, head_dim_, sizeof(float));
-}
-
-int64_t KvBlockBytes(int layers, int kv_heads, int head_dim, int64_t element_bytes) {
-  return int64_t{2} * layers * kKvBlockTokens * kv_heads * head_dim * element_bytes;
 }
 
 }  // namespace terminus::models::decoder

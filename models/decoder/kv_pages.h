@@ -31,7 +31,4 @@ class KvPages {
   std::unique_ptr<float[], Unmap> data_;  // [layers, 2, blocks, page]
 };
 
-// The same for sizes alone: what one block takes, in bytes.
-int64_t KvBlockBytes(int layers, int kv_heads, int head_dim, int64_t element_bytes);
-
 }  // namespace terminus::models::decoder

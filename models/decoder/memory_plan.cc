@@ -5,9 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/errors.h"
-#include "models/decoder/kv_pages.h"
 #include "models/decoder/kv_view.h"
-#include "models/decoder/llama_architecture.h"
 
 namespace terminus::models::decoder {
 namespace {
@@ -18,22 +16,26 @@ int64_t Numbers(const LinearSpec& linear) {
   return linear.out() * (linear.in + (linear.bias ? 1 : 0));
 }
 
-int64_t Numbers(const LayerSpec& layer) {
+std::string MiB(int64_t bytes) { return absl::StrCat(bytes >> 20, " MiB"); }
+
+}  // namespace
+
+int64_t KvBlockBytes(int layers, int kv_heads, int head_dim, int64_t element_bytes) {
+  return int64_t{2} * layers * kKvBlockTokens * kv_heads * head_dim * element_bytes;
+}
+
+int64_t ParameterCount(const LayerSpec& layer) {
   return Numbers(layer.attention_norm) + Numbers(layer.qkv) + Numbers(layer.query_norm) +
          Numbers(layer.key_norm) + Numbers(layer.attention_out) + Numbers(layer.mlp_norm) +
          Numbers(layer.gate_up) + Numbers(layer.down);
 }
-
-std::string MiB(int64_t bytes) { return absl::StrCat(bytes >> 20, " MiB"); }
-
-}  // namespace
 
 MemoryNeed NeedOf(const LlamaConfig& config, const LmOptions& options, int64_t element_bytes) {
   const LayerRange& layers = options.layers;
   const int last = layers.last == -1 ? config.layers : layers.last;
   int64_t numbers = 0;
   for (int layer = layers.first; layer < last; ++layer) {
-    numbers += Numbers(DescribeLayer(config, layer));
+    numbers += ParameterCount(DescribeLayer(config, layer));
   }
   const int64_t table = int64_t{config.vocab_size} * config.hidden_size;
   if (layers.first == 0) {

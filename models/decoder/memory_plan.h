@@ -3,11 +3,18 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
+#include "models/decoder/llama_architecture.h"
 #include "models/decoder/llama_config.h"
 #include "models/decoder/lm_options.h"
 
 // Whether a model has room on a device, found before its weights are read. No torch in this header.
 namespace terminus::models::decoder {
+
+// Keys and values of one KV block, in bytes.
+int64_t KvBlockBytes(int layers, int kv_heads, int head_dim, int64_t element_bytes);
+
+// The numbers in all tensors of a layer.
+int64_t ParameterCount(const LayerSpec& layer);
 
 // The least that a model takes of a device's memory, in bytes.
 struct MemoryNeed {

@@ -45,6 +45,7 @@ void AddScoreCommand(CLI::App& app, Globals& globals, Command& command);
 void AddActCommand(CLI::App& app, Globals& globals, Command& command);
 void AddBenchCommand(CLI::App& app, Globals& globals, Command& command);
 void AddModelCommand(CLI::App& app, Globals& globals, Command& command);
+void AddPlanCommand(CLI::App& app, Globals& globals, Command& command);
 
 // An error in how the command was called: it ends with kExitUsage instead of kExitError.
 absl::Status UsageError(const std::string& message);

@@ -41,6 +41,7 @@ int Main(int argc, char** argv) {
   AddActCommand(app, globals, command);
   AddBenchCommand(app, globals, command);
   AddModelCommand(app, globals, command);
+  AddPlanCommand(app, globals, command);
   for (CLI::App* subcommand : app.get_subcommands({})) {
     subcommand->fallthrough();
   }

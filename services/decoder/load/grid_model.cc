@@ -17,8 +17,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "common/base/check.h"
+#include "common/base/errors.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
@@ -29,6 +29,9 @@
 #include "models/decoder/collective_links.h"
 #include "models/decoder/llama_config.h"
 #include "models/decoder/lm_runner.h"
+#include "models/parallel/cost_model.h"
+#include "models/parallel/grid.h"
+#include "models/parallel/stage_split.h"
 #include "services/decoder/grid/processes.h"
 #include "services/decoder/grid/rank.h"
 #include "services/decoder/load/model_headers.h"
@@ -85,31 +88,27 @@ absl::StatusOr<std::string> MeetingOf(const std::string& rendezvous) {
   return absl::StrCat(rendezvous.substr(0, colon + 1), port + 1);
 }
 
-// As even as it can be, the earlier stages the larger; or as `text` says.
-absl::StatusOr<std::vector<int>> DivideLayers(const std::string& text, int layers, int stages) {
-  std::vector<int> divided;
-  if (text.empty()) {
-    for (int stage = 0; stage < stages; ++stage) {
-      divided.push_back(layers / stages + (stage < layers % stages ? 1 : 0));
-    }
+// The layers of each stage: by cost, or as `grid.layers` says.
+absl::StatusOr<std::vector<int>> DivideLayers(const models::decoder::LlamaConfig& config,
+                                              const config::GridOptions& grid) {
+  namespace parallel = models::parallel;
+  const absl::Status fits =
+      parallel::CheckGrid(config, {.pipeline = grid.pipeline, .tensor = grid.tensor});
+  TERMINUS_RETURN_IF_ERROR(base::Annotate(fits, "decoder.grid"));
+  parallel::Split split;
+  if (grid.layers.empty()) {
+    const parallel::CostModel costs(config, grid.tensor, parallel::Rates());
+    split = parallel::SplitLayers(costs, grid.pipeline, parallel::WorkOf(parallel::Mix()));
   } else {
-    for (const absl::string_view part : absl::StrSplit(text, '/')) {
-      if (!absl::SimpleAtoi(part, &divided.emplace_back())) {
-        divided.back() = 0;
-      }
-    }
+    auto parsed = parallel::ParseSplit(grid.layers, grid.pipeline, config.layers);
+    TERMINUS_RETURN_IF_ERROR(base::Annotate(parsed.status(), "decoder.grid.layers"));
+    split = *std::move(parsed);
   }
-  int sum = 0;
-  for (const int count : divided) {
-    sum += count;
+  std::vector<int> layers;
+  for (const models::decoder::LayerRange& range : split) {
+    layers.push_back(range.last - range.first);
   }
-  if (static_cast<int>(divided.size()) != stages || sum != layers ||
-      *std::min_element(divided.begin(), divided.end()) < 1) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "decoder.grid: ", text.empty() ? "" : absl::StrCat("layers ", text, ", "), stages,
-        " stages of at least one layer each do not divide the model's ", layers, " layers"));
-  }
-  return divided;
+  return layers;
 }
 
 absl::StatusOr<grid::Terms> TermsOf(const models::bundle::BundleManifest& manifest,
@@ -220,8 +219,7 @@ absl::StatusOr<std::unique_ptr<grid::GridStage>> OpenGrid(
   TERMINUS_ASSIGN_OR_RETURN(gathering.terms, TermsOf(manifest, grid));
   TERMINUS_ASSIGN_OR_RETURN(const models::decoder::LlamaConfig config,
                             models::decoder::ReadLlamaConfig(manifest.decoder->path));
-  TERMINUS_ASSIGN_OR_RETURN(gathering.layers,
-                            DivideLayers(grid.layers, config.layers, grid.pipeline));
+  TERMINUS_ASSIGN_OR_RETURN(gathering.layers, DivideLayers(config, grid));
   base::LogInfo(absl::StrCat("layers by stage: ", absl::StrJoin(gathering.layers, "/")));
   auto started = std::make_shared<Started>();
   if (grid.rendezvous.empty()) {
