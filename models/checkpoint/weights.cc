@@ -87,17 +87,19 @@ at::Tensor Weights::Get(const std::string& name, at::IntArrayRef shape,
 at::Tensor Weights::GetAsStored(const std::string& name, at::IntArrayRef shape,
                                 const std::optional<Slice>& slice) {
   const weights::TensorView* const found = loader_.Find(name);
-  const auto type = found == nullptr ? std::nullopt : ScalarTypeOf(found->dtype);
-  const weights::TensorView view = loader_.Get(name, type ? found->dtype : weights::DType::kFloat32,
-                                               absl::MakeConstSpan(shape.data(), shape.size()));
+  const auto known = found == nullptr ? std::nullopt : ScalarTypeOf(found->dtype);
+  const weights::TensorView view =
+      loader_.Get(name, known ? found->dtype : weights::DType::kFloat32,
+                  absl::MakeConstSpan(shape.data(), shape.size()));
   const std::vector<int64_t> sizes = SizesOf(shape, slice);
+  const at::ScalarType type = known.value_or(at::kFloat);
   if (view.data.empty()) {
     return at::zeros(sizes, at::TensorOptions(device_).dtype(at::kFloat));
   }
-  bytes_asked_ += c10::multiply_integers(sizes) * static_cast<int64_t>(at::elementSize(*type));
+  bytes_asked_ += c10::multiply_integers(sizes) * static_cast<int64_t>(at::elementSize(type));
   const at::Tensor tensor = device_.is_meta()
-                                ? at::empty(sizes, at::TensorOptions(device_).dtype(*type))
-                                : Read(name, view, *type, slice);
+                                ? at::empty(sizes, at::TensorOptions(device_).dtype(type))
+                                : Read(name, view, type, slice);
   return type == at::kDouble ? tensor.to(at::kFloat) : tensor;
 }
 

@@ -74,6 +74,9 @@ class Weights {
   // stored, once for each time.
   int64_t bytes_asked() const { return bytes_asked_; }
 
+  // Notes that the model has this tensor, though another rank reads it: it is not unused.
+  void Skip(const std::string& name) { loader_.Skip(name); }
+
   // Notes a fault of a tensor that the caller found.
   void Fault(const std::string& name, const std::string& fault) { loader_.Fault(name, fault); }
 
