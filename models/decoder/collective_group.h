@@ -14,8 +14,8 @@ namespace terminus::models::decoder {
 class CollectiveGroup : public TensorGroup {
  public:
   struct Options {
-    // The patience of each call: the slowest rank may be so far behind the fastest.
-    absl::Duration timeout = absl::Seconds(30);
+    // How long each call may take: the slowest rank may be so far behind the fastest.
+    absl::Duration patience = absl::Seconds(30);
   };
 
   CollectiveGroup(std::shared_ptr<collective::Communicator> communicator, const Options& options)

@@ -56,14 +56,14 @@ absl::StatusOr<Values> Compute(CausalLm& lm, const StepInput& input) {
 class Ranks {
  public:
   Ranks(const std::string& folder, int size, LmOptions options = Options(),
-        absl::Duration timeout = absl::Seconds(60)) {
+        absl::Duration patience = absl::Seconds(60)) {
     auto world = collective::CreateLoopback(size);
     EXPECT_TRUE(world.ok()) << world.status();
     for (int rank = 0; rank < size; ++rank) {
       communicators_.push_back(std::move((*world)[rank]));
       options.tensor = {.rank = rank, .size = size};
       options.tensor_group = std::make_shared<CollectiveGroup>(communicators_.back(),
-                                                               CollectiveGroup::Options{timeout});
+                                                               CollectiveGroup::Options{patience});
       auto lm = LoadCausalLm(folder, at::kCPU, options);
       EXPECT_TRUE(lm.ok()) << lm.status();
       models_.push_back(*std::move(lm));
@@ -340,7 +340,7 @@ TEST_F(TensorLoadTest, AbortEndsAStepThatWaits) {
 }
 
 TEST_F(TensorLoadTest, ARankThatDoesNotComeIsWaitedForUntilTheDeadline) {
-  Ranks ranks(folder_.path(), 2, Options(), /*timeout=*/absl::Milliseconds(1));
+  Ranks ranks(folder_.path(), 2, Options(), /*patience=*/absl::Milliseconds(1));
   Blocks blocks(0);
   Sequence sequence{.tokens = {1, 2, 3}};
   const Batch batch({&sequence}, &blocks);
