@@ -14,10 +14,8 @@
 namespace terminus::weights {
 namespace {
 
-// What is asked for at once, and how far ahead: enough to keep a disk busy while a matrix is
-// repacked, little beside what a machine has that holds such a model.
+// The kernel is asked to read so much at once.
 constexpr uint64_t kPiece = uint64_t{4} << 20;
-constexpr uint64_t kWindow = uint64_t{64} << 20;
 
 // The kernel maps as much around a page that is touched, at addresses that are multiples of it:
 // fault_around_bytes, as every distribution leaves it.
@@ -80,9 +78,9 @@ void MappedFile::Release(absl::Span<const std::byte> part) const {
       madvise(const_cast<std::byte*>(bytes_.data()) + begin, end - begin, MADV_DONTNEED));
 }
 
-void MappedFile::ReadAhead(absl::Span<const std::byte> part) const {
+void MappedFile::ReadAhead(absl::Span<const std::byte> part, uint64_t beyond) const {
   const uint64_t offset = part.data() - bytes_.data();
-  const uint64_t end = std::min<uint64_t>(offset + part.size() + kWindow, bytes_.size());
+  const uint64_t end = std::min<uint64_t>(offset + part.size() + beyond, bytes_.size());
   for (uint64_t piece = offset / kPiece; piece * kPiece < end; ++piece) {
     if (!asked_[piece].exchange(true, std::memory_order_relaxed)) {
       // An advice: without it the bytes come when they are touched.

@@ -33,10 +33,14 @@ class MappedFile {
   // cache as a rule. For what was read once and is kept in another form.
   void Release(absl::Span<const std::byte> part) const;
 
-  // Asks the kernel to bring `part`, which lies in bytes(), and the 64 MiB behind it into the page
-  // cache, so that a disk reads several places at a time while the caller works on what is there.
-  // Asks once for each place.
-  void ReadAhead(absl::Span<const std::byte> part) const;
+  // Enough to keep a disk busy while a matrix is repacked, little beside what a machine has that
+  // holds a model of that size.
+  static constexpr uint64_t kReadAhead = uint64_t{64} << 20;
+
+  // Asks the kernel to bring `part`, which lies in bytes(), and `beyond` bytes behind it into the
+  // page cache, so that a disk reads several places at a time while the caller works on what is
+  // there. Asks once for each place.
+  void ReadAhead(absl::Span<const std::byte> part, uint64_t beyond = kReadAhead) const;
 
   // Fills `out` from `offset` on by system calls instead of page faults, so that nothing of the
   // file becomes this process's memory. Errors name the file.

@@ -70,7 +70,7 @@ TensorView WeightLoader::Get(absl::string_view name, DType dtype, absl::Span<con
     return missing;
   }
   for (const std::string& file_name : *names) {
-    asked_names_.insert(file_name);
+    used_names_.insert(file_name);
     parts_.insert(std::string(PartOf(file_name)));
   }
   if (names->size() > 1) {
@@ -87,6 +87,13 @@ TensorView WeightLoader::Get(absl::string_view name, DType dtype, absl::Span<con
   return missing;
 }
 
+void WeightLoader::Skip(absl::string_view name) {
+  const std::vector<std::string>* const names = FileNames(name);
+  if (names != nullptr) {
+    used_names_.insert(names->begin(), names->end());
+  }
+}
+
 void WeightLoader::Fault(absl::string_view name, absl::string_view fault) {
   const std::vector<std::string>* const names = FileNames(name);
   faults_.push_back(absl::StrCat(names == nullptr ? Written(name) : names->front(), ": ", fault));
@@ -99,7 +106,7 @@ bool WeightLoader::IsAskedPart(absl::string_view name) const {
 std::vector<std::string> WeightLoader::Unused() const {
   std::vector<std::string> unused;
   for (std::string& name : map_.names()) {
-    if (!asked_names_.contains(name) && IsAskedPart(name) && !absl::EndsWith(name, kCounter)) {
+    if (!used_names_.contains(name) && IsAskedPart(name) && !absl::EndsWith(name, kCounter)) {
       unused.push_back(std::move(name));
     }
   }

@@ -37,6 +37,10 @@ class WeightLoader {
   // shape, this is noted and a view with the expected dtype and shape but no data is returned.
   TensorView Get(absl::string_view name, DType dtype, absl::Span<const int64_t> shape);
 
+  // Notes that the model has this tensor, where the file has it: it is not unused, though this
+  // process does not ask for it because another rank does.
+  void Skip(absl::string_view name);
+
   // Notes a fault of a tensor that the caller found.
   void Fault(absl::string_view name, absl::string_view fault);
 
@@ -64,7 +68,7 @@ class WeightLoader {
   // What stands in the file before the model's names, by their part.
   absl::flat_hash_map<std::string, std::string> prefixes_;
   int asked_ = 0;
-  absl::flat_hash_set<std::string> asked_names_;  // The file's.
+  absl::flat_hash_set<std::string> used_names_;  // The file's: asked for, or skipped.
   absl::flat_hash_set<std::string> parts_;
   std::vector<std::string> faults_;
 };

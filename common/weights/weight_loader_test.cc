@@ -120,6 +120,24 @@ TEST_F(WeightLoaderTest, NamesAreTheFilesOwn) {
                 "  bert.a.more: float32 [2, 3]");
 }
 
+// A tensor that another rank reads is not unused, and one that is not there is no fault.
+TEST_F(WeightLoaderTest, SkippedTensorsAreNotUnused) {
+  const std::string path = folder_.Path("skipped.safetensors");
+  const std::string bytes(24, '\1');
+  const TensorView view{.dtype = DType::kFloat32,
+                        .shape = {2, 3},
+                        .data = {reinterpret_cast<const std::byte*>(bytes.data()), 24}};
+  ASSERT_TRUE(
+      WriteSafetensors(path, {{"layer.a", view}, {"layer.b", view}, {"layer.c", view}}).ok());
+  const auto map = *TensorMap::Open(path);
+  WeightLoader loader(*map);
+  loader.Get("layer.a", DType::kFloat32, {2, 3});
+  loader.Skip("layer.c");
+  loader.Skip("layer.d");
+  EXPECT_EQ(loader.Unused(), (std::vector<std::string>{"layer.b"}));
+  EXPECT_TRUE(loader.Finish().ok());
+}
+
 TEST(UnusedWarningTest, ListsAFewNames) {
   EXPECT_EQ(UnusedWarning("m", {"a", "b"}), "m: 2 tensors are not used: a, b");
   EXPECT_EQ(UnusedWarning("m", {"a", "b", "c", "d", "e", "f", "g", "h"}),

@@ -1,6 +1,7 @@
 #include "models/checkpoint/weights.h"
 
 #include "absl/strings/str_cat.h"
+#include "common/base/check.h"
 #include "common/base/errors.h"
 #include "common/base/freed_memory.h"
 #include "common/base/status_macros.h"
@@ -27,6 +28,18 @@ std::optional<at::ScalarType> ScalarTypeOf(weights::DType dtype) {
     default:
       return std::nullopt;
   }
+}
+
+// The shape of a tensor of `shape`, or of its slice.
+std::vector<int64_t> SizesOf(at::IntArrayRef shape, const std::optional<Slice>& slice) {
+  std::vector<int64_t> sizes = shape.vec();
+  if (slice) {
+    TERMINUS_CHECK(slice->dim >= 0 && slice->dim < static_cast<int>(sizes.size()));
+    TERMINUS_CHECK(0 <= slice->begin && slice->begin < slice->end &&
+                   slice->end <= sizes[slice->dim]);
+    sizes[slice->dim] = slice->end - slice->begin;
+  }
+  return sizes;
 }
 
 }  // namespace
@@ -66,38 +79,54 @@ bool Weights::IsSame(const std::string& a, const std::string& b) const {
          first.data == second.data;
 }
 
-at::Tensor Weights::Get(const std::string& name, at::IntArrayRef shape) {
-  return GetAsStored(name, shape).to(at::kFloat);
+at::Tensor Weights::Get(const std::string& name, at::IntArrayRef shape,
+                        const std::optional<Slice>& slice) {
+  return GetAsStored(name, shape, slice).to(at::kFloat);
 }
 
-at::Tensor Weights::GetAsStored(const std::string& name, at::IntArrayRef shape) {
+at::Tensor Weights::GetAsStored(const std::string& name, at::IntArrayRef shape,
+                                const std::optional<Slice>& slice) {
   const weights::TensorView* const found = loader_.Find(name);
-  const auto type = found == nullptr ? std::nullopt : ScalarTypeOf(found->dtype);
-  const weights::TensorView view = loader_.Get(name, type ? found->dtype : weights::DType::kFloat32,
-                                               absl::MakeConstSpan(shape.data(), shape.size()));
+  const auto known = found == nullptr ? std::nullopt : ScalarTypeOf(found->dtype);
+  const weights::TensorView view =
+      loader_.Get(name, known ? found->dtype : weights::DType::kFloat32,
+                  absl::MakeConstSpan(shape.data(), shape.size()));
+  const std::vector<int64_t> sizes = SizesOf(shape, slice);
+  const at::ScalarType type = known.value_or(at::kFloat);
   if (view.data.empty()) {
-    return at::zeros(shape, at::TensorOptions(device_).dtype(at::kFloat));
+    return at::zeros(sizes, at::TensorOptions(device_).dtype(at::kFloat));
   }
-  const at::Tensor tensor = Read(name, view, *type);
+  bytes_asked_ += c10::multiply_integers(sizes) * static_cast<int64_t>(at::elementSize(type));
+  const at::Tensor tensor = device_.is_meta()
+                                ? at::empty(sizes, at::TensorOptions(device_).dtype(type))
+                                : Read(name, view, type, slice);
   return type == at::kDouble ? tensor.to(at::kFloat) : tensor;
 }
 
 at::Tensor Weights::Read(const std::string& name, const weights::TensorView& view,
-                         at::ScalarType type) {
-  if (device_.is_meta()) {
-    return at::empty(view.shape, at::TensorOptions(device_).dtype(type));
+                         at::ScalarType type, const std::optional<Slice>& slice) {
+  // Behind a slice lies what other ranks read.
+  const uint64_t beyond = slice ? 0 : weights::MappedFile::kReadAhead;
+  if (slice && slice->dim != 0) {
+    return CopyOf(view, type, *slice);
   }
-  return gpu_reader_ == nullptr ? ViewOf(view, type) : ReadToGpu(name, view, type);
+  const weights::TensorView part =
+      slice ? *weights::SliceRows(view, slice->begin, slice->end) : view;
+  return gpu_reader_ == nullptr ? ViewOf(part, type, beyond) : ReadToGpu(name, part, type);
 }
 
-at::Tensor Weights::ViewOf(const weights::TensorView& view, at::ScalarType type) {
-  untrimmed_bytes_ += static_cast<int64_t>(view.data.size());
+void Weights::Trim(int64_t bytes) {
+  untrimmed_bytes_ += bytes;
   if (untrimmed_bytes_ >= kTrimEvery) {
     base::ReturnFreedMemory();
     untrimmed_bytes_ = 0;
   }
+}
+
+at::Tensor Weights::ViewOf(const weights::TensorView& view, at::ScalarType type, uint64_t beyond) {
+  Trim(static_cast<int64_t>(view.data.size()));
   const std::shared_ptr<const weights::MappedFile> file = map_->FileOf(view);
-  file->ReadAhead(view.data);
+  file->ReadAhead(view.data, beyond);
   // The tensor may outlive this object, so it holds the file. It is never written to.
   void* data = const_cast<std::byte*>(view.data.data());
   at::Tensor tensor = at::from_blob(
@@ -106,6 +135,19 @@ at::Tensor Weights::ViewOf(const weights::TensorView& view, at::ScalarType type)
     tensor = tensor.clone();
   }
   return tensor.to(device_);
+}
+
+at::Tensor Weights::CopyOf(const weights::TensorView& view, at::ScalarType type,
+                           const Slice& slice) {
+  const std::shared_ptr<const weights::MappedFile> file = map_->FileOf(view);
+  file->ReadAhead(view.data, /*beyond=*/0);
+  const auto copy =
+      std::make_shared<std::string>(*weights::SliceCopy(view, slice.dim, slice.begin, slice.end));
+  Trim(static_cast<int64_t>(copy->size()));
+  file->Release(view.data);
+  return at::from_blob(
+             copy->data(), SizesOf(view.shape, slice), [copy](void*) {}, type)
+      .to(device_);
 }
 
 at::Tensor Weights::ReadToGpu(const std::string& name, const weights::TensorView& view,

@@ -16,6 +16,14 @@
 
 namespace terminus::models::checkpoint {
 
+// Elements [begin, end) of a tensor's dimension `dim`, at least one of them: the part that a rank
+// of a tensor group has of it.
+struct Slice {
+  int dim = 0;
+  int64_t begin = 0;
+  int64_t end = 0;
+};
+
 // A checkpoint's tensors as LibTorch sees them, on the device to compute on. Not thread-safe.
 //
 // On LibTorch's device "meta", tensors have dtypes and shapes but no values: every check is made,
@@ -50,11 +58,24 @@ class Weights {
 
   // The tensor, converted to float32 from float64, float32, float16 or bfloat16. What is missing or
   // has another shape or dtype is noted, and zeros are returned in its place.
-  at::Tensor Get(const std::string& name, at::IntArrayRef shape);
+  //
+  // `shape` is the whole tensor's also where only a slice of it is returned. On the CPU a slice of
+  // dimension 0 is a view of the mapped file as well; any other is a copy of its elements alone.
+  // Requires: the slice lies in `shape`.
+  at::Tensor Get(const std::string& name, at::IntArrayRef shape,
+                 const std::optional<Slice>& slice = std::nullopt);
 
   // The same in the dtype that it is stored in: float32, float16 or bfloat16. float64 is rounded to
   // float32, as transformers does for a model in float32.
-  at::Tensor GetAsStored(const std::string& name, at::IntArrayRef shape);
+  at::Tensor GetAsStored(const std::string& name, at::IntArrayRef shape,
+                         const std::optional<Slice>& slice = std::nullopt);
+
+  // Bytes of the file that were asked for: of tensors and slices that are there, as they are
+  // stored, once for each time.
+  int64_t bytes_asked() const { return bytes_asked_; }
+
+  // Notes that the model has this tensor, though another rank reads it: it is not unused.
+  void Skip(const std::string& name) { loader_.Skip(name); }
 
   // Notes a fault of a tensor that the caller found.
   void Fault(const std::string& name, const std::string& fault) { loader_.Fault(name, fault); }
@@ -72,8 +93,13 @@ class Weights {
         gpu_reader_(std::move(gpu_reader)) {}
 
   // Of a tensor that is there, in the dtype of the file.
-  at::Tensor Read(const std::string& name, const weights::TensorView& view, at::ScalarType type);
-  at::Tensor ViewOf(const weights::TensorView& view, at::ScalarType type);
+  at::Tensor Read(const std::string& name, const weights::TensorView& view, at::ScalarType type,
+                  const std::optional<Slice>& slice);
+  // `beyond`: bytes behind it that will be asked for next.
+  at::Tensor ViewOf(const weights::TensorView& view, at::ScalarType type, uint64_t beyond);
+  at::Tensor CopyOf(const weights::TensorView& view, at::ScalarType type, const Slice& slice);
+  // To be called before `bytes` more are read.
+  void Trim(int64_t bytes);
   at::Tensor ReadToGpu(const std::string& name, const weights::TensorView& view,
                        at::ScalarType type);
 
@@ -81,8 +107,9 @@ class Weights {
   weights::WeightLoader loader_;
   at::Device device_;
   std::unique_ptr<GpuReader> gpu_reader_;  // Null on the CPU.
-  int64_t untrimmed_bytes_ = 0;            // On the CPU.
-  absl::Status gpu_status_;                // The first error of it.
+  int64_t bytes_asked_ = 0;
+  int64_t untrimmed_bytes_ = 0;  // On the CPU.
+  absl::Status gpu_status_;      // The first error of it.
 };
 
 }  // namespace terminus::models::checkpoint

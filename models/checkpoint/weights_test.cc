@@ -106,6 +106,63 @@ TEST(WeightsTest, OnMetaAllIsCheckedAndNothingRead) {
               AllOf(HasSubstr("1 of 2 tensors"), HasSubstr("x.b: expected float32 [1073741824,")));
 }
 
+TEST(WeightsTest, SlicesAreTheElementsThatWereAskedFor) {
+  base::TempFolder folder;
+  const auto tensors = nlohmann::json::parse(R"([["a", [6, 5]], ["b", [4]]])");
+  ASSERT_TRUE(WriteFakeWeights(folder.path() + "/wide.safetensors", tensors).ok());
+  ASSERT_TRUE(WriteFakeBFloat16(folder.path() + "/narrow.safetensors", tensors).ok());
+  for (const char* file : {"/wide.safetensors", "/narrow.safetensors"}) {
+    SCOPED_TRACE(file);
+    auto weights = Weights::Open(folder.path() + file, at::kCPU);
+    ASSERT_TRUE(weights.ok()) << weights.status();
+    const at::Tensor whole = weights->GetAsStored("a", {6, 5});
+    const auto bytes = static_cast<int64_t>(whole.element_size());
+    EXPECT_EQ(weights->bytes_asked(), 30 * bytes);
+    const at::Tensor rows = weights->GetAsStored("a", {6, 5}, Slice{0, 2, 5});
+    EXPECT_TRUE(rows.equal(whole.narrow(0, 2, 3)));
+    EXPECT_EQ(weights->bytes_asked(), 45 * bytes);
+    const at::Tensor columns = weights->GetAsStored("a", {6, 5}, Slice{1, 3, 5});
+    EXPECT_TRUE(columns.equal(whole.narrow(1, 3, 2)));
+    EXPECT_TRUE(columns.is_contiguous());
+    EXPECT_EQ(weights->bytes_asked(), 57 * bytes);
+    EXPECT_TRUE(
+        weights->Get("b", {4}, Slice{0, 3, 4}).equal(weights->Get("b", {4}).narrow(0, 3, 1)));
+    EXPECT_EQ(weights->bytes_asked(), 62 * bytes);
+    EXPECT_TRUE(weights->Finish().ok());
+    // The shape that is checked is the whole tensor's. What is missing is not counted.
+    EXPECT_EQ(weights->GetAsStored("a", {6, 4}, Slice{1, 0, 2}).sizes(), at::IntArrayRef({6, 2}));
+    EXPECT_EQ(weights->GetAsStored("c", {6, 4}, Slice{0, 0, 2}).sizes(), at::IntArrayRef({2, 4}));
+    EXPECT_EQ(weights->bytes_asked(), 62 * bytes);
+    EXPECT_THAT(
+        std::string(weights->Finish().message()),
+        AllOf(HasSubstr("[6, 4], file has"), HasSubstr("[6, 5]"), HasSubstr("c: expected")));
+  }
+}
+
+// A rank's rows are not copied: they lie in the file's mapping, as the whole tensor does.
+TEST(WeightsTest, SlicesOfRowsAreViewsOfTheFile) {
+  base::TempFolder folder;
+  const auto tensors = nlohmann::json::parse(R"([["a", [6, 5]]])");
+  ASSERT_TRUE(WriteFakeWeights(folder.path() + "/model.safetensors", tensors).ok());
+  auto weights = Weights::Open(folder.path(), at::kCPU);
+  ASSERT_TRUE(weights.ok()) << weights.status();
+  const at::Tensor whole = weights->Get("a", {6, 5});
+  const at::Tensor rows = weights->Get("a", {6, 5}, Slice{0, 2, 4});
+  EXPECT_EQ(rows.const_data_ptr<float>(), whole.const_data_ptr<float>() + 10);
+}
+
+TEST(WeightsTest, SlicesOnMetaHaveTheirShapes) {
+  base::TempFolder folder;
+  const auto tensors = nlohmann::json::parse(R"([["a", [6, 5]]])");
+  ASSERT_TRUE(WriteFakeWeights(folder.path() + "/model.safetensors", tensors).ok());
+  auto weights = Weights::Open(folder.path(), at::kMeta);
+  ASSERT_TRUE(weights.ok()) << weights.status();
+  const at::Tensor columns = weights->Get("a", {6, 5}, Slice{1, 3, 5});
+  EXPECT_TRUE(columns.is_meta());
+  EXPECT_EQ(columns.sizes(), at::IntArrayRef({6, 2}));
+  EXPECT_EQ(weights->bytes_asked(), 48);
+}
+
 // The folders of tests/golden/weights/shards.json.
 class ShardsTest : public testing::Test {
  protected:

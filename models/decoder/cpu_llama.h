@@ -1,31 +1,34 @@
 #pragma once
 
-#include <ATen/ATen.h>
-
-#include <memory>
-#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "models/checkpoint/weights.h"
 #include "models/decoder/causal_lm.h"
+#include "models/decoder/cpu_llama_weights.h"
 #include "models/decoder/kv_pages.h"
-#include "models/decoder/llama_architecture.h"
 #include "models/decoder/llama_config.h"
 #include "models/decoder/lm_options.h"
+#include "models/decoder/team_exchange.h"
+#include "models/decoder/tensor_slice.h"
 #include "models/kernels/isa.h"
 #include "models/kernels/paged/paged_attention.h"
-#include "models/kernels/panels/panel_gemm.h"
 #include "models/kernels/team/thread_team.h"
 
 namespace terminus::models::decoder {
 
 // The Llama family on the CPU, by kernels of our own: weights in the dtype that they are stored in,
 // everything else float32, one computation of a thread team for a whole step.
+//
+// A rank of a tensor group has its slice of every layer (tensor_slice.h) and the blocks of its own
+// heads of keys and values. All ranks get the same steps, each on a thread of its own, and each
+// returns the same bits: all logits, or whole hidden states. An error of the group is the error of
+// the step and of every later one.
 class CpuLlama : public CausalLm {
  public:
-  // Asks `weights` for each tensor of the layers in `options`; the caller looks at its status
-  // afterwards. `options.kv_blocks` is above 0 here and the layer range in bounds.
+  // Asks `weights` for each tensor of the layers and the slice in `options`; the caller looks at
+  // its status afterwards. Requires: `options.kv_blocks` is above 0, the layer range is in bounds,
+  // CheckSlice returned OK, and a slice has its tensor group.
   CpuLlama(const LlamaConfig& config, const LmOptions& options, kernels::Isa isa,
            checkpoint::Weights& weights);
 
@@ -34,7 +37,7 @@ class CpuLlama : public CausalLm {
 
   bool first_stage() const override { return first_layer_ == 0; }
   bool last_stage() const override {
-    return first_layer_ + static_cast<int>(layers_.size()) == config_.layers;
+    return first_layer_ + static_cast<int>(weights_.layers.size()) == config_.layers;
   }
   int vocab_size() const override { return config_.vocab_size; }
   int hidden_size() const override { return config_.hidden_size; }
@@ -47,13 +50,8 @@ class CpuLlama : public CausalLm {
  private:
   using Member = kernels::ThreadTeam::Member;
 
-  struct Product {
-    kernels::PanelWeight weight;
-    std::vector<float> bias;  // Empty: none.
-  };
-  using Layer = LlamaLayer<std::vector<float>, Product>;
-
-  // What the layers of one step read and write.
+  // What the layers of one step read and write. Heads, q_size, kv_size and inner units are those of
+  // the rank.
   struct Step {
     const StepInput* input;
     int64_t tokens;
@@ -68,11 +66,13 @@ class CpuLlama : public CausalLm {
     // [tokens]: the row [hidden] of a soft token, null for every other token. Null: none is soft.
     const float* const* soft_rows;
     float* logits;  // [logits_tokens, vocab]
+    // [logits_tokens, VocabularyPart] of this rank, and of all ranks; not of a whole model.
+    float* part_logits;
+    float* all_logits;
     std::vector<kernels::AttentionUnit> units;
   };
 
-  class Loader;
-  // The operations of one thread of the team: see LlamaOps.
+  // The operations of one thread of the team: see LlamaOps. In cpu_llama_ops.h.
   class Ops;
 
   absl::Status Run(const StepInput& input);
@@ -80,20 +80,17 @@ class CpuLlama : public CausalLm {
   void FindSoftRows(const StepInput& input, Step& step);
   // Returns the arguments for one layer of this stage, without a window: every token is seen.
   kernels::PagedAttentionArgs AttentionArgs(const Step& step, int layer) const;
-  void Embed(Member& member, const Step& step) const;
-  // The hidden state [hidden] with which a token enters the stage.
-  void EmbedToken(const Step& step, int64_t token, float* x) const;
-  void Head(Member& member, const Step& step) const;
 
-  LlamaConfig config_;
+  const LlamaConfig config_;  // RankConfig's.
+  const TensorSlice slice_;
+  const Range vocabulary_;         // The rank's rows.
+  const int64_t vocabulary_part_;  // Rows of each rank but the last.
   ComputeDType dtype_;
   int first_layer_;
   std::vector<float> rope_frequencies_;
-  at::Tensor embedding_;  // [vocab, hidden], float32 or bfloat16; first stage only.
-  std::vector<Layer> layers_;
-  std::vector<float> final_norm_;               // [hidden]; last stage only.
-  std::unique_ptr<kernels::PanelWeight> head_;  // Last stage only.
+  const CpuWeights weights_;
   KvPages kv_;
+  TeamExchange exchange_;
   kernels::ThreadTeam team_;
   std::vector<kernels::PagedAttention> attention_;  // Scratch of each thread.
   std::vector<float> buffer_;                       // What Step points into.

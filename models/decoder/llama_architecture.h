@@ -41,31 +41,14 @@ struct LinearSpec {
   int64_t out() const;
 };
 
-struct LayerSpec {
-  NormSpec attention_norm;
-  LinearSpec qkv;  // Queries, keys, values.
-  // Normalise each head separately. An empty name: the model has no such norm
-  // (LlamaConfig::qk_norm).
-  NormSpec query_norm;
-  NormSpec key_norm;
-  LinearSpec attention_out;
-  NormSpec mlp_norm;
-  LinearSpec gate_up;
-  LinearSpec down;
-};
-
-// Requires: 0 <= layer < config.layers.
-LayerSpec DescribeLayer(const LlamaConfig& config, int layer);
-
-// Behind the last layer.
-NormSpec DescribeFinalNorm(const LlamaConfig& config);
-
-// A layer's weights as a back end holds them.
+// A layer's norms and linear maps: their descriptions, or weights as a back end holds them.
 template <class Norm, class Linear>
 struct LlamaLayer {
   Norm attention_norm;
-  Linear qkv;
-  Norm query_norm;  // As `Norm` is made by default where the model has none; so key_norm.
+  Linear qkv;  // Queries, keys, values.
+  // Normalise each head separately. As `Norm` is made by default where the model has none
+  // (LlamaConfig::qk_norm).
+  Norm query_norm;
   Norm key_norm;
   Linear attention_out;
   Norm mlp_norm;
@@ -73,23 +56,33 @@ struct LlamaLayer {
   Linear down;
 };
 
-// Loads the tensors of one layer. `loader.LoadNorm(NormSpec)` and `loader.LoadLinear(LinearSpec)`
-// return what the back end holds.
-template <class Loader>
-auto LoadLlamaLayer(const LayerSpec& spec, const Loader& loader) {
+// A norm that the model does not have has an empty name.
+using LayerSpec = LlamaLayer<NormSpec, LinearSpec>;
+
+// Requires: 0 <= layer < config.layers.
+LayerSpec DescribeLayer(const LlamaConfig& config, int layer);
+
+// Behind the last layer.
+NormSpec DescribeFinalNorm(const LlamaConfig& config);
+
+// Loads the tensors of one layer. `loader.LoadNorm(NormSpec)` and `loader.LoadLinear(Linear)`
+// return what the back end holds. `Linear` is LinearSpec, or LinearSlice for a rank of a tensor
+// group.
+template <class Linear, class Loader>
+auto LoadLlamaLayer(const LlamaLayer<NormSpec, Linear>& spec, const Loader& loader) {
   using Norm = decltype(loader.LoadNorm(spec.attention_norm));
-  using Linear = decltype(loader.LoadLinear(spec.qkv));
+  using Held = decltype(loader.LoadLinear(spec.qkv));
   const auto optional = [&](const NormSpec& norm) {
     return norm.name.empty() ? Norm() : loader.LoadNorm(norm);
   };
-  return LlamaLayer<Norm, Linear>{.attention_norm = loader.LoadNorm(spec.attention_norm),
-                                  .qkv = loader.LoadLinear(spec.qkv),
-                                  .query_norm = optional(spec.query_norm),
-                                  .key_norm = optional(spec.key_norm),
-                                  .attention_out = loader.LoadLinear(spec.attention_out),
-                                  .mlp_norm = loader.LoadNorm(spec.mlp_norm),
-                                  .gate_up = loader.LoadLinear(spec.gate_up),
-                                  .down = loader.LoadLinear(spec.down)};
+  return LlamaLayer<Norm, Held>{.attention_norm = loader.LoadNorm(spec.attention_norm),
+                                .qkv = loader.LoadLinear(spec.qkv),
+                                .query_norm = optional(spec.query_norm),
+                                .key_norm = optional(spec.key_norm),
+                                .attention_out = loader.LoadLinear(spec.attention_out),
+                                .mlp_norm = loader.LoadNorm(spec.mlp_norm),
+                                .gate_up = loader.LoadLinear(spec.gate_up),
+                                .down = loader.LoadLinear(spec.down)};
 }
 
 // The steps that change a layer's heads between projection and attention, in this order.

@@ -23,4 +23,8 @@ struct LlamaTables {
 // Where it does not tie them, a table that is missing is a fault of `weights`.
 LlamaTables FindTables(const LlamaConfig& config, const checkpoint::Weights& weights);
 
+// Notes all tensors of the model, so that no stage and no slice of it warns of those that other
+// ranks read.
+void SkipTensorsOfOthers(const LlamaConfig& config, checkpoint::Weights& weights);
+
 }  // namespace terminus::models::decoder

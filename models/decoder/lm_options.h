@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 
 namespace terminus::models::decoder {
@@ -19,6 +20,15 @@ struct LayerRange {
   int first = 0;
   int last = -1;  // -1: the model's number of layers.
 };
+
+// One rank of a tensor group, which computes a model, or a stage of it, together. A rank holds its
+// slice of every layer alone (tensor_slice.h). The default is a model that is not divided.
+struct TensorSlice {
+  int rank = 0;
+  int size = 1;
+};
+
+class TensorGroup;
 
 // A device's memory, in bytes.
 struct DeviceMemory {
@@ -53,6 +63,9 @@ struct LmOptions {
   // Make every check of a load, but read no weight and use no device. The model cannot compute.
   bool check_only = false;
   LayerRange layers;
+  TensorSlice tensor;
+  // The ranks of `tensor`: required where there are several and the model is to compute.
+  std::shared_ptr<TensorGroup> tensor_group;
 
   int slots() const { return 2 * max_sequences; }
 };

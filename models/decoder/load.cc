@@ -18,6 +18,8 @@
 #include "models/decoder/llama_config.h"
 #include "models/decoder/llama_tensors.h"
 #include "models/decoder/memory_plan.h"
+#include "models/decoder/tensor_group.h"
+#include "models/decoder/tensor_slice.h"
 #include "models/kernels/isa.h"
 
 namespace terminus::models::decoder {
@@ -37,10 +39,37 @@ absl::Status ResolveLayers(const LlamaConfig& config, LayerRange* layers) {
   return absl::OkStatus();
 }
 
+// Whether the slice is one of the model, and of what computes on the device. A check alone needs no
+// group.
+absl::Status CheckTensor(const LlamaConfig& config, const LmOptions& options, at::Device device) {
+  const TensorSlice& slice = options.tensor;
+  TERMINUS_RETURN_IF_ERROR(CheckSlice(config, slice));
+  if (slice.size == 1) {
+    return absl::OkStatus();
+  }
+  if (device.is_cuda()) {
+    return absl::UnimplementedError(absl::StrCat(
+        "rank ", slice.rank, " of a tensor group of ", slice.size, " on ", device.str(),
+        ": CudaLlama and AtenLlama compute whole layers; only the CPU computes slices of them"));
+  }
+  const TensorGroup* const group = options.tensor_group.get();
+  if (group == nullptr && !device.is_meta()) {
+    return absl::InvalidArgumentError(absl::StrCat("rank ", slice.rank, " of a tensor group of ",
+                                                   slice.size, " was given no group"));
+  }
+  if (group != nullptr && (group->rank() != slice.rank || group->size() != slice.size)) {
+    return absl::InvalidArgumentError(absl::StrCat("rank ", slice.rank, " of a tensor group of ",
+                                                   slice.size, " was given the group of rank ",
+                                                   group->rank(), " of ", group->size()));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ResolveKv(const LlamaConfig& config, int64_t element_bytes, LmOptions* options) {
   if (options->kv_blocks == 0) {
-    const int64_t bytes = KvBlockBytes(options->layers.last - options->layers.first,
-                                       config.kv_heads, config.head_dim, element_bytes);
+    const LlamaConfig rank = RankConfig(config, options->tensor);
+    const int64_t bytes = KvBlockBytes(options->layers.last - options->layers.first, rank.kv_heads,
+                                       rank.head_dim, element_bytes);
     // The ATen reference on a GPU has the CPU's default as well.
     const int64_t available = options->kv_bytes > 0 ? options->kv_bytes : kDefaultKvBytes;
     options->kv_blocks = static_cast<int>(std::clamp<int64_t>(available / bytes, 1, kMaxKvBlocks));
@@ -122,8 +151,10 @@ absl::StatusOr<std::unique_ptr<CausalLm>> LoadCausalLm(const std::string& folder
       device, [&](at::Device meta) { return LoadCausalLm(folder, meta, options).status(); }));
   options = ResolveSizes(options, device.is_cuda());
   TERMINUS_ASSIGN_OR_RETURN(const LlamaConfig config, ReadLlamaConfig(folder));
+  TERMINUS_RETURN_IF_ERROR(CheckTensor(config, options, device));
   TERMINUS_RETURN_IF_ERROR(ResolveLayers(config, &options.layers));
   TERMINUS_ASSIGN_OR_RETURN(auto weights, checkpoint::Weights::Open(folder, device, kLlamaNames));
+  SkipTensorsOfOthers(config, weights);
   if (UsesEngine(config, options, device)) {
     TERMINUS_RETURN_IF_ERROR(CheckRoom(EngineNeed(config, options), options, device));
     return LoadEngine(config, options, device, weights);
@@ -137,6 +168,7 @@ absl::StatusOr<std::unique_ptr<CausalLm>> LoadCausalLm(const std::string& folder
   if (device.is_cpu()) {
     lm = std::make_unique<CpuLlama>(config, options, kernels::BestIsa(), weights);
   } else {
+    // On "meta" it stands for all back ends, and for every rank: it asks for whole tensors.
     lm = std::make_unique<AtenLlama>(config, options, device, weights);
   }
   TERMINUS_RETURN_IF_ERROR(weights.Finish());

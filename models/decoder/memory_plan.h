@@ -29,9 +29,9 @@ struct MemoryNeed {
   int64_t sum() const { return weights + workspace + cache + graphs; }
 };
 
-// The need of the layers that the options name, with weights and activations of so many bytes a
-// number. A lower bound: what a device rounds up, and what it keeps beside, is not counted.
-// Requires: ResolveSizes was applied to the options.
+// The need of the layers and of the slice that the options name, with weights and activations of so
+// many bytes a number. A lower bound: what a device rounds up, and what it keeps beside, is not
+// counted. Requires: ResolveSizes was applied to the options, and CheckSlice returned OK.
 MemoryNeed NeedOf(const LlamaConfig& config, const LmOptions& options, int64_t element_bytes);
 
 // FAILED_PRECONDITION, reason MODEL_TOO_LARGE, with the sums when the need does not fit beside what
