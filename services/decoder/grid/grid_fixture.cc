@@ -38,16 +38,17 @@ RankOptions ToyGrid::rank(int number) const {
 
 void ToyGrid::Start(const RankOptions& options, int times) {
   absl::Status* const status = statuses_.emplace_back(std::make_unique<absl::Status>()).get();
-  const LoadRank load = [this](const Placement& placement) -> absl::StatusOr<LoadedRank> {
+  const LoadRank load = [this](const Placement& placement,
+                               const Meeting& /*meeting*/) -> absl::StatusOr<LoadedRank> {
     const int stage = placement.stage();
     const int stages = placement.shape.pipeline;
     const auto lm = std::make_shared<decoder::testing::ToyPipelineStage>(model_, stage, stages);
     const int steps = placement.steps();
     return LoadedRank{
-        .make_runner = [=](std::shared_ptr<collective::Communicator> communicator)
+        .make_runner = [=](const Meeting& meeting)
             -> absl::StatusOr<std::unique_ptr<models::decoder::StepRunner>> {
           auto links = std::make_unique<CollectiveLinks>(
-              std::move(communicator),
+              meeting.world,
               CollectiveLinks::Neighbours{
                   .previous = stage - 1, .next = stage + 1, .first = 0, .last = stages - 1},
               absl::Seconds(60), /*max_sends=*/2 * steps);

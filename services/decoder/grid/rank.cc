@@ -1,6 +1,8 @@
 #include "services/decoder/grid/rank.h"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -17,6 +19,7 @@
 namespace terminus::services::decoder::grid {
 namespace {
 
+constexpr absl::Duration kCheckPeriod = absl::Milliseconds(500);
 constexpr absl::Duration kRetryPause = absl::Milliseconds(50);
 
 // Whether a step's error says that another rank is gone, and not that this one has failed.
@@ -48,17 +51,17 @@ class Session {
     if (!status.ok() && !*lost) {
       channel.Send({MessageType::kFailed, EncodeStatus(status)});
     }
-    communicator_ = nullptr;
+    communicators_.clear();
     return status;
   }
 
  private:
   absl::Status Execute(Channel& channel, const LoadRank& load, absl::optional<LoadedRank>* loaded) {
+    TERMINUS_ASSIGN_OR_RETURN(const Meeting meeting, Meet());
     if (!loaded->has_value()) {
-      TERMINUS_ASSIGN_OR_RETURN(*loaded, load(placement_));
+      TERMINUS_ASSIGN_OR_RETURN(*loaded, load(placement_, meeting));
     }
-    TERMINUS_ASSIGN_OR_RETURN(auto communicator, Meet());
-    TERMINUS_ASSIGN_OR_RETURN(auto runner, (*loaded)->make_runner(std::move(communicator)));
+    TERMINUS_ASSIGN_OR_RETURN(auto runner, (*loaded)->make_runner(meeting));
     const models::decoder::RunnerInfo info = runner->info();
     // All ranks of the last stage sample the same; the first of them reports it.
     const bool reports = info.samples && placement_.rank % placement_.shape.tensor == 0;
@@ -84,20 +87,40 @@ class Session {
     return absl::OkStatus();
   }
 
-  absl::StatusOr<std::shared_ptr<collective::Communicator>> Meet() {
+  absl::StatusOr<Meeting> Meet() {
+    const GridShape& shape = placement_.shape;
+    Meeting meeting;
+    TERMINUS_ASSIGN_OR_RETURN(meeting.world, Connect({.rank = placement_.rank,
+                                                      .size = shape.world(),
+                                                      .address = placement_.meeting,
+                                                      .job = placement_.job}));
+    if (shape.tensor == 1) {
+      return meeting;
+    }
+    if (shape.pipeline == 1) {
+      meeting.stage = meeting.world;
+      return meeting;
+    }
+    TERMINUS_ASSIGN_OR_RETURN(
+        meeting.stage,
+        Connect({.rank = placement_.rank % shape.tensor,
+                 .size = shape.tensor,
+                 .address = absl::StrCat(placement_.meeting, ".stage", placement_.stage()),
+                 .job = absl::StrCat(placement_.job, " stage ", placement_.stage())}));
+    return meeting;
+  }
+
+  absl::StatusOr<std::shared_ptr<collective::Communicator>> Connect(
+      const collective::Options& options) {
     absl::StatusOr<std::shared_ptr<collective::Communicator>> communicator =
-        collective::CreateSocket({.rank = placement_.rank,
-                                  .size = placement_.shape.world(),
-                                  .address = placement_.meeting,
-                                  .job = placement_.job},
-                                 absl::Now() + options_.meet_patience);
+        collective::CreateSocket(options, absl::Now() + options_.meet_patience);
     base::MutexLock lock(mutex_);
     if (!communicator.ok()) {
       // The others did not come, and the front knows why.
       EndLocked(communicator.status(), /*lost=*/true);
       return communicator;
     }
-    communicator_ = *communicator;
+    communicators_.push_back(*communicator);
     if (ended_) {
       return absl::CancelledError("the rank is ended");
     }
@@ -148,8 +171,8 @@ class Session {
     ended_ = true;
     status_ = status;
     lost_ = lost;
-    if (communicator_ != nullptr) {
-      communicator_->Abort(status.ok() ? "the grid is closed" : std::string(status.message()));
+    for (const auto& communicator : communicators_) {
+      communicator->Abort(status.ok() ? "the grid is closed" : std::string(status.message()));
     }
     if (loop_ != nullptr) {
       loop_->Close();
@@ -160,11 +183,25 @@ class Session {
   const Placement placement_;
   base::Mutex mutex_;
   pipeline::StepLoop* loop_ ABSL_GUARDED_BY(mutex_) = nullptr;
-  std::shared_ptr<collective::Communicator> communicator_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::shared_ptr<collective::Communicator>> communicators_ ABSL_GUARDED_BY(mutex_);
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   bool lost_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
 };
+
+// Connects to the front, and looks now and then whether that still makes sense.
+absl::StatusOr<collective::socket::Fd> FindFront(const RankOptions& options, absl::Time deadline) {
+  while (true) {
+    if (options.check) {
+      TERMINUS_RETURN_IF_ERROR(options.check());
+    }
+    const absl::Time look = std::min(deadline, absl::Now() + kCheckPeriod);
+    absl::StatusOr<collective::socket::Fd> fd = collective::socket::Connect(options.front, look);
+    if (fd.ok() || absl::Now() >= deadline) {
+      return fd;
+    }
+  }
+}
 
 }  // namespace
 
@@ -172,8 +209,7 @@ absl::Status RunRank(const RankOptions& options, const LoadRank& load) {
   absl::optional<LoadedRank> loaded;
   while (true) {
     const absl::Time deadline = absl::Now() + options.join_patience;
-    TERMINUS_ASSIGN_OR_RETURN(collective::socket::Fd fd,
-                              collective::socket::Connect(options.front, deadline));
+    TERMINUS_ASSIGN_OR_RETURN(collective::socket::Fd fd, FindFront(options, deadline));
     absl::StatusOr<Placement> placement =
         Join(fd, options.secret, options.rank, options.terms, deadline);
     if (!placement.ok() && absl::IsUnavailable(placement.status()) && absl::Now() < deadline) {
@@ -189,6 +225,9 @@ absl::Status RunRank(const RankOptions& options, const LoadRank& load) {
         Session(options, *std::move(placement)).Run(std::move(fd), load, &loaded, &lost);
     if (!lost) {
       return status;
+    }
+    if (loaded.has_value() && !loaded->survives) {
+      loaded.reset();
     }
     base::LogWarning(absl::StrCat("joins again: ", status.message()));
   }

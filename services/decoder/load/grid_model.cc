@@ -26,6 +26,7 @@
 #include "common/base/version.h"
 #include "common/executor/guard.h"
 #include "models/bundle/decoder.h"
+#include "models/decoder/collective_group.h"
 #include "models/decoder/collective_links.h"
 #include "models/decoder/llama_config.h"
 #include "models/decoder/lm_runner.h"
@@ -113,8 +114,11 @@ absl::StatusOr<std::vector<int>> DivideLayers(const models::decoder::LlamaConfig
 
 absl::StatusOr<grid::Terms> TermsOf(const models::bundle::BundleManifest& manifest,
                                     const config::GridOptions& grid) {
-  if (grid.tensor != 1) {
-    return absl::UnimplementedError("decoder.grid.tensor: only 1 is served");
+  if (grid.tensor > 1 && grid.pipeline > 1 && !grid.rendezvous.empty() &&
+      !absl::StartsWith(grid.rendezvous, "unix:")) {
+    return absl::UnimplementedError(
+        "decoder.grid: stages of several ranks on several machines; give pipeline or tensor alone, "
+        "or leave decoder.grid.rendezvous empty");
   }
   TERMINUS_ASSIGN_OR_RETURN(std::string model, FingerprintHeaders(manifest.decoder->path));
   return grid::Terms{.shape = {.pipeline = grid.pipeline, .tensor = grid.tensor},
@@ -173,39 +177,60 @@ models::decoder::LayerRange LayersOf(const grid::Placement& placement) {
   return range;
 }
 
+models::decoder::LmOptions OptionsOf(const config::DecoderConfig& options,
+                                     const grid::Placement& placement,
+                                     const grid::Meeting& meeting) {
+  models::decoder::LmOptions part = {.device = options.device,
+                                     .threads = options.threads,
+                                     .kv_bytes = options.kv_bytes,
+                                     .max_sequences = options.max_sequences,
+                                     .max_tokens = options.token_budget,
+                                     .layers = LayersOf(placement)};
+  if (meeting.stage != nullptr) {
+    part.tensor = {.rank = meeting.stage->rank(), .size = meeting.stage->size()};
+    part.tensor_group = std::make_shared<models::decoder::CollectiveGroup>(
+        meeting.stage, models::decoder::CollectiveGroup::Options{.patience = kLinkPatience});
+  }
+  return part;
+}
+
 absl::StatusOr<grid::LoadedRank> LoadPart(const models::bundle::BundleManifest& manifest,
                                           const config::DecoderConfig& options,
-                                          const grid::Placement& placement) {
-  const int stages = placement.shape.pipeline;
-  const int stage = placement.stage();
-  if (static_cast<int>(placement.layers.size()) != stages) {
+                                          const grid::Placement& placement,
+                                          const grid::Meeting& meeting) {
+  const grid::GridShape& shape = placement.shape;
+  if (static_cast<int>(placement.layers.size()) != shape.pipeline) {
     return absl::InternalError("the front's placement has not one range of layers for each stage");
   }
   TERMINUS_ASSIGN_OR_RETURN(
       models::bundle::DecoderModel loaded,
-      models::bundle::LoadDecoder(manifest, {.device = options.device,
-                                             .threads = options.threads,
-                                             .kv_bytes = options.kv_bytes,
-                                             .max_sequences = options.max_sequences,
-                                             .max_tokens = options.token_budget,
-                                             .layers = LayersOf(placement)}));
+      models::bundle::LoadDecoder(manifest, OptionsOf(options, placement, meeting)));
   const models::sampling::LogitRules rules = loaded.generation.rules;
   const models::decoder::LmRunner::Options runner = {.device = loaded.device,
                                                      .slots = loaded.options.slots(),
                                                      .max_tokens = loaded.options.max_tokens,
                                                      .pipeline_steps = placement.steps()};
-  const CollectiveLinks::Neighbours neighbours = {
-      .previous = stage - 1, .next = stage + 1, .first = 0, .last = stages - 1};
+  // Each rank is connected with those that have its place in the other stages.
+  const int place = placement.rank % shape.tensor;
+  const CollectiveLinks::Neighbours neighbours = {.previous = placement.rank - shape.tensor,
+                                                  .next = placement.rank + shape.tensor,
+                                                  .first = place,
+                                                  .last = shape.world() - shape.tensor + place};
+  const bool has_links = shape.pipeline > 1;
   return grid::LoadedRank{
       .make_runner = [lm = std::shared_ptr<models::decoder::CausalLm>(std::move(loaded.lm)), rules,
-                      runner, neighbours](std::shared_ptr<collective::Communicator> communicator)
+                      runner, neighbours, has_links](const grid::Meeting& met)
           -> absl::StatusOr<std::unique_ptr<models::decoder::StepRunner>> {
-        return std::make_unique<models::decoder::LmRunner>(
-            lm, rules, runner,
-            std::make_unique<CollectiveLinks>(std::move(communicator), neighbours, kLinkPatience,
-                                              /*max_sends=*/2 * runner.pipeline_steps));
+        std::unique_ptr<CollectiveLinks> links;
+        if (has_links) {
+          links = std::make_unique<CollectiveLinks>(met.world, neighbours, kLinkPatience,
+                                                    /*max_sends=*/2 * runner.pipeline_steps);
+        }
+        return std::make_unique<models::decoder::LmRunner>(lm, rules, runner, std::move(links));
       },
-      .rules = rules};
+      .rules = rules,
+      // Its group is the one that it was loaded with.
+      .survives = meeting.stage == nullptr};
 }
 
 }  // namespace
@@ -266,9 +291,16 @@ absl::Status RunRank(const std::string& bundle, const config::DecoderConfig& opt
                             .meet_patience = grid.load_timeout,
                             .guard = executor::RunGuarded};
   TERMINUS_ASSIGN_OR_RETURN(rank.secret, ReadSecret(grid));
+  if (std::getenv(kSecretVariable) != nullptr) {
+    // A rank of a front that is gone would look for it in vain.
+    rank.check = [parent = getppid()] {
+      return getppid() == parent ? absl::OkStatus()
+                                 : absl::UnavailableError("the front that started it is gone");
+    };
+  }
   TERMINUS_ASSIGN_OR_RETURN(rank.terms, TermsOf(manifest, grid));
-  return grid::RunRank(rank, [&](const grid::Placement& placement) {
-    return LoadPart(manifest, options, placement);
+  return grid::RunRank(rank, [&](const grid::Placement& placement, const grid::Meeting& meeting) {
+    return LoadPart(manifest, options, placement, meeting);
   });
 }
 

@@ -26,7 +26,7 @@ void StepLoop::Submit(scheduler::StepPlan plan) {
 void StepLoop::SendMasks(uint64_t step, StepMasks masks) {
   {
     base::MutexLock lock(mutex_);
-    masks_.emplace(step, std::move(masks));
+    masks_[step] = std::move(masks);
   }
   changed_.NotifyOne();
 }
@@ -61,8 +61,7 @@ void StepLoop::Run() {
         plan = std::move(queue_.front());
         queue_.pop_front();
       } else if (move == Move::kApplyMasks) {
-        masks = std::move(masks_->second);
-        masks_.reset();
+        masks = std::move(masks_.extract(unmasked_->id).mapped());
       }
     }
     switch (move) {
@@ -87,7 +86,7 @@ StepLoop::Move StepLoop::NextMove() const {
     return Move::kReturn;
   }
   if (unmasked_.has_value()) {
-    if (masks_.has_value() && masks_->first == unmasked_->id) {
+    if (masks_.count(unmasked_->id) > 0) {
       return Move::kApplyMasks;
     }
     return launched_.empty() ? Move::kWait : Move::kCollect;

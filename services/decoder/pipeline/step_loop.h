@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
-#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -79,7 +79,9 @@ class StepLoop {
   base::Mutex mutex_;
   base::CondVar changed_;
   std::deque<scheduler::StepPlan> queue_ ABSL_GUARDED_BY(mutex_);
-  absl::optional<std::pair<uint64_t, StepMasks>> masks_ ABSL_GUARDED_BY(mutex_);
+  // By step. Another rank may have ended a step that this one still has to mask, so that masks of
+  // the next step come early.
+  std::map<uint64_t, StepMasks> masks_ ABSL_GUARDED_BY(mutex_);
   bool flushed_ ABSL_GUARDED_BY(mutex_) = false;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
