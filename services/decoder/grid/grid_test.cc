@@ -121,7 +121,8 @@ TEST_F(PipelineTest, ARankThatFailsEndsEveryGeneration) {
   engine_->Submit(Ask(late, Prompt(1, 5), 5));
   EXPECT_EQ(late->Wait().code(), absl::StatusCode::kUnavailable);
   engine_.reset();
-  EXPECT_THAT(grid_->Join(), Each(::testing::Not(absl::OkStatus())));
+  // The front may have told the other one to end before it noticed.
+  EXPECT_EQ(grid_->Join()[1], absl::InternalError("the device is gone"));
 }
 
 // A rank that fails is started again, and the others join again with what they have loaded.
