@@ -82,9 +82,10 @@ int Main(int argc, char** argv) {
     const absl::Time start = absl::Now();
     TERMINUS_ASSIGN_OR_RETURN(std::shared_ptr<edge::ServedBundle> bundle,
                               load::LoadBundle(config.bundle, options, model_metrics, end_process));
-    base::LogInfo(absl::StrCat("ready: model ", bundle->name, ", space ", bundle->space_id, ", ",
-                               Describe(*bundle), ", loaded and verified in ",
-                               absl::FormatDuration(absl::Now() - start)));
+    base::LogInfo(absl::StrCat(
+        "ready: model ", bundle->name, ", space ", bundle->space_id, ", ", Describe(*bundle),
+        options.grid.world() > 1 ? ", loaded by its ranks in " : ", loaded and verified in ",
+        absl::FormatDuration(absl::Now() - start)));
     service.Serve(std::move(bundle));
     return absl::OkStatus();
   };
