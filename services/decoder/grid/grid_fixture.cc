@@ -90,7 +90,11 @@ absl::StatusOr<std::unique_ptr<GridStage>> ToyGrid::Open(int max_losses) const {
   return GridStage::Create(
       {.shape = shape,
        .rules = {},
-       .gather = [options = front()](const std::set<int>&) { return Gather(options); },
+       .gather =
+           [options = front()](const std::set<int>&, const auto& check) mutable {
+             options.check = check;
+             return Gather(options);
+           },
        .max_losses = max_losses});
 }
 

@@ -80,7 +80,10 @@ absl::Status GridStage::Connect() {
     ready_.assign(ready_.size(), absl::nullopt);
     silent.swap(silent_);
   }
-  TERMINUS_ASSIGN_OR_RETURN(Ranks ranks, options_.gather(silent));
+  TERMINUS_ASSIGN_OR_RETURN(Ranks ranks, options_.gather(silent, [this] {
+    base::MutexLock lock(mutex_);
+    return closing_ ? absl::CancelledError("the grid is closed") : absl::OkStatus();
+  }));
   {
     base::MutexLock lock(channels_mutex_);
     for (auto& [rank, fd] : ranks) {
@@ -224,7 +227,10 @@ void GridStage::SendOrHold(Outgoing outgoing) {
   {
     base::MutexLock lock(mutex_);
     if (state_ != State::kUp) {
-      if (resumed_ && state_ != State::kFailed) {
+      // One flush says as much as several.
+      const bool repeats = !held_.empty() && outgoing.message.type == MessageType::kFlush &&
+                           held_.back().message.type == MessageType::kFlush;
+      if (resumed_ && state_ != State::kFailed && !repeats) {
         held_.push_back(std::move(outgoing));
       }
       return;
@@ -303,10 +309,13 @@ void GridStage::Lose(const absl::Status& why) {
     if (++losses_ <= options_.max_losses) {
       base::LogWarning(absl::StrCat("the grid gathers again: ", why.message()));
       state_ = State::kLost;
-      resumed_ = false;
       steps_.clear();
       held_.clear();
-      on_result_({.tokens = absl::UnavailableError(why.message()), .lost = true});
+      // Before there is an engine, nothing has been planned that could be out of date.
+      resumed_ = !on_result_;
+      if (on_result_) {
+        on_result_({.tokens = absl::UnavailableError(why.message()), .lost = true});
+      }
       changed_.NotifyAll();
       return;
     }

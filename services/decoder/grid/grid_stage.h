@@ -34,8 +34,10 @@ class GridStage final : public pipeline::Stage {
     models::sampling::LogitRules rules;
     // Returns all ranks once they have joined. Called again after a loss, on a thread of the stage:
     // starts those anew that have ended, where that is up to the front, and ends those in `silent`
-    // first, which hang.
-    std::function<absl::StatusOr<Ranks>(const std::set<int>& silent)> gather;
+    // first, which hang. Ends early when `check` returns an error.
+    std::function<absl::StatusOr<Ranks>(const std::set<int>& silent,
+                                        const std::function<absl::Status()>& check)>
+        gather;
     // Until every rank has loaded its part and met the others.
     absl::Duration load_patience = absl::Minutes(10);
     // Losses that are recovered from without the result of a step between them. 0: none is.

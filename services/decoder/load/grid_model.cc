@@ -251,18 +251,25 @@ absl::StatusOr<std::unique_ptr<grid::GridStage>> OpenGrid(
     gathering.listen = absl::StrCat("unix:", started->folder.path(), "/front");
     gathering.secret = NewSecret();
     started->processes.emplace(Commands(manifest, options, gathering.listen, gathering.secret));
-    gathering.check = [ranks = &*started->processes] { return ranks->Check(); };
   } else {
     TERMINUS_ASSIGN_OR_RETURN(gathering.secret, ReadSecret(grid));
   }
   TERMINUS_ASSIGN_OR_RETURN(gathering.meeting, MeetingOf(gathering.listen));
-  const auto gather = [gathering, ranks = started.get()](
-                          const std::set<int>& silent) -> absl::StatusOr<grid::Ranks> {
+  const auto gather =
+      [gathering, ranks = started.get()](
+          const std::set<int>& silent,
+          const std::function<absl::Status()>& check) -> absl::StatusOr<grid::Ranks> {
+    grid::GridOptions now = gathering;
+    now.check = check;
     if (ranks->processes.has_value()) {
       ranks->processes->Kill(silent);
       TERMINUS_RETURN_IF_ERROR(ranks->processes->StartMissing());
+      now.check = [&]() -> absl::Status {
+        TERMINUS_RETURN_IF_ERROR(check());
+        return ranks->processes->Check();
+      };
     }
-    return grid::Gather(gathering);
+    return grid::Gather(now);
   };
   return grid::GridStage::Create({.shape = gathering.terms.shape,
                                   .rules = rules,
