@@ -125,7 +125,7 @@ struct GridOptions {
   int tensor = 1;
   // Layers of each stage, such as "17/15". Empty: by cost.
   std::string layers;
-  // Where ranks find the front. Empty: the front starts them itself, on this machine.
+  // Address of the front. Empty: the front starts the ranks itself, on this machine.
   std::string rendezvous;
   std::string secret_file;
   // -1: the front, which is the service.

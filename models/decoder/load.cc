@@ -114,7 +114,7 @@ DeviceMemory MemoryOf(at::Device device) {
   return {.free = static_cast<int64_t>(free), .total = static_cast<int64_t>(total)};
 }
 
-// What the GPU engine needs of the device.
+// The GPU engine's need of device memory.
 MemoryNeed EngineNeed(const LlamaConfig& config, const LmOptions& options) {
   MemoryNeed need = NeedOf(config, options, /*element_bytes=*/2);
   if (options.kv_blocks == 0 && options.kv_bytes == 0) {

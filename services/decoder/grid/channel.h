@@ -15,7 +15,7 @@
 
 namespace terminus::services::decoder::grid {
 
-// What the front of a grid and its ranks tell each other. The numbers are part of the protocol.
+// The messages between the front of a grid and its ranks. The numbers are part of the protocol.
 enum class MessageType : uint8_t {
   // The handshake: handshake.h.
   kChallenge = 1,

@@ -15,7 +15,7 @@
 namespace terminus::services::decoder::grid {
 
 struct GridOptions {
-  // Where ranks find the front: host:port or unix:/path.
+  // Address of the front: host:port or unix:/path.
   std::string listen;
   // Where the ranks meet each other: collective::Options::address.
   std::string meeting;

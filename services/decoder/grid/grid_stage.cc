@@ -15,7 +15,7 @@
 namespace terminus::services::decoder::grid {
 namespace {
 
-// What a grid can do is what all of its ranks can.
+// The limits that all ranks of a grid can keep.
 models::decoder::RunnerInfo Common(
     const std::vector<absl::optional<models::decoder::RunnerInfo>>& ranks, const GridShape& shape) {
   models::decoder::RunnerInfo info = *ranks.front();

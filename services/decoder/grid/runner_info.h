@@ -6,7 +6,7 @@
 #include "absl/strings/string_view.h"
 #include "models/decoder/step_runner.h"
 
-// What a rank can do, as it tells the front.
+// The limits of a rank, as it tells them to the front.
 namespace terminus::services::decoder::grid {
 
 std::string EncodeInfo(const models::decoder::RunnerInfo& info);
